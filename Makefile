@@ -1,0 +1,65 @@
+# Two commands do everything on a machine with Python 3.11+ and make:
+#   make parity   the vault's model against the compiled contract, on an embedded Soroban network
+#   make test     all tests
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/
+READY := $(VENV)/.ready
+export UV_SYSTEM_CERTS := 1
+
+.PHONY: parity test lint types imports docs-check check mutants wasm wasm-check vectors bench clean
+
+parity: $(READY)
+	$(RUN)callora-vault parity
+
+test: $(READY)
+	$(RUN)pytest -q -n 2
+
+lint: $(READY)
+	$(RUN)ruff format --check .
+	$(RUN)ruff check .
+
+types: $(READY)
+	$(RUN)mypy
+
+imports: $(READY)
+	$(RUN)lint-imports
+
+# the documents that tables generate
+docs-check: $(READY)
+	$(RUN)python -m callora_vault.storage_page --check
+
+check: lint types imports docs-check
+
+# search and shrink a counterexample for every planted fault
+mutants: $(READY)
+	$(RUN)python -m tests.parity.mutants
+
+# rebuild every compiled file in place (Rust; see contracts/build.py)
+wasm:
+	$(PYTHON) contracts/build.py build
+
+# rebuild into a temporary folder and compare
+wasm-check: $(READY)
+	$(RUN)python contracts/build.py check
+
+# compare the host as WebAssembly with the same host built natively, and write the vectors anew
+vectors: $(READY)
+	$(RUN)python localnet/host/compare.py
+
+bench: $(READY)
+	$(RUN)python -m benchmarks.model
+	$(RUN)python -m benchmarks.network
+	$(RUN)python -m benchmarks.parity
+
+$(READY): uv.lock pyproject.toml localnet/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 ..."; exit 1; }
+	@test -x $(RUN)python || $(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "the venv module is missing: apt-get install python3-venv"; exit 1; }
+	@$(RUN)python -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=$(VENV) $(RUN)uv sync --quiet --locked --all-packages --active
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .build .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,150 @@
+"""The state of the network: entries by key, and snapshots of them.
+
+A snapshot keeps, for each key that changes after it, the entry as it was before. Taking one costs
+nothing, going back costs as much as was changed, and no ledger is ever copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import attrs
+
+from soroban_localnet import wire
+from soroban_localnet.account import Account
+from soroban_localnet.errors import UnknownSnapshot
+
+
+@attrs.define(slots=True, eq=False)
+class Entry:
+    """A ledger entry: its XDR, and for Soroban entries the last ledger in which it lives.
+
+    `ttl_modified` is the ledger in which `live_until` last changed.
+    """
+
+    xdr: bytes
+    live_until: int | None = None
+    ttl_modified: int = 0
+    _account: Account | None = None
+
+    @property
+    def account(self) -> Account:
+        """The entry as an account; decoded once."""
+        if self._account is None:
+            self._account = Account.decode(self.xdr)
+        return self._account
+
+    @classmethod
+    def of_account(cls, account: Account, ledger: int) -> Entry:
+        """Make the entry of `account`, last modified in `ledger`."""
+        return cls(account.encode(ledger), account=account)
+
+    def is_live(self, ledger: int) -> bool:
+        """Tell whether the entry lives in `ledger`; entries without a TTL always do."""
+        return self.live_until is None or self.live_until >= ledger
+
+
+class Ledger:
+    """Entries by LedgerKey XDR, with snapshots to go back to."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, Entry] = {}
+        self._layers: list[dict[bytes, Entry | None]] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[tuple[bytes, Entry]]:
+        return iter(self._entries.items())
+
+    def get(self, key: bytes) -> Entry | None:
+        """Return the entry, expired or not, or None."""
+        return self._entries.get(key)
+
+    def account(self, public_key: bytes) -> Account | None:
+        """Return the account, or None."""
+        entry = self._entries.get(wire.account_key(public_key))
+        return None if entry is None else entry.account
+
+    def put(self, key: bytes, entry: Entry | None) -> None:
+        """Store an entry, or remove it with None."""
+        if self._layers:
+            layer = self._layers[-1]
+            if key not in layer:
+                layer[key] = self._entries.get(key)
+        if entry is None:
+            self._entries.pop(key, None)
+        else:
+            self._entries[key] = entry
+
+    def snapshot(self) -> int:
+        """Mark the present state and return the mark."""
+        self._layers.append({})
+        return len(self._layers) - 1
+
+    def revert(self, snapshot: int) -> None:
+        """Go back to a mark. It stays usable; marks taken after it are gone.
+
+        Raises UnknownSnapshot.
+        """
+        if not 0 <= snapshot < len(self._layers):
+            raise UnknownSnapshot(snapshot)
+        entries = self._entries
+        while len(self._layers) > snapshot:
+            for key, entry in self._layers.pop().items():
+                if entry is None:
+                    entries.pop(key, None)
+                else:
+                    entries[key] = entry
+        self._layers.append({})
+
+
+class Store(Protocol):
+    """Entries that can be read and written: the ledger, or changes to it."""
+
+    def get(self, key: bytes) -> Entry | None:
+        """Return the entry, or None."""
+
+    def put(self, key: bytes, entry: Entry | None) -> None:
+        """Store an entry, or remove it with None."""
+
+
+class Changes:
+    """What a transaction is about to change: reads fall through to the ledger, writes stay here."""
+
+    def __init__(self, ledger: Store) -> None:
+        self._ledger = ledger
+        self._entries: dict[bytes, Entry | None] = {}
+        self.restored: set[bytes] = set()
+
+    def get(self, key: bytes) -> Entry | None:
+        """Return the entry as changed so far, or None."""
+        if key in self._entries:
+            return self._entries[key]
+        return self._ledger.get(key)
+
+    def account(self, public_key: bytes) -> Account | None:
+        """Return the account as changed so far, or None."""
+        entry = self.get(wire.account_key(public_key))
+        return None if entry is None else entry.account
+
+    def put(self, key: bytes, entry: Entry | None) -> None:
+        """Note an entry to be stored, or with None to be removed."""
+        self._entries[key] = entry
+
+    def put_account(self, account: Account, ledger: int) -> None:
+        """Note an account as modified in `ledger`."""
+        self._entries[wire.account_key(account.public_key)] = Entry.of_account(account, ledger)
+
+    def items(self) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
+        """Yield key, entry before, entry after."""
+        for key, entry in self._entries.items():
+            yield key, self._ledger.get(key), entry
+
+    def commit(self) -> None:
+        """Write everything to the ledger."""
+        for key, entry in self._entries.items():
+            self._ledger.put(key, entry)
+        self._entries.clear()
+        self.restored.clear()

@@ -1,0 +1,130 @@
+"""Transaction meta V4, put together from parts that are XDR already.
+
+Source: TransactionMetaV4 in Stellar-ledger.x; CAP-66 (restored entries), CAP-67 (unified events).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from soroban_localnet import wire
+from soroban_localnet.ledger import Changes, Entry
+
+_CREATED, _UPDATED, _REMOVED, _STATE, _RESTORED = (wire.u32(kind) for kind in range(5))
+
+BEFORE_ALL_TRANSACTIONS = 0
+AFTER_ALL_TRANSACTIONS = 2
+
+
+def entry_changes(changes: Changes) -> list[bytes]:
+    """Encode what was changed as LedgerEntryChange items, TTL entries included."""
+    items: list[bytes] = []
+    for key, before, after in changes.items():
+        if before is after:
+            continue
+        restored = key in changes.restored
+        if before is None or after is None or before.xdr != after.xdr:
+            items += _entry_change(key, before, after, restored)
+        elif restored:
+            items.append(_RESTORED + after.xdr)
+        if _ttl(before) != _ttl(after):
+            items += _ttl_change(key, before, after, restored)
+    return items
+
+
+def _entry_change(
+    key: bytes, before: Entry | None, after: Entry | None, restored: bool
+) -> list[bytes]:
+    if before is None:
+        return [] if after is None else [_CREATED + after.xdr]
+    if after is None:
+        return [_STATE + before.xdr, _REMOVED + key]
+    if not restored:
+        return [_STATE + before.xdr, _UPDATED + after.xdr]
+    revived = after.xdr[:4] + before.xdr[4:]
+    if revived == after.xdr:
+        return [_RESTORED + revived]
+    return [_RESTORED + revived, _UPDATED + after.xdr]
+
+
+def _ttl(entry: Entry | None) -> int | None:
+    return None if entry is None else entry.live_until
+
+
+def _ttl_change(
+    key: bytes, before: Entry | None, after: Entry | None, restored: bool
+) -> list[bytes]:
+    key_hash = wire.sha256(key)
+    old = _ttl_entry(key_hash, before)
+    new = _ttl_entry(key_hash, after)
+    if old is None:
+        return [] if new is None else [_CREATED + new]
+    if new is None:
+        return [_STATE + old, _REMOVED + wire.ttl_key(key_hash)]
+    return [_RESTORED + new] if restored else [_STATE + old, _UPDATED + new]
+
+
+def _ttl_entry(key_hash: bytes, entry: Entry | None) -> bytes | None:
+    if entry is None or entry.live_until is None:
+        return None
+    return wire.ttl_entry(key_hash, entry.live_until, entry.ttl_modified)
+
+
+def fee_event(native_contract: bytes, public_key: bytes, stroops: int, stage: int) -> bytes:
+    """Encode the TransactionEvent of a fee; a refund is negative."""
+    topics = (wire.symbol("fee"), wire.account_address(public_key))
+    return wire.u32(stage) + wire.contract_event(native_contract, topics, wire.int128(stroops))
+
+
+@attrs.frozen
+class SorobanMeta:
+    """What SorobanTransactionMetaV2 says of a transaction. Fees in stroops."""
+
+    non_refundable_fee: int
+    refundable_fee: int
+    rent_fee: int
+    return_value: bytes | None
+
+    def encode(self) -> bytes:
+        """Encode SorobanTransactionMetaV2."""
+        return b"".join(
+            (
+                wire.u32(1),
+                wire.ABSENT,
+                wire.i64(self.non_refundable_fee),
+                wire.i64(self.refundable_fee),
+                wire.i64(self.rent_fee),
+                wire.optional(self.return_value),
+            )
+        )
+
+
+def transaction_meta(
+    before: Iterable[bytes],
+    operations: Sequence[tuple[Iterable[bytes], Iterable[bytes]]],
+    soroban: SorobanMeta | None,
+    events: Iterable[bytes],
+    diagnostics: Iterable[bytes],
+) -> bytes:
+    """Encode a TransactionMeta V4.
+
+    Arguments: changes before the operations; for each operation its changes and events; the
+    transaction's own events (fees); diagnostic events.
+    """
+    return b"".join(
+        (
+            wire.u32(4),
+            wire.ABSENT,
+            wire.array(before),
+            wire.array(
+                wire.ABSENT + wire.array(changes) + wire.array(emitted)
+                for changes, emitted in operations
+            ),
+            wire.ABSENT,  # no changes after: the refund is paid after all transactions
+            wire.optional(None if soroban is None else soroban.encode()),
+            wire.array(events),
+            wire.array(diagnostics),
+        )
+    )

@@ -1,0 +1,160 @@
+"""simulateTransaction: what a transaction would do, need and cost.
+
+Source: stellar-rpc's simulateTransaction; nothing here changes the ledger.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from stellar_sdk import xdr as stellar_xdr
+
+from soroban_localnet import wire
+from soroban_localnet.envelope import InvokeBody, Operation, Transaction
+from soroban_localnet.errors import HostRefused
+from soroban_localnet.host import Modified, SimulateAnswer, SimulateRequest
+from soroban_localnet.scene import Scene
+
+ENFORCE, RECORD, RECORD_ALLOW_NONROOT = "enforce", "record", "record_allow_nonroot"
+
+_MODES = {RECORD: 0, RECORD_ALLOW_NONROOT: 1, ENFORCE: 2}
+_Type = stellar_xdr.OperationType
+
+
+class Unsimulatable(Exception):
+    """A transaction that cannot be simulated; the text is for the answer's `error`."""
+
+
+def simulate(
+    transaction: Transaction,
+    scene: Scene,
+    *,
+    auth_mode: str | None,
+    upgraded_auth: bool,
+    instruction_leeway: int,
+) -> dict[str, Any]:
+    """Return the answer of simulateTransaction, without the latest ledger.
+
+    Arguments: `auth_mode`, one of enforce, record, record_allow_nonroot, or None: enforce where
+    the transaction brings authorisation entries, else record; `upgraded_auth` records ADDRESS_V2
+    credentials; `instruction_leeway`, instructions to add to those that were measured.
+    Raises Unsimulatable.
+    """
+    if len(transaction.operations) != 1:
+        raise Unsimulatable("Transaction contains more than one operation")
+    if transaction.has_memo:
+        raise Unsimulatable(
+            "Transaction contains a memo. Soroban transactions do not support memos."
+        )
+    operation = transaction.operations[0]
+    if not operation.is_soroban:
+        name = operation.type.name
+        raise Unsimulatable(f"Transaction contains unsupported operation type: {name}")
+    if operation.type != _Type.INVOKE_HOST_FUNCTION:
+        if auth_mode:
+            raise Unsimulatable("cannot set authMode with non-InvokeHostFunction operations")
+        return _footprint_operation(operation, transaction, scene)
+    mode = _auth_mode(auth_mode, bool(operation.body.auth))
+    body: InvokeBody = operation.body
+    answer = scene.host.simulate(
+        SimulateRequest(
+            ledger=scene.info,
+            host_function=body.host_function,
+            source_account=wire.account_id(operation.source or transaction.source),
+            auth=list(body.auth),
+            mode=_MODES[mode],
+            address_v2=upgraded_auth,
+            prng_seed=scene.prng_seed,
+            instruction_leeway=instruction_leeway,
+            entries=_certain_reads(body, scene),
+        )
+    )
+    return _invoke_answer(answer)
+
+
+def _certain_reads(body: InvokeBody, scene: Scene) -> list[tuple[bytes, int | None]]:
+    """Collect what a contract call reads in any case: the contract's instance and its code."""
+    contract = body.contract
+    if contract is None:
+        return []
+    instance = scene.ledger.get(wire.contract_instance_key(contract))
+    if instance is None:
+        return []
+    found = [(instance.xdr, instance.live_until)]
+    code_hash = wire.executable_hash(instance.xdr)
+    code = None if code_hash is None else scene.ledger.get(wire.contract_code_key(code_hash))
+    if code is not None:
+        found.append((code.xdr, code.live_until))
+    return found
+
+
+def _auth_mode(asked: str | None, has_auth: bool) -> str:
+    if not asked:
+        return ENFORCE if has_auth else RECORD
+    if asked not in _MODES:
+        raise Unsimulatable(
+            "optional 'authMode' must be one of enforce,record,record_allow_nonroot when included"
+        )
+    if has_auth and asked != ENFORCE:
+        raise Unsimulatable(f"cannot set authMode to '{asked}' with an auth footprint")
+    return asked
+
+
+def _text(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def _invoke_answer(answer: SimulateAnswer) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    if answer.error is not None:
+        result["error"] = answer.error
+    if answer.diagnostics:
+        result["events"] = [_text(event) for event in answer.diagnostics]
+    if answer.transaction_data is not None:
+        result["transactionData"] = _text(answer.transaction_data)
+        result["minResourceFee"] = str(answer.min_resource_fee)
+    if answer.value is not None:
+        auth = [_text(entry) for entry in answer.auth]
+        result["results"] = [{"auth": auth, "xdr": _text(answer.value)}]
+    if answer.modified:
+        result["stateChanges"] = [_state_change(change) for change in answer.modified]
+    return result
+
+
+def _state_change(change: Modified) -> dict[str, Any]:
+    changed = "deleted" if change.after is None else "updated"
+    return {
+        "type": "created" if change.before is None else changed,
+        "key": _text(change.key),
+        "before": None if change.before is None else _text(change.before),
+        "after": None if change.after is None else _text(change.after),
+    }
+
+
+def _footprint_operation(
+    operation: Operation, transaction: Transaction, scene: Scene
+) -> dict[str, Any]:
+    if transaction.soroban is None:
+        raise Unsimulatable(
+            "To perform a SimulateTransaction for ExtendFootprintTtl or RestoreFootprint "
+            "operations, SorobanTransactionData must be provided"
+        )
+    try:
+        if operation.type == _Type.RESTORE_FOOTPRINT:
+            keys = list(transaction.soroban.read_write)
+            answer = scene.host.simulate_restore(scene.info, keys)
+        else:
+            keys = list(transaction.soroban.read_only)
+            extend_to = operation.body.extend_footprint_ttl_op.extend_to.uint32
+            answer = scene.host.simulate_extend(scene.info, keys, extend_to)
+    except HostRefused as refused:
+        return {"error": refused.reason}
+    result: dict[str, Any] = {
+        "transactionData": _text(answer.transaction_data),
+        "minResourceFee": str(answer.min_resource_fee),
+    }
+    if answer.restore is not None:
+        data, fee = answer.restore
+        result["restorePreamble"] = {"transactionData": _text(data), "minResourceFee": str(fee)}
+    return result

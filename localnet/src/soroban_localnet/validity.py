@@ -1,0 +1,305 @@
+"""May this transaction enter the ledger? The checks, in the network's order.
+
+A transaction that fails here is refused: it pays nothing and changes nothing. Source: the validity
+rules of stellar-core; CAP-21 (preconditions), CAP-46-07 and CAP-62 (Soroban resources), CAP-66
+(archived entries).
+"""
+
+from __future__ import annotations
+
+from stellar_sdk import xdr as stellar_xdr
+
+from soroban_localnet import operations, wire
+from soroban_localnet.account import LOW, Account
+from soroban_localnet.envelope import Operation, SorobanData, Transaction
+from soroban_localnet.fees import disk_read_entries, resource_fee
+from soroban_localnet.results import Code, ErrorCode, ErrorType, Invalid, Refused, diagnostic
+from soroban_localnet.scene import BASE_FEE, BASE_RESERVE, Scene
+from soroban_localnet.signatures import SignatureChecker, ed25519_signer, signers_of
+
+_SUPPORTED_KEYS = (wire.ACCOUNT, wire.TRUSTLINE, wire.CONTRACT_DATA, wire.CONTRACT_CODE)
+_INT64_MAX = 2**63 - 1
+
+
+def check(transaction: Transaction, scene: Scene) -> Invalid | None:
+    """Tell why the transaction may not enter the ledger, or None where it may.
+
+    Source: `What happens to a transaction` in README.md, step 1.
+    """
+    failed = _check_form(transaction, scene) or _check_bounds(transaction, scene)
+    if failed:
+        return failed
+    account = scene.ledger.account(transaction.source)
+    if account is None:
+        return Invalid(Code.txNO_ACCOUNT)
+    if _bad_sequence(transaction, account, scene):
+        return Invalid(Code.txBAD_SEQ)
+    if _too_early_for(transaction, account, scene):
+        return Invalid(Code.txBAD_MIN_SEQ_AGE_OR_GAP)
+    checker = SignatureChecker(transaction.hash, transaction.signatures)
+    if not checker.check(signers_of(account), account.threshold(LOW)):
+        return Invalid(Code.txBAD_AUTH)
+    conditions = _v2(transaction)
+    extra = conditions.extra_signers if conditions else []
+    if extra and not checker.check([(k.to_xdr_bytes(), 1) for k in extra], len(extra)):
+        return Invalid(Code.txBAD_AUTH)
+    if account.balance - account.minimum_balance(BASE_RESERVE) < transaction.fee:
+        return Invalid(Code.txINSUFFICIENT_BALANCE)
+    failed = _check_operations(transaction, scene, checker)
+    if failed:
+        return failed
+    if not checker.all_used():
+        return Invalid(Code.txBAD_AUTH_EXTRA)
+    return None
+
+
+def _v2(transaction: Transaction) -> stellar_xdr.PreconditionsV2 | None:
+    return transaction.preconditions.v2
+
+
+def _soroban_invalid(kind: ErrorType, code: ErrorCode, message: str, *values: int) -> Invalid:
+    return Invalid(Code.txSOROBAN_INVALID, (), (diagnostic(kind, code, message, *values),))
+
+
+def _check_form(transaction: Transaction, scene: Scene) -> Invalid | None:
+    conditions = _v2(transaction)
+    if conditions and conditions.extra_signers:
+        keys = [key.to_xdr_bytes() for key in conditions.extra_signers]
+        empty = any(
+            key.ed25519_signed_payload is not None and not key.ed25519_signed_payload.payload
+            for key in conditions.extra_signers
+        )
+        if len(set(keys)) != len(keys) or empty:
+            return Invalid(Code.txMALFORMED)
+    if not transaction.operations:
+        return Invalid(Code.txMISSING_OPERATION)
+    if any(op.is_soroban for op in transaction.operations) and len(transaction.operations) > 1:
+        return Invalid(Code.txMALFORMED)
+    if not transaction.is_soroban:
+        return Invalid(Code.txMALFORMED) if transaction.soroban else None
+    if transaction.soroban is None or transaction.soroban.resource_fee < 0:
+        return Invalid(Code.txMALFORMED)
+    operation = transaction.operations[0]
+    is_invoke = operation.type == stellar_xdr.OperationType.INVOKE_HOST_FUNCTION
+    if is_invoke and (transaction.has_memo or transaction.muxed or operation.muxed):
+        return _soroban_invalid(
+            ErrorType.SCE_VALUE,
+            ErrorCode.SCEC_INVALID_INPUT,
+            "Soroban transactions are not allowed to use memo or muxed source account",
+        )
+    return _check_resources(transaction, transaction.soroban, scene)
+
+
+def _check_resources(transaction: Transaction, data: SorobanData, scene: Scene) -> Invalid | None:
+    limits = scene.limits
+    storage, budget, exceeded = (
+        ErrorType.SCE_STORAGE,
+        ErrorType.SCE_BUDGET,
+        ErrorCode.SCEC_EXCEEDED_LIMIT,
+    )
+    reads = disk_read_entries(transaction, data)
+    for kind, message, value, limit in (
+        (
+            budget,
+            "transaction instructions resources exceed network config limit",
+            data.instructions,
+            limits.instructions,
+        ),
+        (
+            storage,
+            "transaction byte-read resources exceed network config limit",
+            data.disk_read_bytes,
+            limits.disk_read_bytes,
+        ),
+        (
+            storage,
+            "transaction byte-write resources exceed network config limit",
+            data.write_bytes,
+            limits.write_bytes,
+        ),
+        (
+            storage,
+            "the number of entries in transaction footprint exceeds the network config limit",
+            len(data.read_only) + len(data.read_write),
+            limits.footprint_entries,
+        ),
+        (
+            storage,
+            "transaction entry-disk-read resources exceed network config limit",
+            reads,
+            limits.disk_read_entries,
+        ),
+        (
+            storage,
+            "transaction entry-write resources exceed network config limit",
+            len(data.read_write),
+            limits.write_entries,
+        ),
+    ):
+        if value > limit:
+            return _soroban_invalid(kind, exceeded, message, value, limit)
+    for key in data.read_only + data.read_write:
+        if wire.key_type(key) not in _SUPPORTED_KEYS:
+            return _soroban_invalid(
+                storage,
+                ErrorCode.SCEC_UNEXPECTED_TYPE,
+                "transaction footprint contains unsupported ledger key type",
+                wire.key_type(key),
+            )
+        if len(key) > limits.data_key_bytes:
+            return _soroban_invalid(
+                storage,
+                exceeded,
+                "transaction footprint key exceeds network config limit",
+                len(key),
+                limits.data_key_bytes,
+            )
+    if len(transaction.envelope) > limits.transaction_bytes:
+        return _soroban_invalid(
+            budget,
+            exceeded,
+            "total transaction size exceeds network config limit",
+            len(transaction.envelope),
+            limits.transaction_bytes,
+        )
+    return (
+        _check_archived(data)
+        or _check_resource_fee(transaction, data, scene)
+        or _check_duplicates(data)
+    )
+
+
+def _check_archived(data: SorobanData) -> Invalid | None:
+    storage, invalid = ErrorType.SCE_STORAGE, ErrorCode.SCEC_INVALID_INPUT
+    last = -1
+    for index in data.archived:
+        if index <= last:
+            return _soroban_invalid(
+                storage, invalid, "archivedSorobanEntries must be sorted in ascending order"
+            )
+        last = index
+        if index >= len(data.read_write):
+            return _soroban_invalid(
+                storage,
+                invalid,
+                "archivedSorobanEntries index is out of bounds",
+                index,
+                len(data.read_write),
+            )
+        key = data.read_write[index]
+        if not wire.is_persistent(key):
+            return _soroban_invalid(
+                storage,
+                invalid,
+                "archivedSorobanEntries index points to a non-persistent entry",
+                index,
+                wire.key_type(key),
+            )
+    return None
+
+
+def _check_resource_fee(
+    transaction: Transaction, data: SorobanData, scene: Scene
+) -> Invalid | None:
+    value, exceeded = ErrorType.SCE_VALUE, ErrorCode.SCEC_EXCEEDED_LIMIT
+    if data.resource_fee > transaction.fee:
+        return _soroban_invalid(
+            value,
+            exceeded,
+            "transaction `sorobanData.resourceFee` is higher than the full transaction fee",
+            data.resource_fee,
+            transaction.fee,
+        )
+    needed = sum(resource_fee(transaction, data, 0, scene.host))
+    if data.resource_fee < needed:
+        return _soroban_invalid(
+            value,
+            exceeded,
+            "transaction `sorobanData.resourceFee` is lower than the actual Soroban resource fee",
+            data.resource_fee,
+            needed,
+        )
+    return None
+
+
+def _check_duplicates(data: SorobanData) -> Invalid | None:
+    keys = data.read_only + data.read_write
+    if len(set(keys)) == len(keys):
+        return None
+    return _soroban_invalid(
+        ErrorType.SCE_STORAGE,
+        ErrorCode.SCEC_INVALID_INPUT,
+        "Found duplicate key in the Soroban footprint; every key across read-only and read-write "
+        "footprints has to be unique.",
+    )
+
+
+def _check_bounds(transaction: Transaction, scene: Scene) -> Invalid | None:
+    conditions = _v2(transaction)
+    times = conditions.time_bounds if conditions else transaction.preconditions.time_bounds
+    ledgers = conditions.ledger_bounds if conditions else None
+    if times and scene.close_time < times.min_time.time_point.uint64:
+        return Invalid(Code.txTOO_EARLY)
+    if ledgers and scene.sequence < ledgers.min_ledger.uint32:
+        return Invalid(Code.txTOO_EARLY)
+    if times:
+        latest = times.max_time.time_point.uint64
+        if latest and scene.close_time > latest:
+            return Invalid(Code.txTOO_LATE)
+    if ledgers:
+        last = ledgers.max_ledger.uint32
+        if last and scene.sequence >= last:
+            return Invalid(Code.txTOO_LATE)
+    if transaction.inclusion_fee < BASE_FEE * len(transaction.operations):
+        return Invalid(Code.txINSUFFICIENT_FEE)
+    return None
+
+
+def _bad_sequence(transaction: Transaction, account: Account, scene: Scene) -> bool:
+    if transaction.sequence == scene.starting_sequence:
+        return True
+    conditions = _v2(transaction)
+    if conditions and conditions.min_seq_num is not None:
+        lowest = conditions.min_seq_num.sequence_number.int64
+        return not lowest <= account.sequence < transaction.sequence
+    return account.sequence == _INT64_MAX or account.sequence + 1 != transaction.sequence
+
+
+def _too_early_for(transaction: Transaction, account: Account, scene: Scene) -> bool:
+    conditions = _v2(transaction)
+    if conditions is None:
+        return False
+    age = conditions.min_seq_age.duration.uint64
+    gap = conditions.min_seq_ledger_gap.uint32
+    return (age > 0 and scene.close_time - account.sequence_time < age) or (
+        gap > 0 and scene.sequence - account.sequence_ledger < gap
+    )
+
+
+def _check_operations(
+    transaction: Transaction, scene: Scene, checker: SignatureChecker
+) -> Invalid | None:
+    for index, operation in enumerate(transaction.operations):
+        refused = _check_operation(operation, transaction, scene, checker)
+        if refused is not None:
+            results = [operations.untouched(op) for op in transaction.operations]
+            results[index] = refused.result
+            return Invalid(Code.txFAILED, tuple(results), refused.diagnostics)
+    return None
+
+
+def _check_operation(
+    operation: Operation, transaction: Transaction, scene: Scene, checker: SignatureChecker
+) -> Refused | None:
+    if not operations.supported(operation):
+        return operations.NOT_SUPPORTED
+    source = operation.source or transaction.source
+    account = scene.ledger.account(source)
+    if account is None:  # an earlier operation may create it, so its own key has to have signed
+        signed = checker.check([(ed25519_signer(source), 1)], 0)
+    else:
+        needed = account.threshold(operations.threshold_level(operation))
+        signed = checker.check(signers_of(account), needed)
+    if not signed:
+        return operations.BAD_AUTH
+    return operations.check(operation, source, transaction, scene.limits)

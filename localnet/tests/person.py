@@ -1,0 +1,164 @@
+"""A person with a key and a funded account, who sends transactions the way any client does."""
+
+from __future__ import annotations
+
+import attrs
+from stellar_sdk import (
+    Account,
+    Keypair,
+    Operation,
+    SorobanServer,
+    TransactionBuilder,
+    TransactionEnvelope,
+    xdr,
+)
+from stellar_sdk.soroban_rpc import GetTransactionStatus, SendTransactionStatus
+
+from soroban_localnet import LocalNetwork
+
+Code = xdr.TransactionResultCode
+
+
+@attrs.frozen
+class Sent:
+    """What became of a transaction: refused before any ledger, or applied in one."""
+
+    refused: bool
+    result: xdr.TransactionResult
+    meta: xdr.TransactionMetaV4 | None
+    diagnostics: tuple[xdr.DiagnosticEvent, ...]
+
+    @property
+    def code(self) -> xdr.TransactionResultCode:
+        return self.result.result.code
+
+    @property
+    def fee_charged(self) -> int:
+        return self.result.fee_charged.int64
+
+    @property
+    def operation(self) -> xdr.OperationResult:
+        results = self.result.result.results
+        assert results
+        return results[0]
+
+    @property
+    def value(self) -> xdr.SCVal:
+        assert self.meta is not None
+        assert self.meta.soroban_meta is not None
+        assert self.meta.soroban_meta.return_value is not None
+        return self.meta.soroban_meta.return_value
+
+    @property
+    def events(self) -> list[xdr.ContractEvent]:
+        assert self.meta is not None
+        return self.meta.operations[0].events
+
+    def messages(self) -> str:
+        """All texts of the diagnostic events, one a line."""
+        found: list[str] = []
+        for diagnostic in self.diagnostics:
+            body = diagnostic.event.body.v0
+            assert body is not None
+            data = body.data
+            items = data.vec.sc_vec if data.vec is not None else [data]
+            found += [i.str.sc_string.decode() for i in items if i.str is not None]
+        return "\n".join(found)
+
+
+@attrs.define
+class Person:
+    """A key with a funded account on a network."""
+
+    network: LocalNetwork
+    key: Keypair = attrs.field(factory=Keypair.random)
+    server: SorobanServer = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.server = self.network.server()
+        self.network.fund(self.id)
+
+    @property
+    def id(self) -> str:
+        return self.key.public_key
+
+    def account(self) -> Account:
+        return self.server.load_account(self.id)
+
+    def entry(self) -> xdr.AccountEntry:
+        key = xdr.LedgerKey(
+            xdr.LedgerEntryType.ACCOUNT,
+            account=xdr.LedgerKeyAccount(self.key.xdr_account_id()),
+        )
+        found = self.server.get_ledger_entries([key]).entries
+        assert found
+        account = xdr.LedgerEntryData.from_xdr(found[0].xdr).account
+        assert account is not None
+        return account
+
+    @property
+    def balance(self) -> int:
+        return self.entry().balance.int64
+
+    @property
+    def sequence(self) -> int:
+        return self.entry().seq_num.sequence_number.int64
+
+    def build(
+        self,
+        *operations: Operation,
+        fee: int = 100,
+        sequence: int | None = None,
+    ) -> TransactionEnvelope:
+        """Build a transaction, unsigned. `sequence` is the number it uses up."""
+        used = self.sequence + 1 if sequence is None else sequence
+        builder = TransactionBuilder(
+            Account(self.id, used - 1), self.network.passphrase, base_fee=fee
+        )
+        for operation in operations:
+            builder.append_operation(operation)
+        return builder.set_timeout(0).build()
+
+    def submit(self, envelope: TransactionEnvelope) -> Sent:
+        """Send a transaction as it is."""
+        answer = self.server.send_transaction(envelope)
+        if answer.status == SendTransactionStatus.ERROR:
+            assert answer.error_result_xdr is not None
+            return Sent(
+                True,
+                xdr.TransactionResult.from_xdr(answer.error_result_xdr),
+                None,
+                _events(answer.diagnostic_events_xdr),
+            )
+        assert answer.status == SendTransactionStatus.PENDING
+        got = self.server.get_transaction(answer.hash)
+        assert got.status != GetTransactionStatus.NOT_FOUND
+        assert got.result_xdr is not None
+        assert got.result_meta_xdr is not None
+        result = xdr.TransactionResult.from_xdr(got.result_xdr)
+        assert (got.status == GetTransactionStatus.SUCCESS) == (
+            result.result.code == Code.txSUCCESS
+        )
+        meta = xdr.TransactionMeta.from_xdr(got.result_meta_xdr).v4
+        return Sent(False, result, meta, _events(got.diagnostic_events_xdr))
+
+    def send(self, *operations: Operation, signers: tuple[Keypair, ...] | None = None) -> Sent:
+        """Build a classic transaction, sign it and send it."""
+        envelope = self.build(*operations)
+        for signer in (self.key,) if signers is None else signers:
+            envelope.sign(signer)
+        return self.submit(envelope)
+
+    def prepare(self, *operations: Operation) -> TransactionEnvelope:
+        """Build a Soroban transaction with the footprint and fee that simulation found."""
+        return self.server.prepare_transaction(self.build(*operations))
+
+    def invoke(self, *operations: Operation) -> Sent:
+        """Prepare, sign and send a Soroban transaction."""
+        envelope = self.prepare(*operations)
+        envelope.sign(self.key)
+        return self.submit(envelope)
+
+
+def _events(texts: list[str] | None) -> tuple[xdr.DiagnosticEvent, ...]:
+    return tuple(xdr.DiagnosticEvent.from_xdr(text) for text in texts or ())

@@ -1,0 +1,54 @@
+"""A prepaid vault on Soroban: its reference model in pure Python.
+
+This package loads attrs and the standard library alone. Calls, events, layouts and the state
+machine itself are in the modules of these names; ``codec`` needs stellar-sdk.
+"""
+
+from callora_vault.errors import (
+    AlreadyInitialized,
+    AmountNotPositive,
+    BalanceOverflow,
+    BelowMinDeposit,
+    CallRefused,
+    InsufficientBalance,
+    MissingSignature,
+    NegativeInitialBalance,
+    NegativeMinDeposit,
+    NotInitialized,
+    Unauthorized,
+    VaultError,
+    VaultErrorCode,
+)
+from callora_vault.layouts import UnknownLayout, VaultMeta
+from callora_vault.model import Vault, VaultModel
+from callora_vault.transition import Accepted, Outcome, Rejected, Unauthorised
+from callora_vault.units import I128_MAX, I128_MIN, Address, BadValue, Symbol
+
+__all__ = [
+    "I128_MAX",
+    "I128_MIN",
+    "Accepted",
+    "Address",
+    "AlreadyInitialized",
+    "AmountNotPositive",
+    "BadValue",
+    "BalanceOverflow",
+    "BelowMinDeposit",
+    "CallRefused",
+    "InsufficientBalance",
+    "MissingSignature",
+    "NegativeInitialBalance",
+    "NegativeMinDeposit",
+    "NotInitialized",
+    "Outcome",
+    "Rejected",
+    "Symbol",
+    "Unauthorised",
+    "Unauthorized",
+    "UnknownLayout",
+    "Vault",
+    "VaultError",
+    "VaultErrorCode",
+    "VaultMeta",
+    "VaultModel",
+]

@@ -1,0 +1,213 @@
+"""The vault's errors: the numbers of the contract as data, and an exception for each.
+
+The numbers never change. A number that only a later contract returns is in the table too, so that
+no tool ever gives it another meaning.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+import attrs
+
+from callora_vault.units import Address, BadValue
+
+__all__ = [
+    "ERRORS",
+    "AlreadyInitialized",
+    "AmountNotPositive",
+    "BadValue",
+    "BalanceOverflow",
+    "BatchTooLarge",
+    "BelowMinDeposit",
+    "CallRefused",
+    "EmptyBatch",
+    "InsufficientBalance",
+    "MissingSignature",
+    "NegativeInitialBalance",
+    "NegativeMinDeposit",
+    "NotInitialized",
+    "Unauthorized",
+    "VaultError",
+    "VaultErrorCode",
+]
+
+
+class VaultErrorCode(IntEnum):
+    """The contract's error numbers, under the names that its spec gives them."""
+
+    AlreadyInitialized = 1
+    NotInitialized = 2
+    NegativeInitialBalance = 3
+    NegativeMinDeposit = 4
+    AmountNotPositive = 5
+    BelowMinDeposit = 6
+    InsufficientBalance = 7
+    BalanceOverflow = 8
+    Unauthorized = 9
+    EmptyBatch = 10
+    BatchTooLarge = 11
+
+
+class CallRefused(Exception):
+    """A call that changed nothing: the base of every refusal."""
+
+
+@attrs.frozen
+class MissingSignature(CallRefused):
+    """The host ended the call: ``address`` had to sign it and did not. It has no number."""
+
+    address: Address
+
+    def __str__(self) -> str:
+        return f"{self.address} has not signed this call"
+
+
+@attrs.frozen
+class VaultError(CallRefused):
+    """A refusal by the contract, with its number in ``code``.
+
+    An exception carries the values that explain it: the call's amount or caller, the vault's
+    balance or minimum. A value that the raiser does not know is None and is left out of the text.
+    """
+
+    code: ClassVar[VaultErrorCode]
+    meaning: ClassVar[str]
+    methods: ClassVar[tuple[str, ...]]
+    """Who returns it in v1; empty for a number that v1 does not use."""
+
+    def __str__(self) -> str:
+        values = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
+        known = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+        return f"{self.meaning}: {known}" if known else self.meaning
+
+
+@attrs.frozen
+class AlreadyInitialized(VaultError):
+    """``init`` on a vault that has an owner."""
+
+    code = VaultErrorCode.AlreadyInitialized
+    meaning = "the vault is initialised already"
+    methods = ("init",)
+
+
+@attrs.frozen
+class NotInitialized(VaultError):
+    """Any other call before ``init``."""
+
+    code = VaultErrorCode.NotInitialized
+    meaning = "the vault is not initialised"
+    methods = ("get_meta", "balance", "deposit", "deduct", "withdraw", "withdraw_to")
+
+
+@attrs.frozen
+class NegativeInitialBalance(VaultError):
+    """``init`` with an initial balance below zero."""
+
+    code = VaultErrorCode.NegativeInitialBalance
+    meaning = "the initial balance is negative"
+    methods = ("init",)
+    initial_balance: int | None = None
+
+
+@attrs.frozen
+class NegativeMinDeposit(VaultError):
+    """``init`` with a minimum deposit below zero."""
+
+    code = VaultErrorCode.NegativeMinDeposit
+    meaning = "the minimum deposit is negative"
+    methods = ("init",)
+    min_deposit: int | None = None
+
+
+@attrs.frozen
+class AmountNotPositive(VaultError):
+    """An amount of zero or less."""
+
+    code = VaultErrorCode.AmountNotPositive
+    meaning = "the amount is not positive"
+    methods = ("deposit", "deduct", "withdraw", "withdraw_to")
+    amount: int | None = None
+
+
+@attrs.frozen
+class BelowMinDeposit(VaultError):
+    """A deposit under the vault's minimum."""
+
+    code = VaultErrorCode.BelowMinDeposit
+    meaning = "the deposit is below the minimum"
+    methods = ("deposit",)
+    amount: int | None = None
+    min_deposit: int | None = None
+
+
+@attrs.frozen
+class InsufficientBalance(VaultError):
+    """More than the vault holds."""
+
+    code = VaultErrorCode.InsufficientBalance
+    meaning = "the amount exceeds the balance"
+    methods = ("deduct", "withdraw", "withdraw_to")
+    amount: int | None = None
+    balance: int | None = None
+
+
+@attrs.frozen
+class BalanceOverflow(VaultError):
+    """A deposit that would take the balance above 2**127 - 1."""
+
+    code = VaultErrorCode.BalanceOverflow
+    meaning = "the deposit would take the balance above i128"
+    methods = ("deposit",)
+    amount: int | None = None
+    balance: int | None = None
+
+
+@attrs.frozen
+class Unauthorized(VaultError):
+    """``deduct`` by a caller who has signed but is not the owner."""
+
+    code = VaultErrorCode.Unauthorized
+    meaning = "the caller is not the owner"
+    methods = ("deduct",)
+    caller: Address | None = None
+
+
+@attrs.frozen
+class EmptyBatch(VaultError):
+    """A batch without items."""
+
+    code = VaultErrorCode.EmptyBatch
+    meaning = "the batch is empty"
+    methods = ()
+
+
+@attrs.frozen
+class BatchTooLarge(VaultError):
+    """A batch of more items than a contract takes."""
+
+    code = VaultErrorCode.BatchTooLarge
+    meaning = "the batch is too large"
+    methods = ()
+
+
+ERRORS: Final[Mapping[VaultErrorCode, type[VaultError]]] = MappingProxyType(
+    {
+        error.code: error
+        for error in (
+            AlreadyInitialized,
+            NotInitialized,
+            NegativeInitialBalance,
+            NegativeMinDeposit,
+            AmountNotPositive,
+            BelowMinDeposit,
+            InsufficientBalance,
+            BalanceOverflow,
+            Unauthorized,
+            EmptyBatch,
+            BatchTooLarge,
+        )
+    }
+)
+"""The exception for each number, in numeric order."""

@@ -1,0 +1,21 @@
+"""The compiled contracts and what they were built with (`make wasm` rebuilds them)."""
+
+import json
+from importlib import resources
+from typing import Any
+
+
+def read(name: str) -> bytes:
+    """Return a compiled contract.
+
+    Arguments: `name`, as in the manifest ("v1").
+    Raises FileNotFoundError.
+    """
+    return (resources.files(__name__) / f"{name}.wasm").read_bytes()
+
+
+def manifest() -> dict[str, Any]:
+    """Return the manifest: for each contract its sha256, size, layout, compiler and sdk."""
+    text = (resources.files(__name__) / "manifest.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document

@@ -1,0 +1,79 @@
+import pytest
+from hypothesis import given
+from stellar_sdk import scval, xdr
+from tests.codec.values import fields
+from tests.model.values import CONTRACT, OWNER, calls, i128s, metas
+
+from callora_vault.calls import Balance, Call, Deduct, Deposit, GetMeta, Init, Withdraw, WithdrawTo
+from callora_vault.codec import (
+    CannotDecode,
+    decode_i128,
+    decode_returned,
+    encode_call,
+    encode_i128,
+    encode_meta,
+    encode_returned,
+)
+from callora_vault.layouts import V0, UnknownLayout, VaultMeta
+
+OWNER_VALUE, CONTRACT_VALUE = scval.to_address(OWNER), scval.to_address(CONTRACT)
+VOID = scval.to_void()
+
+
+@pytest.mark.parametrize(
+    ("call", "method", "arguments"),
+    [
+        (Init(OWNER), "init", [OWNER_VALUE, VOID, VOID]),
+        (Init(OWNER, 0, -1), "init", [OWNER_VALUE, scval.to_int128(0), scval.to_int128(-1)]),
+        (GetMeta(), "get_meta", []),
+        (Balance(), "balance", []),
+        (Deposit(2**100), "deposit", [scval.to_int128(2**100)]),
+        (Deduct(CONTRACT, 1), "deduct", [CONTRACT_VALUE, scval.to_int128(1), VOID]),
+        (
+            Deduct(OWNER, 1, ""),
+            "deduct",
+            [OWNER_VALUE, scval.to_int128(1), scval.to_symbol("")],
+        ),
+        (Withdraw(5), "withdraw", [scval.to_int128(5)]),
+        (WithdrawTo(CONTRACT, 5), "withdraw_to", [CONTRACT_VALUE, scval.to_int128(5)]),
+    ],
+)
+def test_a_call_becomes_its_method_and_arguments(
+    call: Call, method: str, arguments: list[xdr.SCVal]
+) -> None:
+    assert encode_call(call) == (method, arguments)
+
+
+@given(calls)
+def test_every_call_that_can_be_built_can_be_encoded(call: Call) -> None:
+    _, arguments = encode_call(call)
+    for argument in arguments:
+        assert xdr.SCVal.from_xdr_bytes(argument.to_xdr_bytes()) == argument
+
+
+@given(i128s)
+def test_an_amount_is_exact(amount: int) -> None:
+    value = encode_i128(amount)
+    assert scval.from_int128(value) == amount
+    assert decode_i128(value, "amount") == amount
+
+
+@given(metas, i128s)
+def test_a_returned_value_comes_back(meta: VaultMeta, amount: int) -> None:
+    assert decode_returned(GetMeta(), encode_returned(meta)) == meta
+    assert decode_returned(Balance(), encode_returned(amount)) == amount
+
+
+def test_a_returned_value_of_another_type_is_refused_by_the_method_s_name() -> None:
+    with pytest.raises(CannotDecode, match="deposit: expected I128, found U64"):
+        decode_returned(Deposit(1), scval.to_uint64(1))
+
+
+def test_get_meta_of_another_layout_is_not_taken_for_v1() -> None:
+    with pytest.raises(CannotDecode, match="expected layout v1, found layout v0"):
+        decode_returned(GetMeta(), encode_meta(VaultMeta(OWNER, 1), V0))
+
+
+def test_get_meta_of_an_unknown_layout_is_refused() -> None:
+    with pytest.raises(UnknownLayout):
+        decode_returned(GetMeta(), fields(owner=OWNER_VALUE))

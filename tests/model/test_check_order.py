@@ -1,0 +1,165 @@
+"""Where several checks fail at once, the earliest in the order of the table decides."""
+
+from collections.abc import Callable, Iterator
+from itertools import combinations, product
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from tests.model.values import OWNER, STRANGER, calls, signers, states
+
+from callora_vault.calls import (
+    CALLS,
+    Balance,
+    Call,
+    Deduct,
+    Deposit,
+    GetMeta,
+    Init,
+    Withdraw,
+    WithdrawTo,
+)
+from callora_vault.errors import VaultErrorCode as Code
+from callora_vault.layouts import VaultMeta
+from callora_vault.transition import (
+    Accepted,
+    Outcome,
+    Rejected,
+    Signers,
+    State,
+    Unauthorised,
+    transition,
+)
+from callora_vault.units import I128_MAX
+
+
+@attrs.frozen
+class Check:
+    """A check that a call makes: when it fails, and the outcome if it decides."""
+
+    name: str
+    fails: Callable[[Any, Any, Signers], bool]
+    outcome: Callable[[Any, Any], Outcome]
+
+
+def returns(code: Code, fails: Callable[[Any, Any], bool]) -> Check:
+    return Check(code.name, lambda s, c, _: fails(s, c), lambda _s, _c: Rejected(code))
+
+
+def signed_by(who: Callable[[Any, Any], str]) -> Check:
+    return Check(
+        "signature", lambda s, c, by: who(s, c) not in by, lambda s, c: Unauthorised(who(s, c))
+    )
+
+
+INITIALISED = returns(Code.NotInitialized, lambda s, c: s is None)
+POSITIVE = returns(Code.AmountNotPositive, lambda s, c: c.amount <= 0)
+ENOUGH = returns(Code.InsufficientBalance, lambda s, c: c.amount > s.balance)
+OWNER_SIGNED = signed_by(lambda s, c: s.owner)
+
+ORDER: dict[type[Call], tuple[Check, ...]] = {
+    Init: (
+        returns(Code.AlreadyInitialized, lambda s, c: s is not None),
+        signed_by(lambda s, c: c.owner),
+        returns(Code.NegativeInitialBalance, lambda s, c: (c.initial_balance or 0) < 0),
+        returns(Code.NegativeMinDeposit, lambda s, c: (c.min_deposit or 0) < 0),
+    ),
+    GetMeta: (INITIALISED,),
+    Balance: (INITIALISED,),
+    Deposit: (
+        INITIALISED,
+        OWNER_SIGNED,
+        POSITIVE,
+        returns(Code.BelowMinDeposit, lambda s, c: c.amount < s.min_deposit),
+        returns(Code.BalanceOverflow, lambda s, c: s.balance + c.amount > I128_MAX),
+    ),
+    Deduct: (
+        INITIALISED,
+        signed_by(lambda s, c: c.caller),
+        returns(Code.Unauthorized, lambda s, c: c.caller != s.owner),
+        POSITIVE,
+        ENOUGH,
+    ),
+    Withdraw: (INITIALISED, OWNER_SIGNED, POSITIVE, ENOUGH),
+    WithdrawTo: (INITIALISED, OWNER_SIGNED, POSITIVE, ENOUGH),
+}
+
+NEVER_TOGETHER = {("AmountNotPositive", "BalanceOverflow")}
+"""No amount of 0 or less takes an i128 above i128."""
+
+
+def failing(state: State, call: Call, signed: Signers) -> list[Check]:
+    """The checks that fail, in order; one that reads a missing state cannot be made."""
+    checks = ORDER[type(call)]
+    made = checks[:1] if state is None and checks[0] is INITIALISED else checks
+    return [check for check in made if check.fails(state, call, signed)]
+
+
+def expected(state: State, call: Call, signed: Signers) -> Outcome | None:
+    """The outcome that the first failing check decides; None where all pass."""
+    failed = failing(state, call, signed)
+    return failed[0].outcome(state, call) if failed else None
+
+
+AMOUNTS = (-1, 0, 1, 5, I128_MAX)
+BUILD: dict[type[Call], Callable[[str, int, int], Call]] = {
+    Init: Init,
+    GetMeta: lambda who, amount, other: GetMeta(),
+    Balance: lambda who, amount, other: Balance(),
+    Deposit: lambda who, amount, other: Deposit(amount),
+    Deduct: lambda who, amount, other: Deduct(who, amount),
+    Withdraw: lambda who, amount, other: Withdraw(amount),
+    WithdrawTo: lambda who, amount, other: WithdrawTo(who, amount),
+}
+
+
+def scenes(kind: type[Call]) -> Iterator[tuple[State, Call, Signers]]:
+    """Every scene of a method over small pools of boundary values."""
+    stored = [VaultMeta(OWNER, *values) for values in product(AMOUNTS, repeat=2)]
+    made = {BUILD[kind](*values) for values in product((OWNER, STRANGER), AMOUNTS, AMOUNTS)}
+    signing = (frozenset[str](), frozenset((STRANGER,)), frozenset((OWNER, STRANGER)))
+    return product((None, *stored), made, signing)
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_the_first_failing_check_decides_at_every_boundary(kind: type[Call]) -> None:
+    for state, call, signed in scenes(kind):
+        outcome = transition(state, call, signed)
+        decided = expected(state, call, signed)
+        assert outcome == decided or (decided is None and isinstance(outcome, Accepted))
+
+
+@given(states, calls, signers)
+def test_the_first_failing_check_decides(state: State, call: Call, signed: Signers) -> None:
+    outcome = transition(state, call, signed)
+    decided = expected(state, call, signed)
+    assert outcome == decided or (decided is None and isinstance(outcome, Accepted))
+
+
+@pytest.mark.parametrize(
+    ("kind", "earlier", "later"),
+    [
+        pytest.param(kind, earlier, later, id=f"{kind.method}: {earlier.name} before {later.name}")
+        for kind, checks in ORDER.items()
+        for earlier, later in combinations(checks, 2)
+        if earlier is not INITIALISED and (earlier.name, later.name) not in NEVER_TOGETHER
+    ],
+)
+def test_of_two_failing_checks_the_earlier_one_decides(
+    kind: type[Call], earlier: Check, later: Check
+) -> None:
+    met = False
+    for state, call, signed in scenes(kind):
+        if failing(state, call, signed)[:1] == [earlier] and later in failing(state, call, signed):
+            met = True
+            assert transition(state, call, signed) == earlier.outcome(state, call)
+    assert met, "no scene in which both fail"
+
+
+@given(states, calls, signers)
+def test_no_scene_has_two_failures_that_exclude_each_other(
+    state: State, call: Call, signed: Signers
+) -> None:
+    names = [check.name for check in failing(state, call, signed)]
+    assert not NEVER_TOGETHER & set(combinations(names, 2))

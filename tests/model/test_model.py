@@ -1,0 +1,158 @@
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.model.values import OWNER, STRANGER, calls, signers, states
+
+from callora_vault import (
+    AmountNotPositive,
+    BadValue,
+    BelowMinDeposit,
+    CallRefused,
+    InsufficientBalance,
+    MissingSignature,
+    NegativeMinDeposit,
+    NotInitialized,
+    Unauthorized,
+    VaultError,
+    VaultErrorCode,
+    VaultMeta,
+    VaultModel,
+)
+from callora_vault.calls import Balance, Call, Deduct, Deposit, GetMeta, Init, Withdraw, WithdrawTo
+from callora_vault.errors import ERRORS, BalanceOverflow
+from callora_vault.events import DeductEvent, DepositEvent, Event
+from callora_vault.model import vault_error
+from callora_vault.transition import Accepted, Signers, State, Unauthorised, transition
+from callora_vault.units import I128_MAX
+
+
+def by_method(vault: VaultModel, call: Call, signed: Signers) -> VaultMeta | int:
+    """Make a call through the method of its name."""
+    match call:
+        case Init(owner, balance, least):
+            return vault.init(owner, balance, least, signers=signed)
+        case GetMeta():
+            return vault.get_meta()
+        case Balance():
+            return vault.balance()
+        case Deposit(amount):
+            return vault.deposit(amount, signers=signed)
+        case Deduct(caller, amount, request_id):
+            return vault.deduct(caller, amount, request_id, signers=signed)
+        case Withdraw(amount):
+            return vault.withdraw(amount, signers=signed)
+        case WithdrawTo(to, amount):
+            return vault.withdraw_to(to, amount, signers=signed)
+
+
+@given(states, st.lists(st.tuples(calls, signers), max_size=8))
+def test_the_methods_do_what_the_transition_says(
+    state: State, made: list[tuple[Call, Signers]]
+) -> None:
+    vault = VaultModel(state)
+    heard: list[Event] = []
+    for call, signed in made:
+        outcome = transition(state, call, signed)
+        if isinstance(outcome, Accepted):
+            state = outcome.state
+            heard += outcome.events
+            assert by_method(vault, call, signed) == outcome.returned
+        else:
+            with pytest.raises(CallRefused) as caught:
+                by_method(vault, call, signed)
+            if isinstance(outcome, Unauthorised):
+                assert isinstance(caught.value, MissingSignature)
+                assert caught.value.address == outcome.address
+            else:
+                assert type(caught.value) is ERRORS[outcome.error]
+        assert vault.meta == state
+        assert vault.events == tuple(heard)
+
+
+@given(states, calls)
+def test_whoever_must_sign_does_when_nobody_says_who_signs(state: State, call: Call) -> None:
+    try:
+        VaultModel(state).call(call)
+    except MissingSignature:
+        pytest.fail("a signature is missing")
+    except VaultError as refused:
+        assert refused.code in ERRORS
+
+
+def test_a_vault_can_be_told_whose_keys_are_at_hand() -> None:
+    vault = VaultModel(VaultMeta(OWNER, 5), signers=[STRANGER])
+    with pytest.raises(MissingSignature) as caught:
+        vault.withdraw(1)
+    assert caught.value.address == OWNER
+
+
+def test_a_call_can_be_told_who_signs_it() -> None:
+    vault = VaultModel(VaultMeta(OWNER, 5), signers=[STRANGER])
+    assert vault.withdraw(1, signers=[OWNER]) == 4
+    with pytest.raises(MissingSignature):
+        vault.withdraw(1)
+
+
+def test_events_are_kept_in_order() -> None:
+    vault = VaultModel(VaultMeta(OWNER, 5))
+    vault.deposit(2)
+    vault.deduct(OWNER, 3, "r_1")
+    assert vault.events == (DepositEvent(2, 7), DeductEvent(OWNER, "r_1", 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda vault: vault.deposit(1), BelowMinDeposit(1, 2)),
+        (lambda vault: vault.deposit(I128_MAX), BalanceOverflow(I128_MAX, 5)),
+        (lambda vault: vault.withdraw(6), InsufficientBalance(6, 5)),
+        (lambda vault: vault.withdraw(0), AmountNotPositive(0)),
+        (lambda vault: vault.deduct(STRANGER, 1), Unauthorized(STRANGER)),
+    ],
+)
+def test_a_refusal_carries_the_values_that_explain_it(
+    call: Callable[[VaultModel], object], error: VaultError
+) -> None:
+    with pytest.raises(type(error)) as caught:
+        call(VaultModel(VaultMeta(OWNER, 5, 2)))
+    assert repr(caught.value) == repr(error)
+
+
+def test_init_refused_carries_its_argument() -> None:
+    with pytest.raises(NegativeMinDeposit) as caught:
+        VaultModel().init(OWNER, 0, -3)
+    assert caught.value.min_deposit == -3
+
+
+def test_a_vault_before_init_stores_nothing_and_refuses_reads() -> None:
+    vault = VaultModel()
+    assert vault.meta is None
+    with pytest.raises(NotInitialized):
+        vault.balance()
+
+
+def test_an_error_of_a_vault_that_nobody_read_leaves_its_balance_out() -> None:
+    error = vault_error(InsufficientBalance.code, Withdraw(6))
+    assert repr(error) == repr(InsufficientBalance(6, None))
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_any_number_for_any_call_has_its_exception(code: VaultErrorCode) -> None:
+    for call in (Init(OWNER), GetMeta(), Deposit(1)):
+        assert vault_error(code, call).code is code
+
+
+@pytest.mark.parametrize(
+    ("meta", "field"),
+    [
+        (VaultMeta("owner", 0), "owner"),
+        (VaultMeta(OWNER, I128_MAX + 1), "balance"),
+        (VaultMeta(OWNER, 0, True), "min_deposit"),
+    ],
+)
+def test_a_state_that_no_vault_can_store_is_refused(meta: VaultMeta, field: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        VaultModel(meta)
+    assert caught.value.field == field

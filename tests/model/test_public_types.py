@@ -1,0 +1,29 @@
+"""What type checkers see of the public face; mypy checks the assertions, pytest runs them."""
+
+from typing import assert_type
+
+from tests.model.values import OWNER
+
+from callora_vault import Vault, VaultMeta, VaultModel
+from callora_vault.calls import Deposit, GetMeta, Init
+from callora_vault.events import Event
+
+
+def spend(vault: Vault) -> int:
+    """A backend's function, written for any vault."""
+    return vault.deduct(OWNER, 1, "request_1")
+
+
+def test_the_model_is_a_vault() -> None:
+    vault: Vault = VaultModel(VaultMeta(OWNER, 5))
+    assert_type(spend(vault), int)
+    assert_type(vault.get_meta(), VaultMeta)
+
+
+def test_each_call_has_the_type_that_it_returns() -> None:
+    vault = VaultModel()
+    assert_type(vault.call(Init(OWNER)), VaultMeta)
+    assert_type(vault.call(GetMeta()), VaultMeta)
+    assert_type(vault.call(Deposit(1)), int)
+    assert_type(vault.meta, VaultMeta | None)
+    assert_type(vault.events, tuple[Event, ...])
