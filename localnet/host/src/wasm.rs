@@ -14,12 +14,10 @@ use std::{
 const OPERATION: usize = 0;
 /// How many bytes of the buffer are taken, by a request or by an entry.
 const LENGTH: usize = 1;
-/// Where the buffer is, and how many bytes it holds.
+/// Where the buffer is; in the next word, its capacity: how many bytes it holds.
 const BUFFER: usize = 2;
-const CAPACITY: usize = 3;
-/// Where the answer, or the key of a wanted entry, is, and its length.
+/// Where the answer, or the key of a wanted entry, is; in the next word, its length.
 const ADDRESS: usize = 4;
-const SIZE: usize = 5;
 
 /// The length of an absent entry.
 const ABSENT: u32 = u32::MAX;
@@ -36,7 +34,7 @@ thread_local! {
 extern "C" {
     /// Writes the entry under the key at ADDRESS into the buffer: the last ledger of its life
     /// (four bytes, little endian), one byte that tells whether it has one, then the entry. Sets
-    /// LENGTH, also where it exceeds CAPACITY and nothing is written, or to ABSENT.
+    /// LENGTH, also where it exceeds the capacity and nothing is written, or to ABSENT.
     fn read_entry();
 }
 
@@ -59,7 +57,7 @@ fn hold(data: &mut Vec<u8>, capacity: usize) {
 fn read(key: &[u8]) -> Result<Option<(Vec<u8>, Option<u32>)>> {
     DATA.with_borrow_mut(|data| loop {
         place(ADDRESS, key);
-        // SAFETY: the import writes nothing but LENGTH and, within CAPACITY, the buffer.
+        // SAFETY: the import writes nothing but LENGTH and, within its capacity, the buffer.
         unsafe { read_entry() };
         let length = get(LENGTH);
         if length == ABSENT as usize {
