@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from localnet.tests.contract import Contract, deploy, upload
 from localnet.tests.person import Person
 
 from soroban_localnet import LocalNetwork
@@ -21,3 +22,9 @@ def alice(network: LocalNetwork) -> Person:
 @pytest.fixture
 def bob(network: LocalNetwork) -> Person:
     return Person(network)
+
+
+@pytest.fixture
+def contract(alice: Person) -> Contract:
+    alice.invoke(upload())
+    return deploy(alice)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 from stellar_sdk import (
     Account,
@@ -43,6 +45,12 @@ class Sent:
         return results[0]
 
     @property
+    def invoked(self) -> xdr.InvokeHostFunctionResultCode:
+        assert self.operation.tr is not None
+        assert self.operation.tr.invoke_host_function_result is not None
+        return self.operation.tr.invoke_host_function_result.code
+
+    @property
     def value(self) -> xdr.SCVal:
         assert self.meta is not None
         assert self.meta.soroban_meta is not None
@@ -53,6 +61,22 @@ class Sent:
     def events(self) -> list[xdr.ContractEvent]:
         assert self.meta is not None
         return self.meta.operations[0].events
+
+    @property
+    def error(self) -> tuple[xdr.SCErrorType, int]:
+        """Type and code of the error that the last of the diagnostic events names."""
+        for diagnostic in reversed(self.diagnostics):
+            body = diagnostic.event.body.v0
+            assert body is not None
+            for topic in body.topics:
+                error = topic.error
+                if error is None:
+                    continue
+                if error.contract_code is not None:
+                    return error.type, error.contract_code.uint32
+                assert error.code is not None
+                return error.type, error.code.value
+        raise AssertionError("no diagnostic event names an error")
 
     def messages(self) -> str:
         """All texts of the diagnostic events, one a line."""
@@ -153,11 +177,39 @@ class Person:
         """Build a Soroban transaction with the footprint and fee that simulation found."""
         return self.server.prepare_transaction(self.build(*operations))
 
-    def invoke(self, *operations: Operation) -> Sent:
-        """Prepare, sign and send a Soroban transaction."""
+    def invoke(
+        self,
+        *operations: Operation,
+        alter: Callable[[xdr.SorobanTransactionData], None] | None = None,
+    ) -> Sent:
+        """Prepare, sign and send a Soroban transaction.
+
+        Arguments: `alter` changes what the transaction declares before it is signed.
+        """
         envelope = self.prepare(*operations)
+        if alter is not None:
+            data = envelope.transaction.soroban_data
+            assert data is not None
+            alter(data)
         envelope.sign(self.key)
         return self.submit(envelope)
+
+    def declare(
+        self, data: xdr.SorobanTransactionData, *operations: Operation, fee: int = 100
+    ) -> Sent:
+        """Sign and send a Soroban transaction that no simulation prepared."""
+        envelope = self.declared(data, *operations, fee=fee)
+        envelope.sign(self.key)
+        return self.submit(envelope)
+
+    def declared(
+        self, data: xdr.SorobanTransactionData, *operations: Operation, fee: int = 100
+    ) -> TransactionEnvelope:
+        """Build a Soroban transaction that no simulation prepared, unsigned."""
+        envelope = self.build(*operations, fee=fee)
+        envelope.transaction.soroban_data = data
+        envelope.transaction.fee += data.resource_fee.int64
+        return envelope
 
 
 def _events(texts: list[str] | None) -> tuple[xdr.DiagnosticEvent, ...]:
