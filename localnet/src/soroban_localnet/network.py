@@ -125,7 +125,7 @@ class LocalNetwork:
                 SourceAccount(self._root.public_key, root.sequence), self.passphrase
             )
             balance = f"{stroops // 10**7}.{stroops % 10**7:07d}"
-            builder.append_create_account_op(account_id, balance).set_timeout(0)
+            builder.append_create_account_op(account_id, balance).add_time_bounds(0, 0)
             built = builder.build()
             built.sign(self._root)
             sent = self.submit(parse(built.to_xdr_object().to_xdr_bytes(), self.network_id))
