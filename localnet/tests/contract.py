@@ -23,10 +23,16 @@ from stellar_sdk import (
 
 CODE = (Path(__file__).parent / "data" / "test_contract.wasm").read_bytes()
 CODE_HASH = sha256(CODE).digest()
-CODE_KEY = xdr.LedgerKey(
-    xdr.LedgerEntryType.CONTRACT_CODE,
-    contract_code=xdr.LedgerKeyContractCode(xdr.Hash(CODE_HASH)),
-)
+
+
+def code_key(code_hash: bytes) -> xdr.LedgerKey:
+    return xdr.LedgerKey(
+        xdr.LedgerEntryType.CONTRACT_CODE,
+        contract_code=xdr.LedgerKeyContractCode(xdr.Hash(code_hash)),
+    )
+
+
+CODE_KEY = code_key(CODE_HASH)
 SALT = bytes(32)
 
 Argument = xdr.SCVal | str | int
@@ -172,10 +178,26 @@ def resources(
     )
 
 
-def live_until(person: Person, key: xdr.LedgerKey) -> int | None:
-    """Ask until which ledger an entry lives: 0 where it is archived, None where it is not there."""
+def live_until(person: Person, key: xdr.LedgerKey) -> int:
+    """Ask until which ledger an entry lives: 0 where it is archived."""
     found = person.server.get_ledger_entries([key]).entries
-    return found[0].live_until_ledger if found else None
+    assert found
+    assert found[0].live_until_ledger is not None
+    return found[0].live_until_ledger
+
+
+def ttl_data(key: xdr.LedgerKey, ledger: int) -> xdr.LedgerEntryData:
+    """Make the TTL entry of `key`."""
+    key_hash = xdr.Hash(sha256(key.to_xdr_bytes()).digest())
+    return xdr.LedgerEntryData(
+        xdr.LedgerEntryType.TTL, ttl=xdr.TTLEntry(key_hash, xdr.Uint32(ledger))
+    )
+
+
+def ttl_key(key: xdr.LedgerKey) -> xdr.LedgerKey:
+    """Make the key of the TTL entry of `key`."""
+    key_hash = xdr.Hash(sha256(key.to_xdr_bytes()).digest())
+    return xdr.LedgerKey(xdr.LedgerEntryType.TTL, ttl=xdr.LedgerKeyTtl(key_hash))
 
 
 def stored(person: Person, key: xdr.LedgerKey) -> xdr.LedgerEntryData | None:

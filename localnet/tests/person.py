@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 from stellar_sdk import (
@@ -19,6 +20,17 @@ from stellar_sdk.soroban_rpc import GetTransactionStatus, SendTransactionStatus
 from soroban_localnet import LocalNetwork
 
 Code = xdr.TransactionResultCode
+Change = tuple[str, Any]
+
+
+def described(changes: xdr.LedgerEntryChanges) -> list[Change]:
+    """Name each change (created, updated, removed, state, restored), with its entry or its key."""
+    named: list[Change] = []
+    for change in changes.ledger_entry_changes:
+        name = change.type.name.removeprefix("LEDGER_ENTRY_").lower()
+        value = getattr(change, name)
+        named.append((name, value if name == "removed" else value.data))
+    return named
 
 
 @attrs.frozen
@@ -63,8 +75,14 @@ class Sent:
         return self.meta.operations[0].events
 
     @property
-    def error(self) -> tuple[xdr.SCErrorType, int]:
-        """Type and code of the error that the last of the diagnostic events names."""
+    def changes(self) -> list[Change]:
+        """What the operation changed."""
+        assert self.meta is not None
+        return described(self.meta.operations[0].changes)
+
+    @property
+    def error(self) -> str:
+        """The error that the last diagnostic event with one names, as `STORAGE/MISSING_VALUE`."""
         for diagnostic in reversed(self.diagnostics):
             body = diagnostic.event.body.v0
             assert body is not None
@@ -73,9 +91,10 @@ class Sent:
                 if error is None:
                     continue
                 if error.contract_code is not None:
-                    return error.type, error.contract_code.uint32
+                    return f"CONTRACT/{error.contract_code.uint32}"
                 assert error.code is not None
-                return error.type, error.code.value
+                kind, code = error.type.name, error.code.name
+                return f"{kind.removeprefix('SCE_')}/{code.removeprefix('SCEC_')}"
         raise AssertionError("no diagnostic event names an error")
 
     def messages(self) -> str:

@@ -96,7 +96,7 @@ impl TestContract {
         Err(Error::from_contract_error(code))
     }
 
-    /// Count in persistent storage, emit an event, and fail afterwards.
+    /// Count in persistent storage, emit an event, and then fail.
     pub fn fail_late(env: Env, name: Symbol) -> Result<(), Error> {
         Self::add(env.clone(), Kind::Persistent, name, 1);
         Self::emit(env, 1, 1);
@@ -123,10 +123,11 @@ impl TestContract {
         data
     }
 
-    /// Make objects of a kilobyte in the host's memory.
-    pub fn allocate(env: Env, kilobytes: u32) {
-        for _ in 0..kilobytes {
-            zeros(&env, 1024);
+    /// Double a kilobyte again and again; the host's memory keeps every step.
+    pub fn allocate(env: Env, doublings: u32) {
+        let mut data = zeros(&env, 1024);
+        for _ in 0..doublings {
+            data.append(&data.clone());
         }
     }
 
