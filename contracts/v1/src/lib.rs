@@ -22,7 +22,7 @@ contractmeta!(key = "version", val = "1.0.0");
 const META: Symbol = symbol_short!("meta");
 
 const LEDGERS_PER_DAY: u32 = 17_280;
-/// Entries are prolonged to 30 days whenever fewer than 29 are left: a small sum every day.
+/// Entries are prolonged to 30 days whenever 29 or fewer are left: a small sum every day.
 const TTL_THRESHOLD: u32 = 29 * LEDGERS_PER_DAY;
 const TTL_EXTEND_TO: u32 = 30 * LEDGERS_PER_DAY;
 
