@@ -45,7 +45,7 @@ wasm-check: $(READY)
 
 # compare the host as WebAssembly with the same host built natively, and write the vectors anew
 vectors: $(READY)
-	$(RUN)python localnet/host/compare.py
+	$(RUN)python localnet/host/compare.py --write
 
 bench: $(READY)
 	$(RUN)python -m benchmarks.model
