@@ -308,7 +308,8 @@ class Host:
             self._instance = None
             if instance.failure is not None:
                 raise instance.failure from None
-            raise HostCrashed(operation.name, str(trap).splitlines()[0]) from trap
+            cause = str(trap).strip().splitlines()[-1].strip()  # a backtrace precedes it
+            raise HostCrashed(operation.name, cause) from trap
         except BaseException:
             self._instance = None
             raise

@@ -12,7 +12,7 @@ from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import wire
 from soroban_localnet.envelope import InvokeBody, Operation, Transaction
-from soroban_localnet.errors import HostRefused
+from soroban_localnet.errors import HostCrashed, HostRefused
 from soroban_localnet.host import Modified, SimulateAnswer, SimulateRequest
 from soroban_localnet.scene import Scene
 
@@ -39,8 +39,21 @@ def simulate(
     Arguments: `auth_mode`, one of enforce, record, record_allow_nonroot, or None: enforce where
     the transaction brings authorisation entries, else record; `upgraded_auth` records ADDRESS_V2
     credentials; `instruction_leeway`, instructions to add to those that were measured.
-    Raises Unsimulatable.
+    Raises Unsimulatable; a host that crashes is a reason too.
     """
+    try:
+        return _simulate(transaction, scene, auth_mode, upgraded_auth, instruction_leeway)
+    except HostCrashed as crash:
+        raise Unsimulatable(str(crash)) from crash
+
+
+def _simulate(
+    transaction: Transaction,
+    scene: Scene,
+    auth_mode: str | None,
+    upgraded_auth: bool,
+    instruction_leeway: int,
+) -> dict[str, Any]:
     if len(transaction.operations) != 1:
         raise Unsimulatable("Transaction contains more than one operation")
     if transaction.has_memo:
