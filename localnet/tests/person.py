@@ -160,7 +160,7 @@ class Person:
         )
         for operation in operations:
             builder.append_operation(operation)
-        return builder.set_timeout(0).build()
+        return builder.add_time_bounds(0, 0).build()
 
     def submit(self, envelope: TransactionEnvelope) -> Sent:
         """Send a transaction as it is."""
