@@ -243,17 +243,11 @@ class _Instance:
         self._words = (ctypes.c_uint32 * 6).from_address(self._start + words)
         self._read_entry = read_entry
         self._reserve(self.store, _BUFFER_BYTES)
-        self.failure: BaseException | None = None
 
     def _read(self) -> None:
         words = self._words
-        try:
-            found = self._read_entry(
-                ctypes.string_at(self._start + words[_ADDRESS], words[_SIZE])
-            )
-        except BaseException as error:
-            self.failure = error
-            raise
+        key = ctypes.string_at(self._start + words[_ADDRESS], words[_SIZE])
+        found = self._read_entry(key)  # what it raises leaves `call` as it is
         if found is None:
             words[_LENGTH] = _ABSENT
             return
@@ -306,8 +300,6 @@ class Host:
             answer = _envelope.decode(instance.call(operation.number, _encoder.encode(request)))
         except (wasmtime.Trap, wasmtime.WasmtimeError) as trap:
             self._instance = None
-            if instance.failure is not None:
-                raise instance.failure from None
             cause = str(trap).strip().splitlines()[-1].strip()  # a backtrace precedes it
             raise HostCrashed(operation.name, cause) from trap
         except BaseException:
