@@ -1,0 +1,277 @@
+"""What wire.py and account.py write is what stellar_sdk.xdr writes, and can be read again."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stellar_sdk import scval, xdr
+from xdrlib3 import Unpacker
+
+from soroban_localnet import wire
+from soroban_localnet.account import Account
+
+few = settings(deadline=None, max_examples=50)
+
+raw32 = st.binary(min_size=32, max_size=32)
+u32s = st.integers(0, 2**32 - 1)
+u64s = st.integers(0, 2**64 - 1)
+i64s = st.integers(-(2**63), 2**63 - 1)
+i128s = st.integers(-(2**127), 2**127 - 1)
+
+
+def account_id(public_key: bytes) -> xdr.AccountID:
+    kind = xdr.PublicKeyType.PUBLIC_KEY_TYPE_ED25519
+    return xdr.AccountID(xdr.PublicKey(kind, xdr.Uint256(public_key)))
+
+
+def contract_address(identity: bytes) -> xdr.SCAddress:
+    kind = xdr.SCAddressType.SC_ADDRESS_TYPE_CONTRACT
+    return xdr.SCAddress(kind, contract_id=xdr.ContractID(xdr.Hash(identity)))
+
+
+def data_key(identity: bytes, key: xdr.SCVal, durability: int) -> xdr.LedgerKey:
+    return xdr.LedgerKey(
+        xdr.LedgerEntryType.CONTRACT_DATA,
+        contract_data=xdr.LedgerKeyContractData(
+            contract_address(identity), key, xdr.ContractDataDurability(durability)
+        ),
+    )
+
+
+def code_key(code_hash: bytes) -> xdr.LedgerKey:
+    return xdr.LedgerKey(
+        xdr.LedgerEntryType.CONTRACT_CODE,
+        contract_code=xdr.LedgerKeyContractCode(xdr.Hash(code_hash)),
+    )
+
+
+def account_key(public_key: bytes) -> xdr.LedgerKey:
+    return xdr.LedgerKey(
+        xdr.LedgerEntryType.ACCOUNT, account=xdr.LedgerKeyAccount(account_id(public_key))
+    )
+
+
+# -- parts -----------------------------------------------------------------------------------
+
+
+@few
+@given(st.binary(max_size=40))
+def test_opaque_data(data: bytes) -> None:
+    assert wire.opaque(data) == xdr.SCBytes(data).to_xdr_bytes()
+
+
+@few
+@given(st.lists(u32s, max_size=5))
+def test_arrays(items: list[int]) -> None:
+    unpacker = Unpacker(wire.array(map(wire.u32, items)))
+    assert unpacker.unpack_array(unpacker.unpack_uint) == items
+    unpacker.done()
+
+
+@few
+@given(st.none() | u32s)
+def test_optional_items(item: int | None) -> None:
+    unpacker = Unpacker(wire.optional(None if item is None else wire.u32(item)))
+    assert (unpacker.unpack_uint() if unpacker.unpack_bool() else None) == item
+    unpacker.done()
+
+
+@few
+@given(st.text(alphabet="abz_AZ09", max_size=32))
+def test_symbols(text: str) -> None:
+    assert wire.symbol(text) == scval.to_symbol(text).to_xdr_bytes()
+
+
+@few
+@given(i128s)
+def test_128_bit_integers(value: int) -> None:
+    assert wire.int128(value) == scval.to_int128(value).to_xdr_bytes()
+
+
+@few
+@given(raw32)
+def test_addresses_of_accounts(public_key: bytes) -> None:
+    address = xdr.SCAddress(
+        xdr.SCAddressType.SC_ADDRESS_TYPE_ACCOUNT, account_id=account_id(public_key)
+    )
+    expected = xdr.SCVal(xdr.SCValType.SCV_ADDRESS, address=address)
+    assert wire.account_address(public_key) == expected.to_xdr_bytes()
+
+
+@few
+@given(raw32, st.lists(i128s, max_size=3), i128s)
+def test_contract_events(identity: bytes, topics: list[int], data: int) -> None:
+    event = xdr.ContractEvent(
+        xdr.ExtensionPoint(0),
+        xdr.ContractID(xdr.Hash(identity)),
+        xdr.ContractEventType.CONTRACT,
+        xdr.ContractEventBody(
+            0, xdr.ContractEventV0([scval.to_int128(t) for t in topics], scval.to_int128(data))
+        ),
+    )
+    encoded = wire.contract_event(identity, map(wire.int128, topics), wire.int128(data))
+    assert encoded == event.to_xdr_bytes()
+
+
+# -- keys ------------------------------------------------------------------------------------
+
+
+@few
+@given(raw32)
+def test_ledger_keys(raw: bytes) -> None:
+    instance = xdr.SCVal(xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE)
+    ttl = xdr.LedgerKey(xdr.LedgerEntryType.TTL, ttl=xdr.LedgerKeyTtl(xdr.Hash(raw)))
+    assert wire.account_key(raw) == account_key(raw).to_xdr_bytes()
+    assert wire.contract_instance_key(raw) == data_key(raw, instance, 1).to_xdr_bytes()
+    assert wire.contract_code_key(raw) == code_key(raw).to_xdr_bytes()
+    assert wire.ttl_key(raw) == ttl.to_xdr_bytes()
+
+
+@pytest.mark.parametrize("setting", xdr.ConfigSettingID)
+def test_keys_of_settings(setting: xdr.ConfigSettingID) -> None:
+    key = xdr.LedgerKey(
+        xdr.LedgerEntryType.CONFIG_SETTING,
+        config_setting=xdr.LedgerKeyConfigSetting(setting),
+    )
+    assert wire.config_setting_key(setting.value) == key.to_xdr_bytes()
+
+
+@few
+@given(raw32, i128s, st.sampled_from([0, 1]))
+def test_data_keys_tell_their_durability(identity: bytes, name: int, durability: int) -> None:
+    key = data_key(identity, scval.to_int128(name), durability).to_xdr_bytes()
+    assert wire.key_type(key) == xdr.LedgerEntryType.CONTRACT_DATA
+    assert wire.has_ttl(key)
+    assert wire.is_persistent(key) == (durability == 1)
+    assert wire.is_temporary(key) == (durability == 0)
+
+
+@few
+@given(raw32)
+def test_code_is_persistent_and_accounts_have_no_life(raw: bytes) -> None:
+    zeros = raw[:28] + bytes(4)  # an end that looks like a temporary entry's
+    for hashed in (raw, zeros):
+        assert wire.is_persistent(code_key(hashed).to_xdr_bytes())
+        account = account_key(hashed).to_xdr_bytes()
+        assert not wire.has_ttl(account)
+        assert not wire.is_persistent(account)
+        assert not wire.is_temporary(account)
+
+
+# -- entries ---------------------------------------------------------------------------------
+
+
+def ledger_entry(ledger: int, data: xdr.LedgerEntryData) -> xdr.LedgerEntry:
+    return xdr.LedgerEntry(xdr.Uint32(ledger), data, xdr.LedgerEntryExt(0))
+
+
+@few
+@given(st.binary(max_size=40), u32s, u32s)
+def test_ttl_entries(key: bytes, live_until: int, ledger: int) -> None:
+    hashed = sha256(key).digest()
+    ttl = xdr.TTLEntry(xdr.Hash(hashed), xdr.Uint32(live_until))
+    expected = ledger_entry(ledger, xdr.LedgerEntryData(xdr.LedgerEntryType.TTL, ttl=ttl))
+    assert wire.ttl_entry(wire.sha256(key), live_until, ledger) == expected.to_xdr_bytes()
+
+
+executables = st.one_of(
+    raw32.map(
+        lambda code: xdr.ContractExecutable(
+            xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM, wasm_hash=xdr.Hash(code)
+        )
+    ),
+    st.just(xdr.ContractExecutable(xdr.ContractExecutableType.CONTRACT_EXECUTABLE_STELLAR_ASSET)),
+)
+
+
+@few
+@given(raw32, executables, st.lists(i128s, max_size=3), u32s, u32s)
+def test_entries_are_read_and_rewritten_in_place(
+    identity: bytes,
+    executable: xdr.ContractExecutable,
+    values: list[int],
+    ledger: int,
+    later: int,
+) -> None:
+    held = [xdr.SCMapEntry(scval.to_int128(v), scval.to_void()) for v in values]
+    storage = xdr.SCMap(held) if held else None
+    instance = xdr.SCVal(
+        xdr.SCValType.SCV_CONTRACT_INSTANCE,
+        instance=xdr.SCContractInstance(executable, storage),
+    )
+    data = xdr.LedgerEntryData(
+        xdr.LedgerEntryType.CONTRACT_DATA,
+        contract_data=xdr.ContractDataEntry(
+            xdr.ExtensionPoint(0),
+            contract_address(identity),
+            xdr.SCVal(xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE),
+            xdr.ContractDataDurability.PERSISTENT,
+            instance,
+        ),
+    )
+    entry = ledger_entry(ledger, data).to_xdr_bytes()
+    code = executable.wasm_hash
+    assert wire.executable_hash(entry) == (None if code is None else code.hash)
+    assert wire.entry_data(entry) == data.to_xdr_bytes()
+    assert wire.last_modified(entry) == ledger
+    assert wire.with_last_modified(entry, later) == ledger_entry(later, data).to_xdr_bytes()
+
+
+# -- accounts --------------------------------------------------------------------------------
+
+signer_keys = st.one_of(
+    raw32.map(
+        lambda key: xdr.SignerKey(
+            xdr.SignerKeyType.SIGNER_KEY_TYPE_ED25519, ed25519=xdr.Uint256(key)
+        )
+    ),
+    raw32.map(
+        lambda key: xdr.SignerKey(xdr.SignerKeyType.SIGNER_KEY_TYPE_HASH_X, hash_x=xdr.Uint256(key))
+    ),
+).map(xdr.SignerKey.to_xdr_bytes)
+
+
+@st.composite
+def accounts(draw: st.DrawFn) -> Account:
+    signers = draw(st.lists(st.tuples(signer_keys, u32s), max_size=3))
+    account = Account(
+        public_key=draw(raw32),
+        balance=draw(i64s),
+        sequence=draw(i64s),
+        subentries=draw(u32s),
+        inflation_destination=draw(st.none() | raw32),
+        flags=draw(u32s),
+        home_domain=draw(st.binary(max_size=32)),
+        thresholds=draw(st.binary(min_size=4, max_size=4)),
+        signers=tuple(signers),
+        extensions=draw(st.integers(0, 3)),
+    )
+    values: dict[str, Any] = {}
+    if account.extensions >= 1:
+        values |= {"buying_liabilities": draw(i64s), "selling_liabilities": draw(i64s)}
+    if account.extensions >= 2:
+        sponsors = draw(st.tuples(*[st.none() | raw32] * len(signers)))
+        values |= {"sponsored": draw(u32s), "sponsoring": draw(u32s), "signer_sponsors": sponsors}
+    if account.extensions == 3:
+        values |= {"sequence_ledger": draw(u32s), "sequence_time": draw(u64s)}
+    return attrs.evolve(account, **values)
+
+
+@few
+@given(accounts(), u32s)
+def test_accounts_are_decoded_as_they_were_encoded(account: Account, ledger: int) -> None:
+    entry = account.encode(ledger)
+    assert xdr.LedgerEntry.from_xdr_bytes(entry).to_xdr_bytes() == entry
+    assert Account.decode(entry) == account
+    assert wire.last_modified(entry) == ledger
+
+
+def test_a_new_signer_of_a_sponsored_account_has_no_sponsor() -> None:
+    key = wire.u32(0) + bytes(32)
+    account = Account(bytes(32), 1, 1, signers=((key, 1),), extensions=2)
+    assert Account.decode(account.encode(1)).signer_sponsors == (None,)
