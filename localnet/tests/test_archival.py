@@ -23,6 +23,7 @@ Extended = xdr.ExtendFootprintTTLResultCode
 Restored = xdr.RestoreFootprintResultCode
 
 TEMPORARY_TTL, PERSISTENT_TTL, MAXIMUM_TTL = 720, 120_960, 3_110_400
+READ_FEE, WRITE_FEE = 1_563, 2_500
 PERSISTENT, TEMPORARY, INSTANCE = Kind.PERSISTENT, Kind.TEMPORARY, Kind.INSTANCE
 
 u32 = scval.to_uint32
@@ -71,6 +72,13 @@ def rent(sent: Sent) -> int:
     assert sent.meta.soroban_meta is not None
     assert sent.meta.soroban_meta.ext.v1 is not None
     return sent.meta.soroban_meta.ext.v1.rent_fee_charged.int64
+
+
+def fixed_fee(sent: Sent) -> int:
+    assert sent.meta is not None
+    assert sent.meta.soroban_meta is not None
+    assert sent.meta.soroban_meta.ext.v1 is not None
+    return sent.meta.soroban_meta.ext.v1.total_non_refundable_resource_fee_charged.int64
 
 
 # -- expiry ----------------------------------------------------------------------------------
@@ -259,6 +267,17 @@ def test_a_restore_pays_rent(alice: Person, contract: Contract, key: xdr.LedgerK
     assert rent(alice.invoke(call)) > 0
 
 
+def test_each_marked_entry_pays_for_a_read_from_disk(
+    alice: Person, contract: Contract, key: xdr.LedgerKey
+) -> None:
+    keys = [key, contract.entry(PERSISTENT, "m")]
+    paid = []
+    for indexes in ((0,), (0, 1)):
+        data = marked(resources(contract.code, keys), *indexes)
+        paid.append(fixed_fee(alice.declare(data, contract.call("clock"))))
+    assert paid[1] - paid[0] >= READ_FEE
+
+
 @pytest.mark.parametrize(
     "indexes", [(1, 0), (0, 0), (2,), (1,)], ids=["unsorted", "twice", "outside", "temporary"]
 )
@@ -312,6 +331,14 @@ def test_restoring_what_lives_or_never_was_changes_nothing(
     assert sent.changes == []
     assert rent(sent) == 0
     assert live_until(alice, key) == before
+
+
+def test_each_entry_to_restore_pays_for_a_read_and_a_write(
+    alice: Person, contract: Contract
+) -> None:
+    first, second = contract.entry(PERSISTENT, "a"), contract.entry(PERSISTENT, "b")
+    paid = [fixed_fee(restore(alice, *keys)) for keys in ([first], [first, second])]
+    assert paid[1] - paid[0] >= READ_FEE + WRITE_FEE
 
 
 def test_a_restore_needs_read_write_keys_of_persistent_entries(
@@ -377,6 +404,24 @@ def test_an_extension_changes_no_entry_but_its_ttl(alice: Person, key: xdr.Ledge
         after[0].xdr,
         after[0].last_modified_ledger,
     )
+
+
+def test_what_changes_is_dated_with_its_ledger(
+    alice: Person, contract: Contract, key: xdr.LedgerKey
+) -> None:
+    for sent in (
+        alice.invoke(contract.call("add", TEMPORARY, "n", 5)),
+        alice.invoke(contract.call("add", PERSISTENT, "n", 1)),
+        extend(alice, 200_000, key),
+        alice.invoke(contract.call("extend", PERSISTENT, "n", u32(300_000), u32(300_000))),
+    ):
+        assert sent.meta is not None
+        ledger = sent.meta.tx_changes_before.ledger_entry_changes[1].updated
+        assert ledger is not None
+        changes = sent.meta.operations[0].changes.ledger_entry_changes
+        entries = [change.created or change.updated for change in changes]
+        dates = {entry.last_modified_ledger_seq for entry in entries if entry is not None}
+        assert dates == {ledger.last_modified_ledger_seq}
 
 
 def test_an_extension_never_shortens_a_life(alice: Person, key: xdr.LedgerKey) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from copy import deepcopy
 
 import pytest
-from localnet.tests.contract import Contract, Kind, data_key, deploy, live_until, stored
+from localnet.tests.contract import Contract, Kind, data_key, deploy, live_until, resources, stored
 from localnet.tests.person import Code, Person, Sent
 from stellar_sdk import (
     Address,
+    ExtendFootprintTTL,
     InvokeHostFunction,
     Keypair,
     SetOptions,
@@ -451,6 +452,18 @@ def test_two_signatures_meet_a_threshold_of_two(
     authorise(envelope, alice, signatures_of(*ordered(shared.key, carol.key)))
     enforced = alice.server.prepare_transaction(envelope)
     approved(send(alice, enforced))
+
+
+def test_the_sender_of_a_call_needs_its_medium_threshold_and_of_an_extension_its_low_one(
+    shared: Person, carol: Person, contract: Contract
+) -> None:
+    sent = send(shared, shared.prepare(contract.call("clock")))
+    assert sent.refused
+    assert sent.operation.code == xdr.OperationResultCode.opBAD_AUTH
+    envelope = shared.prepare(contract.call("clock"))
+    envelope.sign(carol.key)
+    approved(send(shared, envelope))
+    approved(shared.declare(resources([contract.instance]), ExtendFootprintTTL(130_000)))
 
 
 def test_one_signature_weighs_too_little(

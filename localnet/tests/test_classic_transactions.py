@@ -91,6 +91,8 @@ def test_one_failed_operation_undoes_the_others(alice: Person, bob: Person) -> N
     assert sent.code == Code.txFAILED
     assert bob.balance == before
     assert sent.fee_charged == 200
+    assert sent.meta is not None
+    assert sent.meta.operations == []
 
 
 def test_an_operation_of_another_account_needs_that_accounts_signature(
