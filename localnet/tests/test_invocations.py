@@ -219,6 +219,24 @@ def test_a_failed_call_pays_and_uses_up_its_sequence_number_and_nothing_else_hap
     assert sent.meta.soroban_meta is None
 
 
+def test_an_error_inside_the_host_is_an_internal_error_that_pays_too(
+    alice: Person, contract: Contract
+) -> None:
+    alice.invoke(contract.call("add", Kind.PERSISTENT, "n", 5))
+    key = contract.entry(Kind.PERSISTENT, "n")
+    found = alice.network.entry(key.to_xdr_bytes())
+    assert found is not None
+    alice.network.set_entry(found[0], live_until=None)  # the host rejects data without a TTL
+    balance, sequence = alice.balance, alice.sequence
+    sent = alice.declare(
+        resources(contract.code, [key]), contract.call("add", Kind.PERSISTENT, "n", 1)
+    )
+    assert (sent.refused, sent.code) == (False, Code.txINTERNAL_ERROR)
+    assert sent.error == "STORAGE/INTERNAL_ERROR"
+    assert (alice.balance, alice.sequence) == (balance - sent.fee_charged, sequence + 1)
+    assert counter(alice, contract, Kind.PERSISTENT) == 5
+
+
 def test_events_of_a_failed_call_are_only_diagnostic(alice: Person, contract: Contract) -> None:
     entry = contract.entry(Kind.PERSISTENT, "n")
     sent = alice.declare(resources(contract.code, [entry]), contract.call("fail_late", "n"))
