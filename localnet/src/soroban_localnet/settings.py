@@ -76,9 +76,13 @@ def parse(items: list[dict[str, Any]], live_state_bytes: int) -> NetworkSettings
     for item in items:
         name = next(iter(item), "an empty item")
         try:
-            setting = stellar_xdr.ConfigSettingEntry.from_json_dict(item)
-        except Exception as error:
-            raise SettingsError(name, f"cannot be read ({error})") from error
+            # numbers of the wrong type or size are noticed when they are encoded
+            encoded = stellar_xdr.ConfigSettingEntry.from_json_dict(item).to_xdr_bytes()
+            setting = stellar_xdr.ConfigSettingEntry.from_xdr_bytes(encoded)
+        except Exception as error:  # the decoder raises whatever Python raises on bad input
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise SettingsError(name, f"cannot be read ({reason})") from error
+        _check_cost_parameters(name, setting)
         found[setting.config_setting_id] = setting
     found.setdefault(
         _Id.CONFIG_SETTING_LIVE_SOROBAN_STATE_SIZE_WINDOW,
@@ -99,6 +103,16 @@ def parse(items: list[dict[str, Any]], live_state_bytes: int) -> NetworkSettings
         for setting in found.values()
     )
     return NetworkSettings(entries, _limits(found))
+
+
+def _check_cost_parameters(name: str, setting: stellar_xdr.ConfigSettingEntry) -> None:
+    """Refuse a table with a parameter less: the host would take what it lacks as free."""
+    table = setting.contract_cost_params_cpu_insns or setting.contract_cost_params_mem_bytes
+    if table is None:
+        return
+    count, needed = len(table.contract_cost_params), len(stellar_xdr.ContractCostType)
+    if count != needed:
+        raise SettingsError(name, f"has {count} cost parameters, not {needed}; complete it")
 
 
 def _limits(found: dict[_Id, stellar_xdr.ConfigSettingEntry]) -> Limits:
@@ -146,8 +160,8 @@ def load(path: Path | None = None, live_state_bytes: int | None = None) -> Netwo
         return _shipped(size)
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(str(path), f"cannot be read ({error.strerror})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(str(path), f"cannot be read ({error})") from error
     return parse(_items(str(path), text), size)
 
 
