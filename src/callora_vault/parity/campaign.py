@@ -1,0 +1,276 @@
+"""A whole run: every distinct divergence of a contract, each shrunk, within one budget.
+
+Hypothesis stops at a failure. So each search ends with the first divergence that is new, shrunk
+under a predicate on exactly that one; then the next search goes on with what is left of the budget
+and lets what is known pass by.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import attrs
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis.errors import Flaky
+from hypothesis.stateful import run_state_machine_as_test
+
+from callora_vault.parity import tour
+from callora_vault.parity.chain import Chain
+from callora_vault.parity.errors import CannotRun
+from callora_vault.parity.machine import VaultMachine
+from callora_vault.parity.steps import Age, Step
+from callora_vault.parity.trial import Finding, Key, Line, Tally, Trial
+
+EXAMPLES: Final = 400
+STEPS: Final = 30
+
+
+@attrs.frozen
+class Divergence:
+    """Where contract and model part: the finding, and the shortest steps that lead to it."""
+
+    finding: Finding
+    lines: tuple[Line, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps, the last of which shows the finding."""
+        return tuple(line.step for line in self.lines)
+
+
+@attrs.frozen
+class Progress:
+    """How far a run is."""
+
+    examples: int
+    of: int
+    steps: int
+    divergences: int
+    shrinking: bool
+
+
+@attrs.define
+class Campaign:
+    """What a run found, and what it did.
+
+    `seen` counts every finding by its key, `error` is why the run ended early, or None.
+    """
+
+    seed: int
+    examples: int = 0
+    divergences: list[Divergence] = attrs.field(factory=list)
+    seen: Counter[Key] = attrs.field(factory=Counter)
+    tally: Tally = attrs.field(factory=Tally)
+    error: CannotRun | None = None
+
+    @property
+    def known(self) -> frozenset[Key]:
+        """The keys of the divergences so far."""
+        return frozenset(found.finding.key for found in self.divergences)
+
+
+class _Diverged(Exception):
+    """Ends an example at the divergence that is searched for."""
+
+
+class _Halt(BaseException):
+    """Ends a search for a reason that is no failing example; Hypothesis lets it through."""
+
+
+class _Search:
+    """One search of Hypothesis: for the first divergence that is not known yet."""
+
+    def __init__(
+        self, chain: Chain, campaign: Campaign, foreign: bool, report: Callable[[bool], None]
+    ) -> None:
+        self._chain = chain
+        self._campaign = campaign
+        self._foreign = foreign
+        self._report = report
+        self._known = campaign.known
+        self._target: Key | None = None
+        self.shortest: tuple[Step, ...] = ()
+        self.error: CannotRun | None = None
+
+    @property
+    def target(self) -> Key | None:
+        """The divergence that was found."""
+        return self._target
+
+    def begin(self) -> Trial:
+        """Start an example."""
+        if self._target is None:
+            self._campaign.examples += 1
+        self._report(self._target is not None)
+        # steps of shrinking are no coverage
+        tally = self._campaign.tally if self._target is None else Tally()
+        try:
+            return Trial(self._chain, tally, foreign=self._foreign)
+        except CannotRun as error:
+            raise self._halt(error) from error
+
+    def step(self, trial: Trial, step: Step) -> None:
+        """Make a step; end the example where it shows what is searched for."""
+        try:
+            findings = trial.run(step)
+        except CannotRun as error:
+            raise self._halt(error) from error
+        for finding in findings:
+            if self._target is None:
+                self._campaign.seen[finding.key] += 1
+                if finding.key not in self._known:
+                    self._target = finding.key
+            if finding.key == self._target:
+                self.shortest = tuple(line.step for line in trial.lines)
+                raise _Diverged
+
+    def _halt(self, error: CannotRun) -> _Halt:
+        self.error = error
+        return _Halt()
+
+
+def run(
+    chain: Chain,
+    *,
+    examples: int = EXAMPLES,
+    steps: int = STEPS,
+    run_seed: int | None = None,
+    foreign: bool = False,
+    saved: Sequence[Sequence[Step]] = (),
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Campaign:
+    """Drive model and contract side by side and list every distinct divergence.
+
+    Arguments: `examples`, the budget; `steps`, the most that one example has; `run_seed`, to draw
+    the same examples again; `foreign`, to let traps count as refusals; `saved`, examples of earlier
+    runs, which are made first and do not count; `progress`, called at each example.
+    """
+    campaign = Campaign(random.SystemRandom().getrandbits(32) if run_seed is None else run_seed)
+
+    def report(shrinking: bool) -> None:
+        done = min(campaign.examples, examples)
+        count = len(campaign.divergences)
+        progress(Progress(done, examples, campaign.tally.steps, count, shrinking))
+
+    try:
+        for example in saved:
+            if chain.can_age or not any(isinstance(step, Age) for step in example):
+                _record_new(chain, campaign, example, foreign, anywhere=True)
+        for example in tour.examples(can_age=chain.can_age):
+            _visit(chain, campaign, example, foreign)
+            report(False)
+        while campaign.examples < examples:
+            search = _Search(chain, campaign, foreign, report)
+            _search(search, campaign, examples - campaign.examples, steps)
+            if search.target is None:
+                break
+            shortest = _trim(chain, search.shortest, search.target, foreign)
+            _record_new(chain, campaign, shortest, foreign)
+    except CannotRun as error:
+        campaign.error = error
+    report(False)
+    return campaign
+
+
+def _search(search: _Search, campaign: Campaign, examples: int, steps: int) -> None:
+    """Run one search of Hypothesis. Raises CannotRun."""
+
+    def machine() -> VaultMachine:
+        return VaultMachine(search)
+
+    limits = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink),
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+        print_blob=False,
+    )
+    try:
+        run_state_machine_as_test(
+            seed(campaign.seed + len(campaign.divergences))(machine),  # type: ignore[arg-type]
+            settings=limits,
+        )
+    except _Diverged:
+        pass
+    except _Halt:
+        assert search.error is not None  # noqa: S101 - _halt sets it
+        raise search.error from None
+    except Flaky as error:
+        raise CannotRun(
+            "the same steps gave different results on the contract",
+            "look for randomness in it: such a contract cannot be compared",
+        ) from error
+
+
+def _visit(chain: Chain, campaign: Campaign, example: Sequence[Step], foreign: bool) -> None:
+    """Make an example of the tour; record what is new in it."""
+    trial = Trial(chain, campaign.tally, foreign=foreign)
+    found: list[tuple[Key, tuple[Step, ...]]] = []
+    for step in example:
+        for finding in trial.run(step):
+            campaign.seen[finding.key] += 1
+            found.append((finding.key, tuple(line.step for line in trial.lines)))
+        if trial.ended:
+            break
+    for key, steps in found:
+        if key not in campaign.known:
+            _record_new(chain, campaign, _trim(chain, steps, key, foreign), foreign)
+
+
+def _findings(chain: Chain, steps: Sequence[Step], foreign: bool) -> tuple[Trial, list[Finding]]:
+    """Make steps on a fresh instance; return the trial and the findings of the last step."""
+    trial = Trial(chain, Tally(), foreign=foreign)
+    findings: list[Finding] = []
+    for step in steps:
+        findings = trial.run(step)
+        if trial.ended:
+            break
+    return trial, findings
+
+
+def _trim(chain: Chain, steps: tuple[Step, ...], target: Key, foreign: bool) -> tuple[Step, ...]:
+    """Leave out every step that the divergence does not need."""
+    index = 0
+    while index < len(steps) - 1:
+        fewer = steps[:index] + steps[index + 1 :]
+        trial, findings = _findings(chain, fewer, foreign)
+        whole = len(trial.lines) == len(fewer)
+        if whole and any(finding.key == target for finding in findings):
+            steps, index = fewer, 0
+        else:
+            index += 1
+    return steps
+
+
+def _record_new(
+    chain: Chain,
+    campaign: Campaign,
+    steps: Sequence[Step],
+    foreign: bool,
+    *,
+    anywhere: bool = False,
+) -> None:
+    """Record what is new in the last step of an example, or `anywhere` in it."""
+    trial = Trial(chain, Tally(), foreign=foreign)
+    for number, step in enumerate(steps, 1):
+        findings = trial.run(step)
+        if anywhere or number == len(steps):
+            for finding in findings:
+                if finding.key not in campaign.known:
+                    campaign.divergences.append(Divergence(finding, tuple(trial.lines)))
+        if trial.ended:
+            break
+
+
+def reproduce(chain: Chain, steps: Sequence[Step], *, foreign: bool = False) -> list[Divergence]:
+    """Make the steps of an example; return every difference. Raises CannotRun."""
+    campaign = Campaign(0)
+    _record_new(chain, campaign, steps, foreign, anywhere=True)
+    return campaign.divergences

@@ -1,0 +1,166 @@
+"""Authorisation entries for each lane of the signature matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+from stellar_sdk import Address as StellarAddress
+from stellar_sdk import Keypair, scval, xdr
+from stellar_sdk.auth import authorize_entry
+
+from callora_vault.calls import Call
+from callora_vault.codec import encode_call
+from callora_vault.parity.steps import Lane
+from callora_vault.units import I128_MAX, Address
+
+LIFE_LEDGERS = 100
+"""How long a signature is valid."""
+
+
+@attrs.define
+class Nonces:
+    """Nonces by signer: fresh ones, and which are used up and until which ledger."""
+
+    _next: Iterator[int]
+    _used: dict[Address, tuple[int, int]] = attrs.field(factory=dict)
+
+    def fresh(self) -> int:
+        """Return a nonce that nobody has used."""
+        return next(self._next)
+
+    def use(self, signer: Address, nonce: int, until: int) -> None:
+        """Note a nonce as used up until the ledger `until`."""
+        self._used[signer] = nonce, until
+
+    def used(self, signer: Address, ledger: int) -> int | None:
+        """Return a nonce that is used up in `ledger`, or None."""
+        nonce, until = self._used.get(signer, (0, -1))
+        return nonce if until >= ledger else None
+
+
+@attrs.frozen
+class Authorisation:
+    """The entries to send with a call, and whether they are a signature that counts.
+
+    `nonce` and `until` are those of the entry, None without address credentials.
+    """
+
+    entries: tuple[xdr.SorobanAuthorizationEntry, ...]
+    counts: bool
+    nonce: int | None = None
+    until: int = 0
+
+
+@attrs.frozen
+class Signer:
+    """Whose signature a call carries: `key` is None for a contract."""
+
+    address: Address
+    key: Keypair | None
+
+
+def authorise(
+    call: Call,
+    lane: Lane,
+    signer: Signer,
+    *,
+    vault: Address,
+    other_vault: Address,
+    other_key: Keypair,
+    ledger: int,
+    passphrase: str,
+    nonces: Nonces,
+) -> Authorisation:
+    """Build the authorisation of `call` by `signer`, good or bad as `lane` says.
+
+    Arguments: `ledger`, the latest ledger; `other_key`, the key for signatures with a wrong one.
+    """
+    if lane is Lane.UNSIGNED:
+        return Authorisation((), False)
+    if lane is Lane.SOURCE:
+        if signer.key is None:
+            return Authorisation((), False)
+        source = xdr.SorobanCredentials(
+            xdr.SorobanCredentialsType.SOROBAN_CREDENTIALS_SOURCE_ACCOUNT
+        )
+        return Authorisation((_entry(source, vault, call),), True)
+    contract = other_vault if lane is Lane.OTHER_VAULT else vault
+    signed_call = _with_other_arguments(call) if lane is Lane.OTHER_ARGUMENTS else call
+    until = ledger - 1 if lane is Lane.EXPIRED else ledger + LIFE_LEDGERS
+    used = nonces.used(signer.address, ledger + 1) if lane is Lane.REPLAYED else None
+    nonce = nonces.fresh() if used is None else used
+    entry = _entry(_credentials(signer.address, nonce, until), contract, signed_call)
+    if signer.key is None:
+        return Authorisation((entry,), False, nonce, until)
+    key = other_key if lane is Lane.WRONG_KEY else signer.key
+    signed = authorize_entry(entry, key, until, passphrase)
+    if lane is Lane.FORGED:
+        _forge(signed)
+    counts = lane is Lane.ADDRESS or (lane is Lane.REPLAYED and used is None)
+    return Authorisation((signed,), counts, nonce, until)
+
+
+def nonce_key(signer: Address, nonce: int) -> xdr.LedgerKey:
+    """Build the key of the entry that uses a nonce up."""
+    return xdr.LedgerKey(
+        xdr.LedgerEntryType.CONTRACT_DATA,
+        contract_data=xdr.LedgerKeyContractData(
+            contract=StellarAddress(signer).to_xdr_sc_address(),
+            key=xdr.SCVal(
+                xdr.SCValType.SCV_LEDGER_KEY_NONCE,
+                nonce_key=xdr.SCNonceKey(xdr.Int64(nonce)),
+            ),
+            durability=xdr.ContractDataDurability.TEMPORARY,
+        ),
+    )
+
+
+def _entry(
+    credentials: xdr.SorobanCredentials, contract: Address, call: Call
+) -> xdr.SorobanAuthorizationEntry:
+    method, arguments = encode_call(call)
+    function = xdr.SorobanAuthorizedFunction(
+        xdr.SorobanAuthorizedFunctionType.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
+        contract_fn=xdr.InvokeContractArgs(
+            StellarAddress(contract).to_xdr_sc_address(),
+            xdr.SCSymbol(method.encode()),
+            arguments,
+        ),
+    )
+    return xdr.SorobanAuthorizationEntry(
+        credentials, xdr.SorobanAuthorizedInvocation(function, [])
+    )
+
+
+def _credentials(signer: Address, nonce: int, until: int) -> xdr.SorobanCredentials:
+    return xdr.SorobanCredentials(
+        xdr.SorobanCredentialsType.SOROBAN_CREDENTIALS_ADDRESS,
+        address=xdr.SorobanAddressCredentials(
+            StellarAddress(signer).to_xdr_sc_address(),
+            xdr.Int64(nonce),
+            xdr.Uint32(until),
+            scval.to_void(),
+        ),
+    )
+
+
+def _with_other_arguments(call: Call) -> Call:
+    """Change the first amount by one; a call without amounts stays as it is."""
+    for name, value in attrs.asdict(call).items():
+        if "amount" in name or "balance" in name:
+            other = 1 if value is None else value - 1 if value == I128_MAX else value + 1
+            return attrs.evolve(call, **{name: other})
+    return call
+
+
+def _forge(entry: xdr.SorobanAuthorizationEntry) -> None:
+    address = entry.credentials.address
+    assert address is not None  # noqa: S101 - built above
+    signatures = address.signature.vec
+    assert signatures is not None  # noqa: S101 - the shape of an account's signature
+    fields = signatures.sc_vec[0].map
+    assert fields is not None  # noqa: S101 - likewise
+    signature = fields.sc_map[1].val.bytes
+    assert signature is not None  # noqa: S101 - likewise
+    signature.sc_bytes = bytes([signature.sc_bytes[0] ^ 1]) + signature.sc_bytes[1:]

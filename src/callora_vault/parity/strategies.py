@@ -1,0 +1,129 @@
+"""What to try next, boundaries first, given the state of the vault."""
+
+from __future__ import annotations
+
+import string
+from typing import Final
+
+from hypothesis import strategies as st
+
+from callora_vault.layouts import LEDGERS_PER_DAY, RENEW_AT
+from callora_vault.parity.chain import Reading
+from callora_vault.parity.signatures import LIFE_LEDGERS
+from callora_vault.parity.steps import Argument, Lane, Role, Submit
+from callora_vault.transition import State
+from callora_vault.units import I128_MAX, I128_MIN, SYMBOL_LIMIT
+
+_ENDS: Final = (I128_MAX, I128_MAX - 1, I128_MIN, I128_MIN + 1)
+_LETTERS: Final = string.ascii_letters + string.digits + "_"
+
+# What is first is what a counterexample shrinks to; what is there twice is drawn twice as often.
+_GOOD_SIGNATURES: Final = (Lane.ADDRESS, Lane.SOURCE)
+LANES: Final = st.sampled_from((*_GOOD_SIGNATURES * 4, *Lane))
+_SIGNS_ELSE: Final = st.sampled_from((False, False, False, False, True))
+_PEOPLE: Final = st.sampled_from((Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT))
+_CALLERS: Final = st.sampled_from((Role.OWNER, Role.OWNER, Role.STRANGER, Role.VAULT))
+
+SYMBOL_EDGES: Final = (None, "", "r", "Z" * SYMBOL_LIMIT, "_9")
+_SYMBOLS: Final = st.one_of(
+    st.sampled_from(SYMBOL_EDGES),
+    st.text(_LETTERS, max_size=SYMBOL_LIMIT),
+)
+
+
+def amount_edges(state: State) -> list[int]:
+    """List the amounts at which something changes: the edges of the state and of i128."""
+    edges = [1, 0, -1, 2]
+    if state is not None:
+        for edge in (state.balance, state.min_deposit, I128_MAX - state.balance):
+            edges += [edge, edge + 1, edge - 1]
+    edges += _ENDS
+    return list(dict.fromkeys(edge for edge in edges if I128_MIN <= edge <= I128_MAX))
+
+
+def amounts(state: State) -> st.SearchStrategy[int]:
+    """Draw an amount: an edge, or any."""
+    return st.one_of(
+        st.sampled_from(amount_edges(state)),
+        st.integers(1, 1_000_000),
+        st.integers(I128_MIN, I128_MAX),
+    )
+
+
+FIRST_AMOUNT_EDGES: Final = (None, 0, 1, -1, 5, *_ENDS)
+_FIRST_AMOUNTS: Final = st.one_of(
+    st.sampled_from(FIRST_AMOUNT_EDGES), st.integers(I128_MIN, I128_MAX)
+)
+_OPENING_BALANCES: Final = st.one_of(
+    st.just(0), st.sampled_from((5, 1, I128_MAX - 1)), st.integers(1, 1_000), st.just(I128_MAX)
+)
+_OPENING_MINIMUMS: Final = st.sampled_from((None, 0, 2, 100, I128_MAX))
+
+
+@st.composite
+def _submit(
+    draw: st.DrawFn, method: str, signer: Role | None, **arguments: st.SearchStrategy[Argument]
+) -> Submit:
+    values = {name: draw(strategy) for name, strategy in arguments.items()}
+    who = values[_SIGNING[method]] if method in _SIGNING else signer
+    if not isinstance(who, Role) or draw(_SIGNS_ELSE):
+        who = draw(_PEOPLE)
+    return Submit(method, tuple(values.items()), who, draw(LANES))
+
+
+_SIGNING: Final = {"init": "owner", "deduct": "caller"}
+"""The argument that names who has to sign; for other methods it is the vault's owner."""
+
+
+def openings() -> st.SearchStrategy[Submit | None]:
+    """Draw how an example begins: with nothing, or with an init that is accepted."""
+    init = st.builds(
+        lambda balance, minimum: Submit.of(
+            "init",
+            Role.OWNER,
+            Lane.ADDRESS,
+            owner=Role.OWNER,
+            initial_balance=balance,
+            min_deposit=minimum,
+        ),
+        _OPENING_BALANCES,
+        _OPENING_MINIMUMS,
+    )
+    return st.one_of(st.none(), init, init, init)
+
+
+def calls(method: str, state: State, owner: Role | None) -> st.SearchStrategy[Submit]:
+    """Draw a call of `method` on a vault in `state`, whose owner is `owner` (None before init)."""
+    match method:
+        case "init":
+            return _submit(
+                method,
+                None,
+                owner=_CALLERS,
+                initial_balance=_FIRST_AMOUNTS,
+                min_deposit=_FIRST_AMOUNTS,
+            )
+        case "deduct":
+            return _submit(
+                method, None, caller=_CALLERS, amount=amounts(state), request_id=_SYMBOLS
+            )
+        case "withdraw_to":
+            return _submit(method, owner or Role.OWNER, to=_PEOPLE, amount=amounts(state))
+        case "deposit" | "withdraw":
+            return _submit(method, owner or Role.OWNER, amount=amounts(state))
+        case _:
+            return st.sampled_from(
+                (
+                    Submit.of(method, Role.OWNER, Lane.UNSIGNED),
+                    Submit.of(method, Role.STRANGER, Lane.ADDRESS),
+                )
+            )
+
+
+def ages(reading: Reading) -> st.SearchStrategy[int]:
+    """Draw how many ledgers go by: to the edges of renewal and of life, and past them."""
+    # the next call is in the ledger after those that go by
+    left = reading.instance_live_until - reading.ledger - 1
+    edges = [1, LEDGERS_PER_DAY, LIFE_LEDGERS, left - RENEW_AT - 1, left - RENEW_AT]
+    edges += [left, left + 2]
+    return st.sampled_from(list(dict.fromkeys(edge for edge in edges if edge > 0)))

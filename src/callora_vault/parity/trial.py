@@ -1,0 +1,218 @@
+"""One example: the same steps on the model and on the contract, compared after each."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from callora_vault.calls import Call
+from callora_vault.codec import CannotDecode
+from callora_vault.layouts import RENEW_AT, UnknownLayout
+from callora_vault.parity import outcomes
+from callora_vault.parity.chain import Chain, Observation, Reading, Usage
+from callora_vault.parity.comparison import READS, Mismatch, Sides, compare, stored_state
+from callora_vault.parity.coverage import Coverage, StateClass
+from callora_vault.parity.errors import CannotRun
+from callora_vault.parity.steps import Age, Restore, Role, Step, Submit
+from callora_vault.transition import Accepted, Outcome, Signers, State, Unauthorised, transition
+from callora_vault.units import Address
+
+Key: TypeAlias = tuple[str, str, str, str]
+
+
+@attrs.frozen
+class Finding:
+    """A difference in one step: what tells it from others, and its detail for people."""
+
+    method: str
+    state: str
+    expected: str
+    observed: str
+    detail: str = attrs.field(eq=False)
+
+    @property
+    def key(self) -> Key:
+        """What makes a divergence distinct."""
+        return self.method, self.state, self.expected, self.observed
+
+
+@attrs.frozen
+class Line:
+    """A step that was made, and what both sides said to it."""
+
+    step: Step
+    expected: str
+    observed: str
+
+
+@attrs.define
+class Usages:
+    """What a method's accepted calls cost: the least and the most."""
+
+    least: Usage
+    most: Usage
+    calls: int = 1
+
+    def add(self, usage: Usage) -> None:
+        """Count one more call."""
+        self.calls += 1
+        if usage.fee < self.least.fee:
+            self.least = usage
+        if usage.fee > self.most.fee:
+            self.most = usage
+
+
+@attrs.define
+class Tally:
+    """What is counted over all examples of a run."""
+
+    coverage: Coverage = attrs.field(factory=Coverage)
+    usages: dict[str, Usages] = attrs.field(factory=dict)
+    steps: int = 0
+    uncounted: int = 0
+    """Refusals without a number that `--foreign` lets count as refusals."""
+
+    def use(self, method: str, usage: Usage) -> None:
+        """Count what a call cost."""
+        if method in self.usages:
+            self.usages[method].add(usage)
+        else:
+            self.usages[method] = Usages(usage, usage)
+
+
+class Trial:
+    """An instance that nobody has called, beside a model that nobody has called.
+
+    Arguments: `foreign`, to let a trap count as a refusal where a number is expected. After a
+    difference the model goes on from what is stored; `ended` says that this is no valid state.
+    """
+
+    def __init__(self, chain: Chain, tally: Tally, *, foreign: bool = False) -> None:
+        chain.fresh()
+        self._chain = chain
+        self._tally = tally
+        self._foreign = foreign
+        self._reading = chain.read()
+        self.state: State = None
+        self.ended = False
+        self.lines: list[Line] = []
+
+    @property
+    def reading(self) -> Reading:
+        """What the vault has on the ledger now."""
+        return self._reading
+
+    @property
+    def owner(self) -> Role | None:
+        """Who owns the vault; None before init."""
+        owner = None if self.state is None else self.state.owner
+        return next((r for r, address in self._chain.people.items() if address == owner), None)
+
+    @property
+    def can_age(self) -> bool:
+        """Whether ledgers can be made to go by."""
+        return self._chain.can_age
+
+    def run(self, step: Step) -> list[Finding]:
+        """Make one step on both sides; return what differs. Raises CannotRun."""
+        self._tally.steps += 1
+        if isinstance(step, Submit):
+            return self._submit(step)
+        before = self._reading
+        if isinstance(step, Age):
+            self._chain.age(step.ledgers)
+        else:
+            self._chain.restore(before)
+        after = self._reading = self._chain.read()
+        self.lines.append(Line(step, "unchanged", "unchanged"))
+        if before.instance != after.instance:
+            raise CannotRun("the vault's entry changed without a call", "look at the network")
+        return []
+
+    def _submit(self, step: Submit) -> list[Finding]:
+        chain, state = self._chain, self.state
+        before = chain.past_last_ledger(self._reading)
+        call = step.call(chain.people)
+        seen = chain.submit(step, before)
+        after = self._reading = chain.read()
+        signers = frozenset({chain.people[step.signer]}) if seen.counts else frozenset[Address]()
+        expected = transition(state, call, signers)
+        mismatches = compare(
+            Sides(
+                call=call,
+                expected=expected,
+                signed=_signed(state, call, signers),
+                observation=seen,
+                before=before,
+                after=after,
+                vault=chain.vault,
+                code_hash=chain.code_hash,
+                minimum_ttl=chain.minimum_ttl,
+            )
+        )
+        if self._foreign:
+            mismatches = self._comparable(mismatches)
+        self._count(step, expected, seen, before)
+        self.lines.append(Line(step, outcomes.of_model(expected), _shown(seen, mismatches)))
+        if mismatches or seen.outcome != outcomes.of_model(expected):
+            self._follow()
+        elif isinstance(expected, Accepted):
+            self.state = expected.state
+        state_class = StateClass.of(state).value
+        return [_finding(step.method, state_class, m) for m in mismatches]
+
+    def _comparable(self, mismatches: list[Mismatch]) -> list[Mismatch]:
+        """Leave out refusals without a number and missing methods, as far as they are refusals."""
+        kept = []
+        for mismatch in mismatches:
+            word = mismatch.observed.split(":")[0]
+            unnumbered = word == outcomes.TRAP and mismatch.expected != outcomes.ACCEPTED
+            if unnumbered or word == outcomes.MISSING_METHOD:
+                self._tally.uncounted += 1
+            else:
+                kept.append(mismatch)
+        return kept
+
+    def _count(
+        self, step: Submit, expected: Outcome, seen: Observation, before: Reading
+    ) -> None:
+        coverage = self._tally.coverage
+        word = outcomes.of_model(expected)
+        if word == seen.outcome:
+            coverage.cells[step.method, word, StateClass.of(self.state)] += 1
+        coverage.lanes[step.method, step.lane] += 1
+        if seen.usage is None:
+            return
+        lived = before.instance_live_until
+        if lived == 0:
+            coverage.restored[step.method] += 1
+        elif lived - seen.ledger <= RENEW_AT:
+            coverage.renewals[step.method] += 1
+        self._tally.use(step.method, seen.usage)
+
+    def _follow(self) -> None:
+        """Let the model go on from what is stored."""
+        try:
+            self.state = stored_state(self._reading)
+        except (CannotDecode, UnknownLayout):
+            self.ended = True
+
+
+def _signed(state: State, call: Call, signers: Signers) -> Outcome:
+    """Say what the model does when whoever has to sign has signed."""
+    outcome = transition(state, call, signers)
+    if isinstance(outcome, Unauthorised):
+        return transition(state, call, frozenset({outcome.address}))
+    return outcome
+
+
+def _shown(seen: Observation, mismatches: list[Mismatch]) -> str:
+    return ", ".join(m.observed for m in mismatches) or seen.outcome
+
+
+def _finding(method: str, state: str, mismatch: Mismatch) -> Finding:
+    if mismatch.observed.split(":")[0] == outcomes.MISSING_METHOD:
+        # one finding, whatever was expected of the method
+        return Finding(method, "any", "present", outcomes.MISSING_METHOD, "no such method")
+    return Finding(method, state, mismatch.expected, mismatch.observed, mismatch.detail)
