@@ -11,8 +11,8 @@
 #![no_std]
 
 use soroban_sdk::{
-    contract, contracterror, contractevent, contractimpl, contractmeta, contracttype,
-    symbol_short, Address, Env, Symbol,
+    contract, contracterror, contractevent, contractimpl, contractmeta, contracttype, symbol_short,
+    Address, Env, Symbol,
 };
 
 contractmeta!(key = "layout", val = "v1");
