@@ -118,9 +118,17 @@ class _Reader:
         self.data = data
         self.unpacker = Unpacker(data)
 
+    def value(self, kind: type[_Decodable]) -> Any:
+        """Read a value; refuse padding, flags and booleans that the decoder lets pass."""
+        start = self.unpacker.get_position()
+        value = kind.unpack(self.unpacker)
+        if value.to_xdr_bytes() != self.data[start : self.unpacker.get_position()]:
+            raise ValueError(f"{kind.__name__} has bytes that XDR does not allow")
+        return value
+
     def raw(self, kind: type[_Decodable]) -> bytes:
         start = self.unpacker.get_position()
-        kind.unpack(self.unpacker)
+        self.value(kind)
         return self.data[start : self.unpacker.get_position()]
 
     def many(self, read: Callable[[], _T]) -> tuple[_T, ...]:
@@ -154,8 +162,8 @@ def _parse(envelope: bytes, network_id: bytes) -> Transaction:
     source, muxed = _account(stellar_xdr.MuxedAccount.unpack(unpacker))
     fee = unpacker.unpack_uint()
     sequence = unpacker.unpack_hyper()
-    preconditions = stellar_xdr.Preconditions.unpack(unpacker)
-    memo = stellar_xdr.Memo.unpack(unpacker)
+    preconditions = reader.value(stellar_xdr.Preconditions)
+    memo = reader.value(stellar_xdr.Memo)
     operations = reader.many(lambda: _operation(reader))
     if len(operations) > 100:
         raise MalformedEnvelope(f"{len(operations)} operations, at most 100")
@@ -164,7 +172,7 @@ def _parse(envelope: bytes, network_id: bytes) -> Transaction:
         raise MalformedEnvelope(f"transaction extension {extension}")
     soroban = _soroban_data(reader) if extension == 1 else None
     body = envelope[start : unpacker.get_position()]
-    signatures = reader.many(lambda: _signature(unpacker))
+    signatures = reader.many(lambda: _signature(reader))
     if len(signatures) > 20:
         raise MalformedEnvelope(f"{len(signatures)} signatures, at most 20")
     if unpacker.get_position() != len(envelope):
@@ -195,14 +203,17 @@ def _account(account: stellar_xdr.MuxedAccount) -> tuple[bytes, bool]:
 def _operation(reader: _Reader) -> Operation:
     unpacker = reader.unpacker
     source, muxed = None, False
-    if unpacker.unpack_uint():
+    has_source = unpacker.unpack_uint()
+    if has_source not in (0, 1):
+        raise MalformedEnvelope(f"an optional source account with flag {has_source}")
+    if has_source:
         source, muxed = _account(stellar_xdr.MuxedAccount.unpack(unpacker))
     start = unpacker.get_position()
     kind = stellar_xdr.OperationType.unpack(unpacker)
     if kind == _INVOKE:
         return Operation(kind, source, muxed, _invoke_body(reader))
     unpacker.set_position(start)
-    return Operation(kind, source, muxed, stellar_xdr.OperationBody.unpack(unpacker))
+    return Operation(kind, source, muxed, reader.value(stellar_xdr.OperationBody))
 
 
 def _invoke_body(reader: _Reader) -> InvokeBody:
@@ -242,9 +253,6 @@ def _soroban_data(reader: _Reader) -> SorobanData:
     )
 
 
-def _signature(unpacker: Unpacker) -> tuple[bytes, bytes]:
-    hint = unpacker.unpack_fopaque(4)
-    signature = unpacker.unpack_opaque()
-    if len(signature) > 64:
-        raise MalformedEnvelope(f"a signature of {len(signature)} bytes, at most 64")
-    return hint, signature
+def _signature(reader: _Reader) -> tuple[bytes, bytes]:
+    signature = reader.value(stellar_xdr.DecoratedSignature)
+    return signature.hint.signature_hint, signature.signature.signature

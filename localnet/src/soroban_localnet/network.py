@@ -272,7 +272,10 @@ class LocalNetwork:
 
 
 def _key_of(entry: bytes) -> bytes:
-    data = stellar_xdr.LedgerEntry.from_xdr_bytes(entry).data
+    decoded = stellar_xdr.LedgerEntry.from_xdr_bytes(entry)
+    if decoded.ext.v != 0:
+        raise ValueError("entries with a sponsor cannot be set here")
+    data = decoded.data
     kind = stellar_xdr.LedgerEntryType
     if data.account is not None:
         key = stellar_xdr.LedgerKey(

@@ -58,7 +58,7 @@ class _Entries(_Formatted):
 
 
 class _ResourceConfig(Struct, rename="camel"):
-    instruction_leeway: int = 0
+    instruction_leeway: int | None = None
 
 
 class _Simulate(_Formatted):
@@ -148,6 +148,7 @@ class Dispatcher:
         return {
             "status": "healthy",
             "latestLedger": history.latest.sequence,
+            "latestLedgerCloseTime": history.latest.close_time,
             "oldestLedger": history.oldest.sequence,
             "ledgerRetentionWindow": history.retention,
         }
@@ -202,6 +203,7 @@ class Dispatcher:
                 "key": text,
                 "xdr": _text(wire.entry_data(entry.xdr)),
                 "lastModifiedLedgerSeq": wire.last_modified(entry.xdr),
+                "extXdr": _text(wire.ABSENT),
             }
             if entry.live_until is not None:
                 item["liveUntilLedgerSeq"] = entry.live_until if live else 0
@@ -214,9 +216,10 @@ class Dispatcher:
         latest = {"latestLedger": self._network.latest_ledger}
         try:
             transaction = self._parse(params.transaction)
-        except MalformedEnvelope:
-            return {"error": "Could not unmarshal transaction", **latest}
-        leeway = params.resource_config.instruction_leeway if params.resource_config else 0
+        except MalformedEnvelope as error:
+            return {"error": f"Could not unmarshal transaction: {error.reason}", **latest}
+        config = params.resource_config or _ResourceConfig()
+        leeway = config.instruction_leeway or 0
         if not 0 <= leeway < 2**32:
             raise RpcError(INVALID_PARAMS, "resourceConfig.instructionLeeway: 0 to 4294967295")
         try:
@@ -236,7 +239,7 @@ class Dispatcher:
         try:
             transaction = self._parse(params.transaction)
         except MalformedEnvelope as error:
-            raise RpcError(INVALID_PARAMS, "invalid_xdr") from error
+            raise RpcError(INVALID_PARAMS, f"invalid_xdr: {error.reason}") from error
         answer: dict[str, Any] = {"hash": transaction.hash.hex()}
         if network.history.find(transaction.hash) is not None:
             answer["status"] = "DUPLICATE"
@@ -258,7 +261,7 @@ class Dispatcher:
             length = len(params.hash)
             raise RpcError(INVALID_PARAMS, f"unexpected hash length ({length})")
         try:
-            transaction_hash = bytes.fromhex(params.hash)
+            transaction_hash = binascii.unhexlify(params.hash)
         except ValueError as error:
             raise RpcError(INVALID_PARAMS, f"incorrect hash: {error}") from error
         history = self._network.history
@@ -309,6 +312,8 @@ def _ledger_key(text: str, index: int) -> bytes:
     try:
         data = b64decode(text, validate=True)
         key = stellar_xdr.LedgerKey.from_xdr_bytes(data)
+        if key.to_xdr_bytes() != data:  # the decoder lets wrong padding and flags pass
+            raise ValueError("not canonical")
     except Exception as error:  # the decoder raises whatever Python raises on bad input
         message = f"cannot unmarshal key value {text} at index {index}"
         raise RpcError(INVALID_PARAMS, message) from error

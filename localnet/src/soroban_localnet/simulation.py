@@ -39,12 +39,14 @@ def simulate(
     Arguments: `auth_mode`, one of enforce, record, record_allow_nonroot, or None: enforce where
     the transaction brings authorisation entries, else record; `upgraded_auth` records ADDRESS_V2
     credentials; `instruction_leeway`, instructions to add to those that were measured.
-    Raises Unsimulatable; a host that crashes is a reason too.
+    Raises Unsimulatable, also where the host crashes or refuses.
     """
     try:
         return _simulate(transaction, scene, auth_mode, upgraded_auth, instruction_leeway)
     except HostCrashed as crash:
         raise Unsimulatable(str(crash)) from crash
+    except HostRefused as refused:
+        raise Unsimulatable(refused.reason) from refused
 
 
 def _simulate(
@@ -153,16 +155,13 @@ def _footprint_operation(
             "To perform a SimulateTransaction for ExtendFootprintTtl or RestoreFootprint "
             "operations, SorobanTransactionData must be provided"
         )
-    try:
-        if operation.type == _Type.RESTORE_FOOTPRINT:
-            keys = list(transaction.soroban.read_write)
-            answer = scene.host.simulate_restore(scene.info, keys)
-        else:
-            keys = list(transaction.soroban.read_only)
-            extend_to = operation.body.extend_footprint_ttl_op.extend_to.uint32
-            answer = scene.host.simulate_extend(scene.info, keys, extend_to)
-    except HostRefused as refused:
-        return {"error": refused.reason}
+    if operation.type == _Type.RESTORE_FOOTPRINT:
+        keys = list(transaction.soroban.read_write)
+        answer = scene.host.simulate_restore(scene.info, keys)
+    else:
+        keys = list(transaction.soroban.read_only)
+        extend_to = operation.body.extend_footprint_ttl_op.extend_to.uint32
+        answer = scene.host.simulate_extend(scene.info, keys, extend_to)
     result: dict[str, Any] = {
         "transactionData": _text(answer.transaction_data),
         "minResourceFee": str(answer.min_resource_fee),
