@@ -269,8 +269,20 @@ def _record_new(
             break
 
 
-def reproduce(chain: Chain, steps: Sequence[Step], *, foreign: bool = False) -> list[Divergence]:
-    """Make the steps of an example; return every difference. Raises CannotRun."""
-    campaign = Campaign(0)
-    _record_new(chain, campaign, steps, foreign, anywhere=True)
-    return campaign.divergences
+@attrs.frozen
+class Replay:
+    """An example that was made again: each step with both sides, and everything that differs."""
+
+    lines: tuple[Line, ...]
+    findings: tuple[Finding, ...]
+
+
+def reproduce(chain: Chain, steps: Sequence[Step], *, foreign: bool = False) -> Replay:
+    """Make the steps of an example. Raises CannotRun."""
+    trial = Trial(chain, Tally(), foreign=foreign)
+    findings: list[Finding] = []
+    for step in steps:
+        findings += trial.run(step)
+        if trial.ended:
+            break
+    return Replay(tuple(trial.lines), tuple(findings))

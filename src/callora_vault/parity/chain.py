@@ -14,8 +14,16 @@ from typing import Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
-from stellar_sdk import Account, Keypair, SorobanDataBuilder, SorobanServer, StrKey
-from stellar_sdk import TransactionBuilder, TransactionEnvelope, scval, xdr
+from stellar_sdk import (
+    Account,
+    Keypair,
+    SorobanServer,
+    StrKey,
+    TransactionBuilder,
+    TransactionEnvelope,
+    scval,
+    xdr,
+)
 from stellar_sdk.client.requests_client import RequestsClient
 from stellar_sdk.exceptions import BaseRequestError, PrepareTransactionException, SdkError
 from stellar_sdk.operation import InvokeHostFunction
@@ -67,6 +75,7 @@ class Connection:
 
     server: SorobanServer
     passphrase: str
+    protocol: int
     fund: Callable[[str], None]
     local: LocalNetwork | None = None
 
@@ -78,7 +87,7 @@ def connect_local() -> Connection:
     def fund(address: str) -> None:
         network.fund(address)
 
-    return Connection(network.server(), network.passphrase, fund, network)
+    return Connection(network.server(), network.passphrase, network.protocol_version, fund, network)
 
 
 def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
@@ -86,15 +95,16 @@ def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
     client = RequestsClient()
     server = SorobanServer(rpc_url, client)
     try:
-        found = server.get_network().passphrase
+        network = server.get_network()
     except (SdkError, ValueError) as error:
         raise CannotRun(
             f"no Stellar RPC answers at {_origin(rpc_url)} ({_line(error)})",
             "check --rpc-url and that the server runs",
         ) from error
-    if found != passphrase:
+    if network.passphrase != passphrase:
         raise CannotRun(
-            f"the network at {_origin(rpc_url)} has the passphrase {found!r}, not {passphrase!r}",
+            f"the network at {_origin(rpc_url)} has the passphrase {network.passphrase!r}, "
+            f"not {passphrase!r}",
             "give the network's own --network-passphrase",
         )
 
@@ -106,7 +116,7 @@ def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
         if answer.status_code != 200:
             raise _friendbot_failed(friendbot_url, f"status {answer.status_code}")
 
-    return Connection(server, passphrase, fund)
+    return Connection(server, passphrase, network.protocol_version, fund)
 
 
 def _friendbot_failed(url: str, reason: str) -> CannotRun:
@@ -157,10 +167,9 @@ class Observation:
     """What a call did on the network.
 
     `outcome`, `recorded` and `enforced` are words of outcomes.py: of the transaction, of recording
-    simulation (which asks for no signature) and of enforcing simulation. `other_entries` are keys
-    of the vault's data, besides its instance, that the call changed; `nonces` are those that it used
-    up. `counts` tells whether the signature
-    was a good one, `ledger` in which ledger the transaction was.
+    simulation (which asks for no signature) and of enforcing simulation. `counts` tells whether the
+    signature was a good one, `ledger` in which ledger the transaction was. `other_entries` are keys
+    of the vault's data, besides its instance, that the call changed, `nonces` those it used up.
     """
 
     outcome: str
@@ -389,20 +398,14 @@ class Chain:
             seen = {key.to_xdr() for key in (*known, *read_only)}
             known += _unseen(footprint.read_write, seen)
             read_only += _unseen(footprint.read_only, seen)
-        data = (
-            SorobanDataBuilder()
-            .set_read_only(read_only)
-            .set_read_write(known)
-            .set_resources(GENEROUS_INSTRUCTIONS, GENEROUS_BYTES, GENEROUS_BYTES)
-            .set_resource_fee(GENEROUS_FEE)
-            .build()
+        return _declare(
+            read_only,
+            known,
+            xdr.Uint32(GENEROUS_INSTRUCTIONS),
+            xdr.Uint32(GENEROUS_BYTES),
+            GENEROUS_FEE,
+            archived,
         )
-        if archived:
-            indexes = [xdr.Uint32(index) for index in archived]
-            data.ext = xdr.SorobanTransactionDataExt(
-                1, resource_ext=xdr.SorobanResourcesExtV0(indexes)
-            )
-        return data
 
     def _observe(
         self, answer: GetTransactionResponse, data: xdr.SorobanTransactionData
@@ -504,7 +507,7 @@ class Chain:
         archived = [key for key, live_until in lives if live_until == 0]
         if not archived:
             return
-        data = SorobanDataBuilder().set_read_write(archived).build()
+        data = _declare([], archived, xdr.Uint32(0), xdr.Uint32(0), 0, [])
         builder = self._builder(Role.PAYER).append_restore_footprint_op().set_soroban_data(data)
         self._set_up(builder, "restore the vault")
 
@@ -535,6 +538,23 @@ class Chain:
                 return answer
             time.sleep(POLL_SECONDS)
         raise CannotRun("a transaction was sent and is in no ledger", _LOOK)
+
+
+def _declare(
+    read_only: list[xdr.LedgerKey],
+    read_write: list[xdr.LedgerKey],
+    instructions: xdr.Uint32,
+    size: xdr.Uint32,
+    fee: int,
+    archived: list[int],
+) -> xdr.SorobanTransactionData:
+    """Declare a footprint and its resources; `archived` are indexes in `read_write`."""
+    indexes = xdr.SorobanResourcesExtV0([xdr.Uint32(index) for index in archived])
+    return xdr.SorobanTransactionData(
+        xdr.SorobanTransactionDataExt(1, indexes) if archived else xdr.SorobanTransactionDataExt(0),
+        xdr.SorobanResources(xdr.LedgerFootprint(read_only, read_write), instructions, size, size),
+        xdr.Int64(fee),
+    )
 
 
 def _account_key(key: Keypair) -> xdr.LedgerKey:

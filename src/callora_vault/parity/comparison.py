@@ -52,8 +52,6 @@ class Sides:
 
     call: Call
     expected: Outcome
-    signed: Outcome
-    """What the model says when whoever has to sign has signed."""
     observation: Observation
     before: Reading
     after: Reading
@@ -78,9 +76,8 @@ def compare(sides: Sides) -> list[Mismatch]:
     if seen.enforced != seen.outcome:
         detail = f"simulated with its signature: {seen.enforced}"
         found.append(Mismatch(expected, seen.outcome + ENFORCING, detail))
-    recorded = outcomes.of_model(sides.signed)
-    if seen.recorded != recorded and expected == seen.outcome:
-        detail = f"simulated as if signed: expected {recorded}, observed {seen.recorded}"
+    if seen.recorded != seen.outcome != outcomes.UNAUTHORISED:
+        detail = f"simulated as if signed: {seen.recorded}"
         found.append(Mismatch(expected, seen.outcome + RECORDING, detail))
     return found
 

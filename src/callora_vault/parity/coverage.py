@@ -127,9 +127,7 @@ class Coverage:
         for method in WRITE_METHODS:
             if method not in methods:
                 continue
-            listed += [
-                f"{method} {lane.value}" for lane in Lane if not self.lanes[method, lane]
-            ]
+            listed += [f"{method} {lane.value}" for lane in Lane if not self.lanes[method, lane]]
             # init finds an instance of seven days, which is always due
             if can_age and not self.renewals[method]:
                 listed.append(f"{method} with a renewal due")

@@ -128,9 +128,7 @@ def _entry(
             arguments,
         ),
     )
-    return xdr.SorobanAuthorizationEntry(
-        credentials, xdr.SorobanAuthorizedInvocation(function, [])
-    )
+    return xdr.SorobanAuthorizationEntry(credentials, xdr.SorobanAuthorizedInvocation(function, []))
 
 
 def _credentials(signer: Address, nonce: int, until: int) -> xdr.SorobanCredentials:
@@ -150,7 +148,7 @@ def _with_other_arguments(call: Call) -> Call:
     for name, value in attrs.asdict(call).items():
         if "amount" in name or "balance" in name:
             other = 1 if value is None else value - 1 if value == I128_MAX else value + 1
-            return attrs.evolve(call, **{name: other})
+            return attrs.evolve(call, **{name: other})  # type: ignore[arg-type]
     return call
 
 

@@ -62,7 +62,7 @@ _OPENING_MINIMUMS: Final = st.sampled_from((None, 0, 2, 100, I128_MAX))
 
 @st.composite
 def _submit(
-    draw: st.DrawFn, method: str, signer: Role | None, **arguments: st.SearchStrategy[Argument]
+    draw: st.DrawFn, /, method: str, signer: Role | None, **arguments: st.SearchStrategy[Argument]
 ) -> Submit:
     values = {name: draw(strategy) for name, strategy in arguments.items()}
     who = values[_SIGNING[method]] if method in _SIGNING else signer

@@ -5,7 +5,7 @@ They hit every reachable cell of the coverage table, so that a small budget does
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from callora_vault.layouts import LEDGERS_PER_DAY, RENEW_TO, VaultMeta
@@ -21,7 +21,7 @@ _BALANCES: Final = {StateClass.EMPTY: 0, StateClass.FUNDED: 5, StateClass.FULL: 
 _SAME_DAY: Final = LEDGERS_PER_DAY - 2
 """Ledgers after which a write finds a vault of the ledger before not yet due for renewal."""
 
-_ACCEPTED: Final = {
+_ACCEPTED: Final[Mapping[str, dict[str, Argument]]] = {
     "init": {"owner": Role.OWNER, "initial_balance": None, "min_deposit": None},
     "get_meta": {},
     "balance": {},
@@ -37,9 +37,7 @@ def opening(state: StateClass) -> tuple[Step, ...]:
     """Return the steps that lead to a state class."""
     if state is StateClass.ABSENT:
         return ()
-    arguments = _arguments(
-        owner=Role.OWNER, initial_balance=_BALANCES[state], min_deposit=MINIMUM
-    )
+    arguments = _arguments(owner=Role.OWNER, initial_balance=_BALANCES[state], min_deposit=MINIMUM)
     return (_signed("init", arguments),)
 
 

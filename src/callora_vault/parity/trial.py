@@ -6,16 +6,15 @@ from typing import TypeAlias
 
 import attrs
 
-from callora_vault.calls import Call
 from callora_vault.codec import CannotDecode
 from callora_vault.layouts import RENEW_AT, UnknownLayout
 from callora_vault.parity import outcomes
 from callora_vault.parity.chain import Chain, Observation, Reading, Usage
-from callora_vault.parity.comparison import READS, Mismatch, Sides, compare, stored_state
+from callora_vault.parity.comparison import Mismatch, Sides, compare, stored_state
 from callora_vault.parity.coverage import Coverage, StateClass
 from callora_vault.parity.errors import CannotRun
-from callora_vault.parity.steps import Age, Restore, Role, Step, Submit
-from callora_vault.transition import Accepted, Outcome, Signers, State, Unauthorised, transition
+from callora_vault.parity.steps import Age, Role, Step, Submit
+from callora_vault.transition import Accepted, Outcome, State, transition
 from callora_vault.units import Address
 
 Key: TypeAlias = tuple[str, str, str, str]
@@ -142,7 +141,6 @@ class Trial:
             Sides(
                 call=call,
                 expected=expected,
-                signed=_signed(state, call, signers),
                 observation=seen,
                 before=before,
                 after=after,
@@ -174,9 +172,7 @@ class Trial:
                 kept.append(mismatch)
         return kept
 
-    def _count(
-        self, step: Submit, expected: Outcome, seen: Observation, before: Reading
-    ) -> None:
+    def _count(self, step: Submit, expected: Outcome, seen: Observation, before: Reading) -> None:
         coverage = self._tally.coverage
         word = outcomes.of_model(expected)
         if word == seen.outcome:
@@ -197,14 +193,6 @@ class Trial:
             self.state = stored_state(self._reading)
         except (CannotDecode, UnknownLayout):
             self.ended = True
-
-
-def _signed(state: State, call: Call, signers: Signers) -> Outcome:
-    """Say what the model does when whoever has to sign has signed."""
-    outcome = transition(state, call, signers)
-    if isinstance(outcome, Unauthorised):
-        return transition(state, call, frozenset({outcome.address}))
-    return outcome
 
 
 def _shown(seen: Observation, mismatches: list[Mismatch]) -> str:

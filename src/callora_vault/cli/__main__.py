@@ -1,0 +1,37 @@
+"""Entry of the command line."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from callora_vault.cli import parity
+
+COULD_NOT_RUN = 2
+INTERRUPTED = 130
+
+app = App(
+    name="callora-vault",
+    help="A prepaid Soroban vault: its model, its contract, and the proof that they agree.",
+    result_action="return_value",
+)
+app.command(parity.parity)
+
+
+def main() -> None:
+    """Run the command line and end the process with the exit code of the command."""
+    try:
+        code = app(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        print(f"callora-vault: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(COULD_NOT_RUN) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted")
+        raise SystemExit(INTERRUPTED) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

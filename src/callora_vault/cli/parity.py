@@ -1,0 +1,301 @@
+"""callora-vault parity: judge a contract by the model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from callora_vault.parity import (
+    CannotRun,
+    Connection,
+    Report,
+    Verdict,
+    audit,
+    committed,
+    connect,
+    connect_local,
+    from_file,
+    saved,
+)
+from callora_vault.parity import Progress as RunProgress
+from callora_vault.parity.campaign import EXAMPLES, STEPS, Divergence
+from callora_vault.parity.coverage import CELLS, METHODS, StateClass
+from callora_vault.parity.report import snippet
+
+_Count = Annotated[int, Parameter(validator=Number(gte=1))]
+
+
+def parity(
+    *,
+    wasm: Path | None = None,
+    model: str = "v1",
+    examples: _Count = EXAMPLES,
+    steps: _Count = STEPS,
+    seed: int | None = None,
+    foreign: bool = False,
+    json: Path | None = None,
+    junit: Path | None = None,
+    rpc_url: str | None = None,
+    network_passphrase: str | None = None,
+    friendbot: str | None = None,
+) -> int:
+    """Compare a compiled contract with the model, side by side on a Soroban network.
+
+    Every edge is tried first, then Hypothesis draws calls, signatures and jumps in time. Each
+    distinct divergence is shrunk to the fewest calls. Without --rpc-url the network is the
+    embedded one. Exit codes: 0 they agree, 1 they diverge, 2 could not run.
+
+    Parameters
+    ----------
+    wasm
+        The compiled contract; by default the one of this package.
+    model
+        The model to compare with: v1.
+    examples
+        How many examples Hypothesis draws.
+    steps
+        The most steps that one example has.
+    seed
+        Draw the same examples again as a run with this seed.
+    foreign
+        For contracts of other people: a trap counts as a refusal, a missing method is named.
+    json
+        Write the report as JSON to this file; - for standard output.
+    junit
+        Write the report as JUnit XML to this file.
+    rpc_url
+        Run on the network of this Stellar RPC instead of the embedded one.
+    network_passphrase
+        The passphrase of that network.
+    friendbot
+        The URL of that network's friendbot, which funds the accounts of the run.
+    """
+    console = Console(stderr=json is not None and str(json) == "-")
+    try:
+        with _progress(console) as progress:
+            target = committed() if wasm is None else from_file(wasm)
+            report = audit(
+                target,
+                _connection(rpc_url, network_passphrase, friendbot),
+                model=model,
+                examples=examples,
+                steps=steps,
+                seed=seed,
+                foreign=foreign,
+                saved_in=saved.default_folder(),
+                progress=progress,
+            )
+        _write(report.json_text, json)
+        _write(report.junit_text, junit)
+    except CannotRun as error:
+        _error_document(json, error)
+        print(f"callora-vault parity: {error}", file=sys.stderr)
+        return Verdict.ERROR.exit_code
+    _print(console, report)
+    return report.verdict.exit_code
+
+
+def _connection(
+    rpc_url: str | None, network_passphrase: str | None, friendbot: str | None
+) -> Connection:
+    given = {
+        "--rpc-url": rpc_url,
+        "--network-passphrase": network_passphrase,
+        "--friendbot": friendbot,
+    }
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) == len(given):
+        return connect_local()
+    if rpc_url is None or network_passphrase is None or friendbot is None:
+        raise CannotRun(
+            f"another network needs {', '.join(missing)} too",
+            "give all three, or none for the embedded network",
+        )
+    return connect(rpc_url, network_passphrase, friendbot)
+
+
+def _write(text: Callable[[], str], file: Path | None) -> None:
+    if file is None:
+        return
+    if str(file) == "-":
+        sys.stdout.write(text())
+        return
+    try:
+        file.write_text(text(), encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise CannotRun(f"{file}: {reason}", "give a file that can be written") from error
+
+
+def _error_document(json: Path | None, error: CannotRun) -> None:
+    """Leave a verdict behind for whoever reads the file and not the exit code."""
+    import msgspec  # noqa: PLC0415
+
+    document = {"verdict": Verdict.ERROR.value, "reason": str(error), "error": str(error)}
+    try:
+        _write(lambda: msgspec.json.encode(document).decode() + "\n", json)
+    except CannotRun:
+        return
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[RunProgress], None]]:
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("examples"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("edges", total=None, note="")
+
+        def show(now: RunProgress) -> None:
+            what = "shrinking" if now.shrinking else "drawing" if now.examples else "edges"
+            note = f"{now.steps} steps"
+            if now.divergences:
+                note += f", {now.divergences} divergences"
+            bar.update(task, description=what, completed=now.examples, total=now.of, note=note)
+
+        yield show
+
+
+# -- what is printed ---------------------------------------------------------------------------
+
+
+def _print(console: Console, report: Report) -> None:
+    campaign = report.campaign
+    console.print(f"contract  {report.target.name}  sha256 {report.target.sha256}", soft_wrap=True)
+    console.print(f"model     {report.model}")
+    console.print(f"network   {report.network}", soft_wrap=True)
+    console.print()
+    console.print(_coverage(report))
+    console.print(_resources(report))
+    for note in report.not_compared:
+        console.print(f"not compared: {note}", soft_wrap=True)
+    groups = _grouped(campaign.divergences)
+    for number, (states, found) in enumerate(groups, 1):
+        _print_divergence(console, report, number, states, found)
+    console.print(_verdict(report), soft_wrap=True)
+    console.print(
+        f"{campaign.tally.steps} steps, {campaign.examples} examples drawn, seed {campaign.seed}"
+    )
+
+
+def _verdict(report: Report) -> Text:
+    match report.verdict:
+        case Verdict.AGREE:
+            return Text("agree: contract and model did the same at every step", "bold green")
+        case Verdict.DIVERGE:
+            groups = len(_grouped(report.campaign.divergences))
+            text = f"diverge: {groups} kinds of divergence"
+            if report.campaign.error is not None:
+                text += f"; then the run ended: {report.campaign.error}"
+            return Text(text, "bold red")
+    return Text(f"no verdict: {report.reason}", "bold yellow")
+
+
+def _coverage(report: Report) -> Table:
+    table = Table(title="calls by outcome and by the state before", title_justify="left")
+    table.add_column("method")
+    table.add_column("outcome")
+    for state in StateClass:
+        table.add_column(state.value, justify="right")
+    hits = report.campaign.tally.coverage.cells
+    method = ""
+    for name in METHODS:
+        for outcome in dict.fromkeys(cell.outcome for cell in CELLS if cell.method == name):
+            row = []
+            for cell in CELLS:
+                if (cell.method, cell.outcome) == (name, outcome):
+                    count = hits[name, outcome, cell.state]
+                    empty = "[dim]-[/]" if cell.unreachable else "[red]0[/]"
+                    row.append(str(count) if count else empty)
+            if name != method and method:
+                table.add_section()
+            table.add_row(name if name != method else "", outcome, *row)
+            method = name
+    table.caption = "- cannot be reached"
+    table.caption_justify = "left"
+    return table
+
+
+def _resources(report: Report) -> Table:
+    table = Table(title="what accepted calls cost, least and most", title_justify="left")
+    table.add_column("method")
+    table.add_column("calls", justify="right")
+    for name in ("instructions", "bytes read", "bytes written", "fee in stroops"):
+        table.add_column(name, justify="right")
+    for method in METHODS:
+        used = report.campaign.tally.usages.get(method)
+        if used is None:
+            continue
+        least, most = used.least, used.most
+        table.add_row(
+            method,
+            str(used.calls),
+            _span(least.instructions, most.instructions),
+            _span(least.read_bytes, most.read_bytes),
+            _span(least.write_bytes, most.write_bytes),
+            _span(least.fee, most.fee),
+        )
+    table.caption = "the most is a call that renews or restores the vault's entries"
+    table.caption_justify = "left"
+    return table
+
+
+def _span(least: int, most: int) -> str:
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _grouped(divergences: list[Divergence]) -> list[tuple[list[str], Divergence]]:
+    """Join divergences that differ in the state alone; show the one with the fewest steps."""
+    groups: dict[tuple[str, str, str], list[Divergence]] = {}
+    for found in divergences:
+        finding = found.finding
+        key = finding.method, finding.expected, finding.observed
+        groups.setdefault(key, []).append(found)
+    return [
+        ([f.finding.state for f in group], min(group, key=lambda f: len(f.lines)))
+        for group in groups.values()
+    ]
+
+
+def _print_divergence(
+    console: Console, report: Report, number: int, states: list[str], found: Divergence
+) -> None:
+    finding = found.finding
+    console.print()
+    console.print(
+        Text(
+            f"{number}. {finding.method}: expected {finding.expected}, "
+            f"observed {finding.observed} (vault {', '.join(states)})",
+            "bold",
+        ),
+        soft_wrap=True,
+    )
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("step")
+    table.add_column("model")
+    table.add_column("contract")
+    for line in found.lines:
+        same = line.expected == line.observed
+        table.add_row(
+            Text(str(line.step)), line.expected, Text(line.observed, "" if same else "red")
+        )
+    console.print(table)
+    console.print(Text(finding.detail), soft_wrap=True)
+    console.print(Text(snippet(report.target, found.steps), "dim"), soft_wrap=True)

@@ -1,0 +1,84 @@
+"""The contract under test: its code, and which of the vault's methods it has."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import attrs
+from stellar_sdk.sep.contract_info import ContractInfo
+from stellar_sdk.sep.exceptions import InvalidWasmError
+
+from callora_vault import wasm
+from callora_vault.parity.coverage import METHODS
+from callora_vault.parity.errors import CannotRun
+
+_NEEDED: Final = frozenset({"init", "get_meta"})
+
+
+@attrs.frozen
+class Target:
+    """A contract to judge: `name` is for people, `file` is where it was read, if anywhere."""
+
+    name: str
+    code: bytes = attrs.field(repr=False)
+    methods: frozenset[str]
+    file: Path | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the code, which is its key on the ledger."""
+        return sha256(self.code).hexdigest()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The vault's methods that it lacks."""
+        return tuple(method for method in METHODS if method not in self.methods)
+
+
+def committed(name: str = "v1") -> Target:
+    """Return a contract of this package."""
+    return _target(f"callora-vault {name}", wasm.read(name), None)
+
+
+def from_file(path: Path) -> Target:
+    """Read a compiled contract. Raises CannotRun where it is none, or no vault."""
+    try:
+        code = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise CannotRun(f"{path}: {reason}", "give the path of a compiled contract") from error
+    return _target(str(path), code, path)
+
+
+def _target(name: str, code: bytes, path: Path | None) -> Target:
+    try:
+        info = ContractInfo.from_wasm(code)
+    except InvalidWasmError as error:
+        raise CannotRun(
+            f"{name} is not a WebAssembly module", "give a compiled contract (.wasm)"
+        ) from error
+    found = frozenset(f.name.sc_symbol.decode() for f in info.spec.functions)
+    methods = found.intersection(METHODS)
+    if not methods >= _NEEDED:
+        lacking = ", ".join(sorted(_NEEDED - methods))
+        has = ", ".join(sorted(found)) or "none that it describes"
+        raise CannotRun(
+            f"{name} is no vault: it lacks {lacking} (its functions: {has})",
+            "give a contract with the vault's methods",
+        )
+    return Target(name, code, methods, path)
+
+
+def check_protocol(target: Target, protocol: int) -> None:
+    """Raise CannotRun where a contract was built for a newer protocol than the network's."""
+    for entry in ContractInfo.from_wasm(target.code).env_meta:
+        if entry.interface_version is None:
+            continue
+        needed = entry.interface_version.protocol.uint32
+        if needed > protocol:
+            raise CannotRun(
+                f"{target.name} was built for protocol {needed}, and this network runs {protocol}",
+                "build it with an older soroban-sdk, or use a network of its protocol",
+            )
