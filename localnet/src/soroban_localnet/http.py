@@ -43,7 +43,7 @@ def application(network: LocalNetwork) -> Starlette:
                 return _problem(INVALID_REQUEST, f"the body exceeds {MAX_BODY_BYTES} bytes", 413)
         try:
             document = msgspec.json.decode(bytes(body))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return _problem(PARSE_ERROR, f"parse error: {error}")
         return _json(await run_in_threadpool(network.dispatcher.answer, document))
 
