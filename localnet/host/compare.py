@@ -152,7 +152,10 @@ class World:
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
-        self.network = LocalNetwork(start_time=START + chance.randrange(10**6))
+        # rent is at its floor with the one size and above it with the other
+        settings = load(live_state_bytes=chance.choice((2_000_000_000, 2_900_000_000)))
+        start = START + chance.randrange(10**6)
+        self.network = LocalNetwork(settings=settings, start_time=start)
         self.server: SorobanServer = self.network.server()
         self.people = [Keypair.from_raw_ed25519_seed(chance.randbytes(32)) for _ in range(3)]
         for person in self.people:
