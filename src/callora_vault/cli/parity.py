@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -201,7 +202,7 @@ def _verdict(report: Report) -> Text:
             return Text("agree: contract and model did the same at every step", "bold green")
         case Verdict.DIVERGE:
             groups = len(_grouped(report.campaign.divergences))
-            text = f"diverge: {groups} kinds of divergence"
+            text = f"diverge in {groups} way{'s' if groups > 1 else ''}"
             if report.campaign.error is not None:
                 text += f"; then the run ended: {report.campaign.error}"
             return Text(text, "bold red")
@@ -211,7 +212,7 @@ def _verdict(report: Report) -> Text:
 def _coverage(report: Report) -> Table:
     table = Table(title="calls by outcome and by the state before", title_justify="left")
     table.add_column("method")
-    table.add_column("outcome")
+    table.add_column("outcome", no_wrap=True)
     for state in StateClass:
         table.add_column(state.value, justify="right")
     hits = report.campaign.tally.coverage.cells
@@ -226,7 +227,8 @@ def _coverage(report: Report) -> Table:
                     row.append(str(count) if count else empty)
             if name != method and method:
                 table.add_section()
-            table.add_row(name if name != method else "", outcome, *row)
+            shown = outcome.removeprefix("rejected:")
+            table.add_row(name if name != method else "", shown, *row)
             method = name
     table.caption = "- cannot be reached"
     table.caption_justify = "left"
@@ -234,31 +236,31 @@ def _coverage(report: Report) -> Table:
 
 
 def _resources(report: Report) -> Table:
-    table = Table(title="what accepted calls cost, least and most", title_justify="left")
-    table.add_column("method")
-    table.add_column("calls", justify="right")
-    for name in ("instructions", "bytes read", "bytes written", "fee in stroops"):
-        table.add_column(name, justify="right")
+    table = Table(
+        title="what the cheapest accepted call used: instructions, bytes, stroops",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("method", no_wrap=True)
+    for name in ("calls", "instructions", "read", "written", "fee", "highest fee"):
+        table.add_column(name, justify="right", no_wrap=True)
     for method in METHODS:
         used = report.campaign.tally.usages.get(method)
         if used is None:
             continue
-        least, most = used.least, used.most
-        table.add_row(
-            method,
-            str(used.calls),
-            _span(least.instructions, most.instructions),
-            _span(least.read_bytes, most.read_bytes),
-            _span(least.write_bytes, most.write_bytes),
-            _span(least.fee, most.fee),
+        least = used.least
+        numbers = (
+            used.calls,
+            least.instructions,
+            least.read_bytes,
+            least.write_bytes,
+            least.fee,
+            used.most.fee,
         )
-    table.caption = "the most is a call that renews or restores the vault's entries"
+        table.add_row(method, *(f"{number:,}" for number in numbers))
+    table.caption = "the highest fee is that of a call that renews or restores the vault's entries"
     table.caption_justify = "left"
     return table
-
-
-def _span(least: int, most: int) -> str:
-    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _grouped(divergences: list[Divergence]) -> list[tuple[list[str], Divergence]]:

@@ -80,7 +80,7 @@ class Submit:
 
     def __str__(self) -> str:
         inside = ", ".join(
-            f"{name}={value.value if isinstance(value, Role) else value!r}"
+            f"{name}={value.value if isinstance(value, Role) else repr(value)}"
             for name, value in self.arguments
         )
         return f"{self.method}({inside}) {self.lane.value} {self.signer.value}"

@@ -33,16 +33,11 @@ _ACCEPTED: Final[Mapping[str, dict[str, Argument]]] = {
 """Arguments that a funded vault accepts, and a vault before init those of init."""
 
 
-def opening(state: StateClass) -> tuple[Step, ...]:
+def opening(state: StateClass, minimum: int | None = MINIMUM) -> tuple[Step, ...]:
     """Return the steps that lead to a state class."""
     if state is StateClass.ABSENT:
         return ()
-    arguments = _arguments(owner=Role.OWNER, initial_balance=_BALANCES[state], min_deposit=MINIMUM)
-    return (_signed("init", arguments),)
-
-
-def _arguments(**values: Argument) -> dict[str, Argument]:
-    return values
+    return (_signed("init", _init(Role.OWNER, _BALANCES[state], minimum)),)
 
 
 def _signed(
@@ -118,6 +113,8 @@ def examples(*, can_age: bool) -> Iterator[tuple[Step, ...]]:
                     if amount == 0 and "amount" in arguments:
                         arguments["amount"] = 0
                     yield (*start, _signed(method, arguments, lane=Lane.UNSIGNED))
+    for call in _edges("deposit", StateClass.EMPTY):
+        yield (*opening(StateClass.EMPTY, None), call)
     for method in METHODS:
         usual = StateClass.ABSENT if method == "init" else StateClass.FUNDED
         start, arguments = opening(usual), dict(_ACCEPTED[method])

@@ -15,7 +15,7 @@ def read(name: str) -> bytes:
 
 
 def manifest() -> dict[str, Any]:
-    """Return the manifest: for each contract its sha256, size, layout, compiler and sdk."""
+    """Return the manifest: what the contracts are built with; sha256, size and layout of each."""
     text = (resources.files(__name__) / "manifest.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document

@@ -1,0 +1,145 @@
+"""Search and shrink a counterexample for every planted fault (`make mutants`).
+
+Each mutant of contracts/mutants/mutants.toml has to be caught; the contract itself has to pass with
+the same budget. The shortest counterexample of each is kept in tests/data/counterexamples.json,
+which the tests replay. Exit codes: 0 all caught, 1 one was missed, 2 could not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import attrs
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from callora_vault import wasm
+from callora_vault.parity import CannotRun, Step, campaign, connect_local
+from callora_vault.parity.chain import Chain
+from callora_vault.parity.steps import from_json, to_json
+
+ROOT = Path(__file__).parents[2]
+TABLE = ROOT / "contracts" / "mutants" / "mutants.toml"
+COMPILED = ROOT / "tests" / "data" / "mutants"
+COUNTEREXAMPLES = ROOT / "tests" / "data" / "counterexamples.json"
+
+EXAMPLES = 20
+STEPS = 20
+SEED = 1
+CONTRACT_ITSELF = "v1"
+
+
+def planted() -> list[dict[str, Any]]:
+    """Read the table of planted faults."""
+    document = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    faults: list[dict[str, Any]] = document["mutant"]
+    return faults
+
+
+def compiled(name: str) -> bytes:
+    """Return a compiled mutant, or the contract itself."""
+    if name == CONTRACT_ITSELF:
+        return wasm.read(name)
+    return (COMPILED / f"{name}.wasm").read_bytes()
+
+
+@attrs.frozen
+class Counterexample:
+    """The shortest steps that tell a mutant from the model, and how the sides part in the last."""
+
+    method: str
+    expected: str
+    observed: str
+    steps: tuple[Step, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it for the file."""
+        return {
+            "method": self.method,
+            "expected": self.expected,
+            "observed": self.observed,
+            "steps": [to_json(step) for step in self.steps],
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Counterexample:
+        """Read it from the file."""
+        return cls(
+            document["method"],
+            document["expected"],
+            document["observed"],
+            tuple(from_json(step) for step in document["steps"]),
+        )
+
+
+def stored() -> dict[str, Counterexample]:
+    """Read the counterexamples that were kept."""
+    document = json.loads(COUNTEREXAMPLES.read_text(encoding="utf-8"))
+    return {name: Counterexample.from_json(found) for name, found in document.items()}
+
+
+def search(name: str) -> Counterexample | None:
+    """Return the shortest counterexample of a mutant, or None where it was not caught."""
+    chain = Chain(connect_local(), compiled(name))
+    result = campaign.run(chain, examples=EXAMPLES, steps=STEPS, run_seed=SEED)
+    if result.error is not None and not result.divergences:
+        raise result.error
+    if not result.divergences:
+        return None
+    shortest = min(result.divergences, key=lambda found: len(found.steps))
+    finding = shortest.finding
+    return Counterexample(finding.method, finding.expected, finding.observed, shortest.steps)
+
+
+def _searched(names: list[str], console: Console) -> Iterator[tuple[str, Counterexample | None]]:
+    with ProcessPoolExecutor() as pool:
+        results = zip(names, pool.map(search, names), strict=True)
+        yield from track(results, "searching", total=len(names), console=console, transient=True)
+
+
+def main() -> int:
+    """Search every mutant, print the table, keep what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="keep the counterexamples")
+    arguments = parser.parse_args()
+    console = Console()
+    names = [fault["name"] for fault in planted()]
+    table = Table(title="planted faults", title_justify="left", show_edge=False)
+    for column in ("mutant", "steps", "method", "expected", "observed"):
+        table.add_column(column)
+    try:
+        found = dict(_searched([CONTRACT_ITSELF, *names], console))
+    except CannotRun as error:
+        print(f"mutants: {error}", file=sys.stderr)
+        return 2
+    itself = found.pop(CONTRACT_ITSELF)
+    for name, example in found.items():
+        if example is None:
+            table.add_row(name, "-", "", "[red]missed[/]", "")
+        else:
+            length = str(len(example.steps))
+            table.add_row(name, length, example.method, example.expected, example.observed)
+    console.print(table)
+    missed = [name for name, example in found.items() if example is None]
+    caught = len(found) - len(missed)
+    console.print(f"{caught} of {len(found)} planted faults caught")
+    if itself is not None:
+        console.print(f"[red]the contract itself diverges: {itself.observed}[/]")
+    if missed or itself is not None:
+        return 1
+    if arguments.write:
+        document = {name: e.to_json() for name, e in found.items() if e is not None}
+        COUNTEREXAMPLES.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
