@@ -326,7 +326,11 @@ def build(names: Iterable[str], toolchain: Toolchain, work: Path, root: Path) ->
         for output in outputs(name, ROOT):
             began = time.monotonic()
             print(f"{output.name:40}", end="", flush=True)
-            data = compiled(group, output, toolchain, stage, target)
+            try:
+                data = compiled(group, output, toolchain, stage, target)
+            except Failure:
+                print("failed", flush=True)
+                raise
             print(f"{len(data):>9,} bytes {time.monotonic() - began:6.1f} s", flush=True)
             (folder / output.name).write_bytes(data)
             files[output.name] = {"sha256": sha256(data), "size": len(data), **output.notes}
