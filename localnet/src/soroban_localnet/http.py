@@ -93,7 +93,15 @@ def serve_http(network: LocalNetwork, port: int = 0) -> Iterator[Endpoint]:
     Arguments: `port`, or 0 for a free one. Yields an Endpoint. Raises OSError where the port is
     taken.
     """
-    listener = socket.create_server(("127.0.0.1", port))
+    # asyncio sends small answers without delay only where the protocol is named
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     endpoint = Endpoint(url, f"{url}/friendbot")
     network.dispatcher.friendbot_url = endpoint.friendbot_url

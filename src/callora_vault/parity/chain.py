@@ -201,6 +201,7 @@ class Chain:
         self._code_key = code_key(sha256(code))
         self._code_hash = sha256(code)
         self._salts = itertools.count()
+        self._nonces = Nonces(itertools.count(1))
         self._keys = {role: self._make_key(role) for role in KEYS}
         for key in self._keys.values():
             connection.fund(key.public_key)
@@ -296,7 +297,6 @@ class Chain:
         self._instance_key = instance_key(vault)
         self._own_keys = {self._instance_key.to_xdr(), self._code_key.to_xdr()}
         self._vault_id = StrKey.decode_contract(vault)
-        self._nonces = Nonces(itertools.count(1))
 
     def fresh(self) -> None:
         """Start an example: an instance that nobody has called yet."""

@@ -1,0 +1,51 @@
+"""Every planted fault is told from the model by its stored counterexample (`make mutants`)."""
+
+from __future__ import annotations
+
+import pytest
+from tests.parity import mutants
+from tests.parity.mutants import Counterexample
+
+from callora_vault.parity import campaign, connect_local
+from callora_vault.parity.chain import Chain
+
+STORED = mutants.stored()
+
+
+def _shows(chain: Chain, example: Counterexample) -> bool:
+    """Whether the last of the steps shows the finding."""
+    replay = campaign.reproduce(chain, example.steps)
+    last = f"{example.expected} | {example.observed}"
+    found = {f"{f.expected} | {f.observed}" for f in replay.findings if f.method == example.method}
+    line = replay.lines[-1]
+    whole = len(replay.lines) == len(example.steps)
+    return whole and last in found and example.observed in line.observed
+
+
+def test_every_planted_fault_has_a_counterexample() -> None:
+    names = [fault["name"] for fault in mutants.planted()]
+    assert len(names) >= 16
+    assert sorted(STORED) == sorted(names)
+
+
+@pytest.mark.parametrize("name", sorted(STORED))
+def test_a_planted_fault_is_caught_by_the_fewest_steps(name: str) -> None:
+    example = STORED[name]
+    chain = Chain(connect_local(), mutants.compiled(name))
+
+    assert _shows(chain, example)
+    for index in range(len(example.steps) - 1):
+        steps = example.steps[:index] + example.steps[index + 1 :]
+        fewer = Counterexample(example.method, example.expected, example.observed, steps)
+        assert not _shows(chain, fewer)
+
+
+def test_the_contract_itself_passes_every_counterexample() -> None:
+    chain = Chain(connect_local(), mutants.compiled("v1"))
+    for example in STORED.values():
+        assert not campaign.reproduce(chain, example.steps).findings
+
+
+def test_each_fault_is_caught_in_a_method_that_it_is_in() -> None:
+    for fault in mutants.planted():
+        assert STORED[fault["name"]].method in fault["methods"]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callora_vault import parity
+from callora_vault.parity import Age, Lane, Restore, Role, Step, Submit, saved, tour
+from callora_vault.parity.coverage import METHODS
+from callora_vault.parity.steps import from_json, to_json
+from callora_vault.parity.strategies import calls
+from callora_vault.units import BadValue
+
+STEPS = st.one_of(
+    st.builds(Age, st.integers(1, 10**6)),
+    st.just(Restore()),
+    st.sampled_from(METHODS).flatmap(lambda method: calls(method, None, None)),
+)
+
+
+@given(STEPS)
+def test_a_step_is_the_same_after_json(step: Step) -> None:
+    assert from_json(to_json(step)) == step
+
+
+@given(STEPS)
+def test_the_python_of_a_step_makes_the_step(step: Step) -> None:
+    names = {name: getattr(parity, name) for name in ("Age", "Lane", "Restore", "Role", "Submit")}
+    assert eval(step.python(), names) == step  # noqa: S307 - what we wrote ourselves
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"call": "deposit"},
+        {"age": "soon"},
+        {"call": "deposit", "arguments": {}, "signer": "nobody", "lane": "address"},
+        {"call": "deposit", "arguments": {}, "signer": "owner", "lane": "air"},
+        {"call": "deposit", "arguments": {"amount": {}}, "signer": "owner", "lane": "address"},
+    ],
+)
+def test_a_step_that_cannot_be_read_is_refused(document: dict[str, object]) -> None:
+    with pytest.raises(BadValue):
+        from_json(document)
+
+
+def test_a_step_reads_like_a_sentence() -> None:
+    step = Submit.of("deduct", Role.STRANGER, Lane.EXPIRED, caller=Role.OWNER, amount=1)
+    assert str(step) == "deduct(caller=owner, amount=1) with an expired signature of stranger"
+
+
+def test_the_tour_lets_no_ledgers_go_by_where_that_cannot_be() -> None:
+    steps = [step for example in tour.examples(can_age=False) for step in example]
+    assert not any(isinstance(step, Age | Restore) for step in steps)
+
+
+def test_saved_examples_come_back_and_go_away(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    examples = list(tour.examples(can_age=True))[:20]
+    saved.store(folder, "ab" * 32, examples)
+    assert saved.load(folder, "ab" * 32) == examples
+    assert saved.load(folder, "cd" * 32) == []
+    saved.store(folder, "ab" * 32, [])
+    assert saved.load(folder, "ab" * 32) == []
+
+
+def test_a_damaged_file_of_saved_examples_is_as_good_as_none(tmp_path: Path) -> None:
+    folder = tmp_path
+    for text in ("", "[[{}]]", "{", "[[1]]", '{"a": 1}', "[null]"):
+        (folder / f"{'ab' * 32}.json").write_text(text)
+        assert saved.load(folder, "ab" * 32) == []
