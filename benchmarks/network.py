@@ -10,15 +10,15 @@ import sys
 import time
 from collections.abc import Callable
 
-from soroban_localnet import LocalNetwork
-from soroban_localnet.account import Account
-from soroban_localnet.host import Host
-from soroban_localnet.ledger import Entry
 from stellar_sdk import Account as SourceAccount
 from stellar_sdk import Address, Keypair, SorobanServer, TransactionBuilder, scval, xdr
 from stellar_sdk.soroban_rpc import GetTransactionResponse, GetTransactionStatus
 
 from callora_vault import wasm
+from soroban_localnet import LocalNetwork
+from soroban_localnet.account import Account
+from soroban_localnet.host import Host
+from soroban_localnet.ledger import Entry
 
 CALLS = 400
 ENTRIES = 10_000
@@ -116,7 +116,8 @@ def measure_calls() -> None:
         assert events == 1
     whole = time.perf_counter() - start
     Host.invoke, Host.simulate = originals  # type: ignore[method-assign]
-    print(f"signed call, whole way     {whole / CALLS * 1e3:8.2f} ms   {CALLS / whole:6.0f} a second")
+    rate = CALLS / whole
+    print(f"signed call, whole way     {whole / CALLS * 1e3:8.2f} ms   {rate:6.0f} a second")
     print(f"  of it inside the host    {watch.seconds / CALLS * 1e3:8.2f} ms")
     print(f"  ratio                    {whole / watch.seconds:8.2f}")
 
@@ -157,7 +158,7 @@ def measure_start() -> None:
         )
         whole = min(whole, time.perf_counter() - begin)
         best = min(best, float(run.stdout))
-    print(f"process start to a deployed vault  {whole:8.2f} s   (of it {best:.2f} s after start-up)")
+    print(f"process start to a deployed vault  {whole:8.2f} s   ({best:.2f} s after start-up)")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,7 @@ from callora_vault.parity.campaign import EXAMPLES, STEPS, Divergence
 from callora_vault.parity.coverage import CELLS, METHODS, StateClass
 from callora_vault.parity.report import snippet
 
+_File = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 _Count = Annotated[int, Parameter(validator=Number(gte=1))]
 
 
@@ -44,8 +46,8 @@ def parity(
     steps: _Count = STEPS,
     seed: int | None = None,
     foreign: bool = False,
-    json: Path | None = None,
-    junit: Path | None = None,
+    json: _File = None,
+    junit: _File = None,
     rpc_url: str | None = None,
     network_passphrase: str | None = None,
     friendbot: str | None = None,
@@ -140,11 +142,9 @@ def _write(text: Callable[[], str], file: Path | None) -> None:
 
 def _error_document(json: Path | None, error: CannotRun) -> None:
     """Leave a verdict behind for whoever reads the file and not the exit code."""
-    import msgspec  # noqa: PLC0415
-
     document = {"verdict": Verdict.ERROR.value, "reason": str(error), "error": str(error)}
     try:
-        _write(lambda: msgspec.json.encode(document).decode() + "\n", json)
+        _write(lambda: dumps(document) + "\n", json)
     except CannotRun:
         return
 
@@ -295,9 +295,8 @@ def _print_divergence(
     table.add_column("contract")
     for line in found.lines:
         same = line.expected == line.observed
-        table.add_row(
-            Text(str(line.step)), line.expected, Text(line.observed, "" if same else "red")
-        )
+        model, contract = (w.removeprefix("rejected:") for w in (line.expected, line.observed))
+        table.add_row(Text(str(line.step)), model, Text(contract, "" if same else "red"))
     console.print(table)
     console.print(Text(finding.detail), soft_wrap=True)
     console.print(Text(snippet(report.target, found.steps), "dim"), soft_wrap=True)

@@ -7,6 +7,7 @@ recording and enforcing, is observed beside it. Source: the JSON-RPC reference o
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -98,7 +99,7 @@ def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
         network = server.get_network()
     except (SdkError, ValueError) as error:
         raise CannotRun(
-            f"no Stellar RPC answers at {_origin(rpc_url)} ({_line(error)})",
+            f"no Stellar RPC answers at {_origin(rpc_url)} ({_cause(error)})",
             "check --rpc-url and that the server runs",
         ) from error
     if network.passphrase != passphrase:
@@ -112,7 +113,7 @@ def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
         try:
             answer = client.get(friendbot_url, {"addr": address})
         except BaseRequestError as error:
-            raise _friendbot_failed(friendbot_url, _line(error)) from error
+            raise _friendbot_failed(friendbot_url, _cause(error)) from error
         if answer.status_code != 200:
             raise _friendbot_failed(friendbot_url, f"status {answer.status_code}")
 
@@ -130,8 +131,10 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
-def _line(error: Exception) -> str:
-    return type(error).__name__ if not str(error) else str(error).splitlines()[0]
+def _cause(error: Exception) -> str:
+    """Name why a request failed; the whole text would repeat the URL and what is secret in it."""
+    found = re.search(r"\[Errno -?\d+\] ([A-Za-z ,]+)", str(error))
+    return found[1].strip() if found else type(error).__name__
 
 
 @attrs.frozen
@@ -264,7 +267,7 @@ class Chain:
         except PrepareTransactionException as error:
             reason = error.simulate_transaction_response.error or str(error)
             raise CannotRun(
-                f"the network refuses to {purpose}: {_line(ValueError(reason))}",
+                f"the network refuses to {purpose}: {reason.splitlines()[0]}",
                 "give a contract that this network takes",
             ) from error
         prepared.sign(self._keys[Role.PAYER])
@@ -517,7 +520,7 @@ class Chain:
         try:
             return question()
         except BaseRequestError as error:
-            raise CannotRun(f"the RPC gave no answer ({_line(error)})", _LOOK) from error
+            raise CannotRun(f"the RPC gave no answer ({_cause(error)})", _LOOK) from error
 
     def _send(self, envelope: TransactionEnvelope) -> GetTransactionResponse:
         """Send a transaction and wait until it is in a ledger."""

@@ -1,0 +1,140 @@
+"""`callora-vault parity`, as a person runs it: what it prints and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from tests.parity import mutants
+
+from callora_vault import wasm
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> dict[str, str]:
+    """An environment with a cache folder of its own for saved examples."""
+    return {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "100"}
+
+
+def _run(*arguments: object, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "callora_vault.cli", "parity", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+
+def test_it_says_that_they_agree_and_ends_with_0(cache: dict[str, str], tmp_path: Path) -> None:
+    junit = tmp_path / "report.xml"
+    ran = _run("--examples", 2, "--seed", 5, "--json", "-", "--junit", junit, env=cache)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["verdict"] == "agree"
+    assert "agree: contract and model did the same at every step" in ran.stderr
+    assert "seed 5" in ran.stderr
+    assert "InsufficientBalance" in ran.stderr
+    assert ElementTree.parse(junit).getroot().attrib["failures"] == "0"  # noqa: S314 - ours
+
+
+def test_it_shows_the_shortest_calls_of_a_divergence_and_ends_with_1(
+    cache: dict[str, str], tmp_path: Path
+) -> None:
+    contract = mutants.COMPILED / "withdraw_unsigned.wasm"
+    report = tmp_path / "report.json"
+    ran = _run("--wasm", contract, "--examples", 1, "--json", report, env=cache)
+    assert ran.returncode == 1, ran.stderr
+    assert "withdraw: expected unauthorised, observed accepted" in ran.stdout
+    assert "withdraw(amount=1)" in ran.stdout
+    assert "from callora_vault.parity import" in ran.stdout
+    assert json.loads(report.read_text())["verdict"] == "diverge"
+    assert list(Path(cache["XDG_CACHE_HOME"]).rglob("*.json"))
+
+
+def _without_spec() -> bytes:
+    """Return a module with nothing in it: WebAssembly, but no contract."""
+    return wasm.read("v1")[:8]
+
+
+def _for_a_newer_protocol() -> bytes:
+    """Return the contract with protocol 99 in its environment meta."""
+    code = wasm.read("v1")
+    at = code.index(b"contractenvmetav0") + len(b"contractenvmetav0") + 4
+    return code[:at] + (99).to_bytes(4, "big") + code[at + 4 :]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"", "is not a WebAssembly module; give a compiled contract"),
+        (b"not wasm at all", "is not a WebAssembly module; give a compiled contract"),
+        (wasm.read("v1")[:4000], "is not a WebAssembly module; give a compiled contract"),
+        (_without_spec(), "is no vault: it lacks get_meta, init"),
+        (
+            (Path(__file__).parents[2] / "localnet/tests/data/test_contract.wasm").read_bytes(),
+            "is no vault: it lacks get_meta, init",
+        ),
+        (_for_a_newer_protocol(), "was built for protocol 99, and this network runs 29"),
+    ],
+    ids=["empty", "text", "cut off", "no functions", "other contract", "newer protocol"],
+)
+def test_a_file_that_cannot_be_judged_is_one_line_and_2(
+    content: bytes, line: str, cache: dict[str, str], tmp_path: Path
+) -> None:
+    contract = tmp_path / "contract.wasm"
+    contract.write_bytes(content)
+    report = tmp_path / "report.json"
+    ran = _run("--wasm", contract, "--json", report, env=cache)
+    assert ran.returncode == 2
+    assert line in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+    assert ran.stdout.strip() == ""
+    assert json.loads(report.read_text())["verdict"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--wasm", "nowhere.wasm"), "nowhere.wasm: No such file or directory"),
+        (("--model", "v9"), "there is no model 'v9'; choose one of: v1"),
+        (("--rpc-url", "http://127.0.0.1:9"), "another network needs --network-passphrase"),
+        (
+            (
+                *("--rpc-url", "http://127.0.0.1:9"),
+                *("--network-passphrase", "p", "--friendbot", "http://127.0.0.1:9"),
+            ),
+            "no Stellar RPC answers at http://127.0.0.1:9",
+        ),
+        (("--examples", "0"), "--examples"),
+        (("--examples", "many"), "--examples"),
+        (("--color", "red"), "--color"),
+        (("--json", "/dev/full", "--examples", "1"), "/dev/full: No space left on device"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line_and_2(
+    arguments: tuple[str, ...], line: str, cache: dict[str, str]
+) -> None:
+    ran = _run(*arguments, env=cache)
+    assert ran.returncode == 2
+    assert line in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+    assert "Traceback" not in ran.stdout + ran.stderr
+
+
+def test_without_a_folder_for_examples_it_still_judges(
+    cache: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    contract = mutants.COMPILED / "init_unsigned.wasm"
+    ran = _run("--wasm", contract, "--examples", 1, env={**cache, "XDG_CACHE_HOME": str(file)})
+    assert ran.returncode == 1
+    assert "note: the examples could not be saved" in ran.stderr
+
+
+def test_help_tells_the_exit_codes(cache: dict[str, str]) -> None:
+    ran = _run("--help", env=cache)
+    assert ran.returncode == 0
+    assert "0 they agree, 1 they diverge, 2 could not run" in " ".join(
+        ran.stdout.replace("│", " ").split()
+    )
