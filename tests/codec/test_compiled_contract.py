@@ -96,7 +96,7 @@ class Deployed:
 
     def _builder(self) -> TransactionBuilder:
         account = self.network.server().load_account(self.owner)
-        return TransactionBuilder(account, self.network.passphrase).set_timeout(0)
+        return TransactionBuilder(account, self.network.passphrase).add_time_bounds(0, 0)
 
     def _prepared(self, builder: TransactionBuilder) -> xdr.TransactionMetaV4:
         return self._apply(self.network.server().prepare_transaction(builder.build()))

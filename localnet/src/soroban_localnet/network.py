@@ -89,7 +89,8 @@ class LocalNetwork:
         self._root = Keypair.from_raw_ed25519_seed(self.network_id)
         root = Account(self._root.raw_public_key(), TOTAL_COINS, 0)
         self._ledger.put(wire.account_key(root.public_key), Entry.of_account(root, 1))
-        self._history.add(close(None, 1, self._now(), ()))
+        first = self._now() if start_time is None else start_time
+        self._history.add(close(None, 1, first, ()))
         self._dispatcher = Dispatcher(self)
 
     # -- what clients use ------------------------------------------------------------------

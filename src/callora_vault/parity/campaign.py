@@ -27,6 +27,9 @@ from callora_vault.parity.trial import Finding, Key, Line, Tally, Trial
 EXAMPLES: Final = 400
 STEPS: Final = 30
 
+SEARCH_EXAMPLES: Final = 250
+"""The most examples of one search: Hypothesis remembers every choice that it made in it."""
+
 
 @attrs.frozen
 class Divergence:
@@ -164,11 +167,11 @@ def run(
             report(False)
         while campaign.examples < examples:
             search = _Search(chain, campaign, foreign, report)
-            _search(search, campaign, examples - campaign.examples, steps)
-            if search.target is None:
-                break
-            shortest = _trim(chain, search.shortest, search.target, foreign)
-            _record_new(chain, campaign, shortest, foreign)
+            budget = min(SEARCH_EXAMPLES, examples - campaign.examples)
+            _search(search, campaign, budget, steps)
+            if search.target is not None:
+                shortest = _trim(chain, search.shortest, search.target, foreign)
+                _record_new(chain, campaign, shortest, foreign)
     except CannotRun as error:
         campaign.error = error
     report(False)
@@ -194,7 +197,7 @@ def _search(search: _Search, campaign: Campaign, examples: int, steps: int) -> N
     )
     try:
         run_state_machine_as_test(
-            seed(campaign.seed + len(campaign.divergences))(machine),  # type: ignore[arg-type]
+            seed(campaign.seed << 32 | campaign.examples)(machine),  # type: ignore[arg-type]
             settings=limits,
         )
     except _Diverged:
