@@ -23,6 +23,9 @@ from soroban_localnet.rpc import INVALID_REQUEST, PARSE_ERROR
 
 MAX_BODY_BYTES = 1_048_576
 
+_OPERATION_CODES = {"CREATE_ACCOUNT_ALREADY_EXIST": "op_already_exists"}
+"""How Horizon and friendbot name the results of operations."""
+
 
 @attrs.frozen
 class Endpoint:
@@ -62,7 +65,7 @@ def application(network: LocalNetwork) -> Starlette:
                 "extras": {
                     "result_codes": {
                         "transaction": "tx_failed",
-                        "operations": ["op_already_exists"],
+                        "operations": [_OPERATION_CODES.get(error.reason, error.reason)],
                     }
                 },
             }

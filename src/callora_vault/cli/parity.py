@@ -240,9 +240,10 @@ def _resources(report: Report) -> Table:
         title="what the cheapest accepted call used: instructions, bytes, stroops",
         title_justify="left",
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("method", no_wrap=True)
-    for name in ("calls", "instructions", "read", "written", "fee", "highest fee"):
+    for name in ("calls", "instructions", "read", "written", "fee", "highest"):
         table.add_column(name, justify="right", no_wrap=True)
     for method in METHODS:
         used = report.campaign.tally.usages.get(method)

@@ -175,7 +175,8 @@ class Trial:
     def _count(self, step: Submit, expected: Outcome, seen: Observation, before: Reading) -> None:
         coverage = self._tally.coverage
         word = outcomes.of_model(expected)
-        if word == seen.outcome:
+        unnumbered = self._foreign and seen.outcome == outcomes.TRAP and word != outcomes.ACCEPTED
+        if word == seen.outcome or unnumbered:
             coverage.cells[step.method, word, StateClass.of(self.state)] += 1
         coverage.lanes[step.method, step.lane] += 1
         if seen.usage is None:
