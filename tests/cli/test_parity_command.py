@@ -105,6 +105,7 @@ def test_a_file_that_cannot_be_judged_is_one_line_and_2(
             ),
             "no Stellar RPC answers at http://127.0.0.1:9",
         ),
+        (("--contract", "C"), "needs --contract and --contract-rpc-url"),
         (("--examples", "0"), "--examples"),
         (("--examples", "many"), "--examples"),
         (("--color", "red"), "--color"),

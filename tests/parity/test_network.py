@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from stellar_sdk import SorobanServer
+from stellar_sdk import Keypair, SorobanServer, StrKey
 from stellar_sdk.client.response import Response
 from stellar_sdk.exceptions import ConnectionError as NoConnection
 
@@ -19,8 +19,10 @@ from callora_vault.parity import (
     committed,
     connect,
     connect_local,
+    deployed,
     tour,
 )
+from callora_vault.parity.chain import Chain
 from callora_vault.parity.steps import Step
 from soroban_localnet import LocalNetwork
 from soroban_localnet.http import serve_http
@@ -59,6 +61,19 @@ def test_a_friendbot_that_is_none_is_named() -> None:
         connection = connect(endpoint.url, network.passphrase, endpoint.url + "/nothing")
         with pytest.raises(CannotRun, match=r"friendbot at .* gave no lumens"):
             audit(committed(), connection, examples=1)
+
+
+def test_the_code_of_a_deployed_contract_is_read_from_its_network() -> None:
+    connection = connect_local()
+    vault = Chain(connection, committed().code).vault
+    assert connection.local is not None
+    with serve_http(connection.local) as endpoint:
+        target = deployed(vault, endpoint.url)
+        assert (target.name, target.code) == (vault, committed().code)
+        absent = StrKey.encode_contract(bytes(32))
+        for contract in ("nonsense", Keypair.random().public_key, absent):
+            with pytest.raises(CannotRun, match=f"no code to read for {contract}"):
+                deployed(contract, endpoint.url)
 
 
 class _Failing(InProcessClient):

@@ -21,11 +21,13 @@ from callora_vault.parity import (
     CannotRun,
     Connection,
     Report,
+    Target,
     Verdict,
     audit,
     committed,
     connect,
     connect_local,
+    deployed,
     from_file,
     saved,
 )
@@ -41,6 +43,8 @@ _Count = Annotated[int, Parameter(validator=Number(gte=1))]
 def parity(
     *,
     wasm: Path | None = None,
+    contract: str | None = None,
+    contract_rpc_url: str | None = None,
     model: str = "v1",
     examples: _Count = EXAMPLES,
     steps: _Count = STEPS,
@@ -62,6 +66,10 @@ def parity(
     ----------
     wasm
         The compiled contract; by default the one of this package.
+    contract
+        The id (C...) of a deployed contract, whose code is judged instead of a file's.
+    contract_rpc_url
+        The Stellar RPC to read that code from.
     model
         The model to compare with: v1.
     examples
@@ -86,7 +94,7 @@ def parity(
     console = Console(stderr=json is not None and str(json) == "-")
     try:
         with _progress(console) as progress:
-            target = committed() if wasm is None else from_file(wasm)
+            target = _target(wasm, contract, contract_rpc_url)
             report = audit(
                 target,
                 _connection(rpc_url, network_passphrase, friendbot),
@@ -106,6 +114,18 @@ def parity(
         return Verdict.ERROR.exit_code
     _print(console, report)
     return report.verdict.exit_code
+
+
+def _target(wasm: Path | None, contract: str | None, contract_rpc_url: str | None) -> Target:
+    if (contract is None) != (contract_rpc_url is None):
+        raise CannotRun(
+            "a deployed contract needs --contract and --contract-rpc-url", "give both, or a file"
+        )
+    if contract is None or contract_rpc_url is None:
+        return committed() if wasm is None else from_file(wasm)
+    if wasm is not None:
+        raise CannotRun("--wasm and --contract both name the contract", "give one of them")
+    return deployed(contract, contract_rpc_url)
 
 
 def _connection(

@@ -12,7 +12,7 @@ from callora_vault.parity.chain import Chain, Connection, connect, connect_local
 from callora_vault.parity.errors import CannotRun
 from callora_vault.parity.report import Report, Verdict
 from callora_vault.parity.steps import Age, Lane, Restore, Role, Step, Submit
-from callora_vault.parity.target import Target, check_protocol, committed, from_file
+from callora_vault.parity.target import Target, check_protocol, committed, deployed, from_file
 
 __all__ = [
     "MODELS",
@@ -32,6 +32,7 @@ __all__ = [
     "committed",
     "connect",
     "connect_local",
+    "deployed",
     "from_file",
     "reproduce",
 ]
@@ -82,13 +83,13 @@ def audit(
     return Report(target, model, connection.passphrase, chain.can_age, result)
 
 
-def reproduce(contract: str | None, steps: Sequence[Step]) -> None:
+def reproduce(contract: Target | str, steps: Sequence[Step]) -> None:
     """Make the steps of a counterexample on an embedded network and print both sides.
 
-    Arguments: `contract`, a compiled contract's file; None for this package's own.
+    Arguments: `contract`, a target or a compiled contract's file.
     Raises CannotRun; SystemExit with code 1 where the sides differ.
     """
-    target = committed() if contract is None else from_file(Path(contract))
+    target = from_file(Path(contract)) if isinstance(contract, str) else contract
     found = campaign.reproduce(Chain(connect_local(), target.code), steps)
     for line in found.lines:
         print(f"{line.step}\n    model:    {line.expected}\n    contract: {line.observed}")

@@ -7,12 +7,10 @@ recording and enforcing, is observed beside it. Source: the JSON-RPC reference o
 from __future__ import annotations
 
 import itertools
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias, TypeVar
-from urllib.parse import urlsplit
 
 import attrs
 from stellar_sdk import (
@@ -39,7 +37,7 @@ from stellar_sdk.utils import sha256
 
 from callora_vault.codec import code_key, encode_call, find_error, instance_key
 from callora_vault.parity import outcomes
-from callora_vault.parity.errors import CannotRun
+from callora_vault.parity.errors import CannotRun, cause, no_rpc, origin
 from callora_vault.parity.signatures import Nonces, Signer, authorise, nonce_key
 from callora_vault.parity.steps import Lane, Role, Submit
 from callora_vault.units import Address
@@ -98,13 +96,10 @@ def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
     try:
         network = server.get_network()
     except (SdkError, ValueError) as error:
-        raise CannotRun(
-            f"no Stellar RPC answers at {_origin(rpc_url)} ({_cause(error)})",
-            "check --rpc-url and that the server runs",
-        ) from error
+        raise no_rpc(rpc_url, error, "--rpc-url") from error
     if network.passphrase != passphrase:
         raise CannotRun(
-            f"the network at {_origin(rpc_url)} has the passphrase {network.passphrase!r}, "
+            f"the network at {origin(rpc_url)} has the passphrase {network.passphrase!r}, "
             f"not {passphrase!r}",
             "give the network's own --network-passphrase",
         )
@@ -113,7 +108,7 @@ def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
         try:
             answer = client.get(friendbot_url, {"addr": address})
         except BaseRequestError as error:
-            raise _friendbot_failed(friendbot_url, _cause(error)) from error
+            raise _friendbot_failed(friendbot_url, cause(error)) from error
         if answer.status_code != 200:
             raise _friendbot_failed(friendbot_url, f"status {answer.status_code}")
 
@@ -121,20 +116,7 @@ def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
 
 
 def _friendbot_failed(url: str, reason: str) -> CannotRun:
-    return CannotRun(f"friendbot at {_origin(url)} gave no lumens ({reason})", "check --friendbot")
-
-
-def _origin(url: str) -> str:
-    """Name a server without what a URL may carry in secret: user, password, path, query."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}"
-
-
-def _cause(error: Exception) -> str:
-    """Name why a request failed; the whole text would repeat the URL and what is secret in it."""
-    found = re.search(r"\[Errno -?\d+\] ([A-Za-z ,]+)", str(error))
-    return found[1].strip() if found else type(error).__name__
+    return CannotRun(f"friendbot at {origin(url)} gave no lumens ({reason})", "check --friendbot")
 
 
 @attrs.frozen
@@ -520,7 +502,7 @@ class Chain:
         try:
             return question()
         except BaseRequestError as error:
-            raise CannotRun(f"the RPC gave no answer ({_cause(error)})", _LOOK) from error
+            raise CannotRun(f"the RPC gave no answer ({cause(error)})", _LOOK) from error
 
     def _send(self, envelope: TransactionEnvelope) -> GetTransactionResponse:
         """Send a transaction and wait until it is in a ledger."""

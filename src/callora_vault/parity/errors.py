@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit
+
 
 class CannotRun(Exception):
     """The run could not be made or finished; the contract was not judged.
@@ -13,3 +16,23 @@ class CannotRun(Exception):
         super().__init__(f"{cause}; {remedy}")
         self.cause = cause
         self.remedy = remedy
+
+
+def no_rpc(url: str, error: Exception, option: str) -> CannotRun:
+    """Say that no Stellar RPC answers at a URL; `option` is where it was given."""
+    return CannotRun(
+        f"no Stellar RPC answers at {origin(url)} ({cause(error)})",
+        f"check {option} and that the server runs",
+    )
+
+
+def origin(url: str) -> str:
+    """Name a server without what a URL may carry in secret: user, password, path, query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def cause(error: Exception) -> str:
+    """Name why a request failed; the whole text would repeat the URL and what is secret in it."""
+    found = re.search(r"\[Errno -?\d+\] ([A-Za-z ,]+)", str(error))
+    return found[1].strip() if found else type(error).__name__

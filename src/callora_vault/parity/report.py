@@ -177,9 +177,7 @@ def snippet(target: Target, steps: Sequence[Step]) -> str:
     """Write a Python program that makes the steps and prints both sides."""
     lines = [f"        {step.python()}," for step in steps]
     text = "\n".join(lines)
-    used = [name for name in ("Age", "Lane", "Restore", "Role", "Submit") if f"{name}" in text]
-    return _SNIPPET.format(
-        names=", ".join([*used, "reproduce"]),
-        target="None" if target.file is None else json.dumps(str(target.file)),
-        steps=text,
-    )
+    used = [name for name in ("Age", "Lane", "Restore", "Role", "Submit") if name in text]
+    used += [name for name in ("committed", "deployed") if target.python.startswith(name)]
+    names = ", ".join([*used, "reproduce"])
+    return _SNIPPET.format(names=names, target=target.python, steps=text)

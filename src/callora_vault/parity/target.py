@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import attrs
+from stellar_sdk import SorobanServer
+from stellar_sdk.client.requests_client import RequestsClient
+from stellar_sdk.exceptions import ContractWasmRetrievalError, SdkError
 from stellar_sdk.sep.contract_info import ContractInfo
 from stellar_sdk.sep.exceptions import InvalidWasmError
 
 from callora_vault import wasm
 from callora_vault.parity.coverage import METHODS
-from callora_vault.parity.errors import CannotRun
+from callora_vault.parity.errors import CannotRun, no_rpc, origin
+from callora_vault.units import Address, BadValue, address
 
 _NEEDED: Final = frozenset({"init", "get_meta"})
 
 
 @attrs.frozen
 class Target:
-    """A contract to judge: `name` is for people, `file` is where it was read, if anywhere."""
+    """A contract to judge: `name` is for people, `python` an expression that reads it again."""
 
     name: str
     code: bytes = attrs.field(repr=False)
     methods: frozenset[str]
-    file: Path | None = None
+    python: str
 
     @property
     def sha256(self) -> str:
@@ -39,7 +44,7 @@ class Target:
 
 def committed(name: str = "v1") -> Target:
     """Return a contract of this package."""
-    return _target(f"callora-vault {name}", wasm.read(name), None)
+    return _target(f"callora-vault {name}", wasm.read(name), "committed()")
 
 
 def from_file(path: Path) -> Target:
@@ -49,10 +54,24 @@ def from_file(path: Path) -> Target:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CannotRun(f"{path}: {reason}", "give the path of a compiled contract") from error
-    return _target(str(path), code, path)
+    return _target(str(path), code, json.dumps(str(path)))
 
 
-def _target(name: str, code: bytes, path: Path | None) -> Target:
+def deployed(contract: Address, rpc_url: str) -> Target:
+    """Read the code of a deployed contract. Raises CannotRun."""
+    try:
+        address(contract, "--contract")
+        code = SorobanServer(rpc_url, RequestsClient()).get_contract_wasm(contract)
+    except (BadValue, ContractWasmRetrievalError) as error:
+        raise CannotRun(
+            f"no code to read for {contract}: {error}", "give the id (C...) of a deployed contract"
+        ) from error
+    except (SdkError, ValueError) as error:
+        raise no_rpc(rpc_url, error, "--contract-rpc-url") from error
+    return _target(contract, code, f'deployed("{contract}", "{origin(rpc_url)}")')
+
+
+def _target(name: str, code: bytes, python: str) -> Target:
     try:
         info = ContractInfo.from_wasm(code)
     except InvalidWasmError as error:
@@ -68,7 +87,7 @@ def _target(name: str, code: bytes, path: Path | None) -> Target:
             f"{name} is no vault: it lacks {lacking} (its functions: {has})",
             "give a contract with the vault's methods",
         )
-    return Target(name, code, methods, path)
+    return Target(name, code, methods, python)
 
 
 def check_protocol(target: Target, protocol: int) -> None:
