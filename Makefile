@@ -13,7 +13,7 @@ parity: $(READY)
 	$(RUN)callora-vault parity
 
 test: $(READY)
-	$(RUN)pytest -q -n 2
+	$(RUN)pytest -q -n 2 --dist loadfile
 
 lint: $(READY)
 	$(RUN)ruff format --check .

@@ -21,15 +21,21 @@ def cache(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "100"}
 
 
-def _run(*arguments: object, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _run(
+    *arguments: object, env: dict[str, str], cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "callora_vault.cli", "parity", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=cwd)
 
 
 def test_it_says_that_they_agree_and_ends_with_0(cache: dict[str, str], tmp_path: Path) -> None:
     junit = tmp_path / "report.xml"
-    ran = _run("--examples", 2, "--seed", 5, "--json", "-", "--junit", junit, env=cache)
+    here = tmp_path / "here"
+    here.mkdir()
+    options = ("--examples", 10, "--seed", 5, "--json", "-", "--junit", junit)
+    ran = _run(*options, env=cache, cwd=here)
     assert ran.returncode == 0, ran.stderr
+    assert list(here.iterdir()) == []
     assert json.loads(ran.stdout)["verdict"] == "agree"
     assert "agree: contract and model did the same at every step" in ran.stderr
     assert "seed 5" in ran.stderr

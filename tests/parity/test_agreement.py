@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 from callora_vault.parity import Report, Verdict, audit, committed, connect_local
@@ -69,15 +66,3 @@ def test_the_junit_names_a_case_for_every_cell(agreed: Report) -> None:
     reachable = [cell for cell in CELLS if cell.unreachable is None]
     assert len(suite) == len(reachable) == int(suite.attrib["tests"])
     assert suite.attrib["failures"] == suite.attrib["errors"] == "0"
-
-
-def test_hypothesis_leaves_no_folder_behind(agreed: Report, tmp_path: Path) -> None:
-    code = (
-        "from callora_vault.parity import *\n"
-        "audit(committed(), connect_local(), examples=1, steps=2, seed=1)\n"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert ran.stdout == ran.stderr == ""
-    assert list(tmp_path.iterdir()) == []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cyclopts import App, CycloptsError
+from platformdirs import user_cache_path
 from rich.console import Console
 
 from callora_vault.cli import parity
@@ -22,6 +24,10 @@ app.command(parity.parity)
 
 def main() -> None:
     """Run the command line and end the process with the exit code of the command."""
+    # Hypothesis would leave a folder wherever the command is run
+    os.environ.setdefault(
+        "HYPOTHESIS_STORAGE_DIRECTORY", str(user_cache_path("callora-vault") / "hypothesis")
+    )
     try:
         code = app(exit_on_error=False, print_error=False)
     except CycloptsError as error:

@@ -52,6 +52,11 @@ GENEROUS_INSTRUCTIONS: Final = 50_000_000
 GENEROUS_BYTES: Final = 60_000
 GENEROUS_FEE: Final = 100_000_000
 
+FOOTPRINT_ATTEMPTS: Final = 8
+"""How many keys a refused call may turn out to touch, one after the other."""
+
+_OUTSIDE: Final = b"trying to access contract data key outside of the footprint"
+
 RENT_RESERVE: Final = 50_000_000
 """Stroops on top of what was simulated, for a renewal that falls due one ledger later."""
 
@@ -282,6 +287,7 @@ class Chain:
         self._instance_key = instance_key(vault)
         self._own_keys = {self._instance_key.to_xdr(), self._code_key.to_xdr()}
         self._vault_id = StrKey.decode_contract(vault)
+        self._learned: list[xdr.LedgerKey] = []
 
     def fresh(self) -> None:
         """Start an example: an instance that nobody has called yet."""
@@ -333,10 +339,13 @@ class Chain:
             data.resource_fee.int64 += RENT_RESERVE
         else:
             data = self._generous(before, recorded, signer, authorisation.nonce)
-        envelope.transaction.soroban_data = data
-        envelope.transaction.fee = INCLUSION_FEE + data.resource_fee.int64
-        envelope.sign(self._keys[source])
-        answer = self._send(envelope)
+        answer = self._declare_and_send(envelope, source, data)
+        for _ in range(FOOTPRINT_ATTEMPTS):
+            if not self._learn_footprint(answer):
+                break
+            data = self._generous(before, recorded, signer, authorisation.nonce)
+            again = self._builder(source).append_operation(operation).build()
+            answer = self._declare_and_send(again, source, data)
         observed = self._observe(answer, data)
         if authorisation.nonce is not None and authorisation.nonce in observed.nonces:
             self._nonces.use(signer.address, authorisation.nonce, authorisation.until)
@@ -346,6 +355,32 @@ class Chain:
             enforced=_simulated(enforced),
             counts=authorisation.counts,
         )
+
+    def _declare_and_send(
+        self, envelope: TransactionEnvelope, source: Role, data: xdr.SorobanTransactionData
+    ) -> GetTransactionResponse:
+        envelope.transaction.soroban_data = data
+        envelope.transaction.fee = INCLUSION_FEE + data.resource_fee.int64
+        envelope.sign(self._keys[source])
+        return self._send(envelope)
+
+    def _learn_footprint(self, answer: GetTransactionResponse) -> bool:
+        """Note a key of the vault that a refused call touched and that nobody had declared."""
+        if answer.status == GetTransactionStatus.SUCCESS:
+            return False
+        for diagnostic in _diagnostics(answer):
+            body = diagnostic.event.body.v0
+            data = None if body is None else body.data.vec
+            found = [] if data is None else data.sc_vec
+            if len(found) != 3 or found[0].str is None or found[1].address is None:
+                continue
+            if found[0].str.sc_string == _OUTSIDE:
+                for durability in xdr.ContractDataDurability:
+                    key = xdr.LedgerKeyContractData(found[1].address, found[2], durability)
+                    kind = xdr.LedgerEntryType.CONTRACT_DATA
+                    self._learned.append(xdr.LedgerKey(kind, contract_data=key))
+                return True
+        return False
 
     def _builder(self, source: Role) -> TransactionBuilder:
         account = self._accounts[source]
@@ -364,7 +399,7 @@ class Chain:
         nonce: int | None,
     ) -> xdr.SorobanTransactionData:
         """Declare what a call may touch, where simulation cannot tell because it is refused."""
-        known = [self._instance_key]
+        known = [self._instance_key, *self._learned]
         archived = [0] if before.instance_live_until == 0 else []
         read_only = []
         if nonce is not None:
@@ -401,14 +436,10 @@ class Chain:
             result = _result(answer)
             if result != xdr.InvokeHostFunctionResultCode.INVOKE_HOST_FUNCTION_TRAPPED.name:
                 raise CannotRun(
-                    f"a call failed for a reason that is not the contract's: {result}",
+                    f"a call ended in a way that says nothing of the contract: {result}",
                     "run again, and if it stays look at the network",
                 )
-            told = [
-                *meta.diagnostic_events,
-                *map(xdr.DiagnosticEvent.from_xdr, answer.diagnostic_events_xdr or ()),
-            ]
-            outcome = outcomes.of_failure(find_error(told), result)
+            outcome = outcomes.of_failure(find_error(_diagnostics(answer)), result)
             return Observation(outcome, "", "", False, answer.ledger)
         assert meta.soroban_meta is not None  # noqa: S101 - it succeeded
         resources = data.resources
@@ -584,6 +615,11 @@ def _meta(answer: GetTransactionResponse) -> xdr.TransactionMetaV4:
     if meta is None:
         raise CannotRun("the network gives transaction meta of another version than 4", _LOOK)
     return meta
+
+
+def _diagnostics(answer: GetTransactionResponse) -> list[xdr.DiagnosticEvent]:
+    beside = map(xdr.DiagnosticEvent.from_xdr, answer.diagnostic_events_xdr or ())
+    return [*_meta(answer).diagnostic_events, *beside]
 
 
 def _result(answer: GetTransactionResponse) -> str:

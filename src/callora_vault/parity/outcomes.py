@@ -62,6 +62,6 @@ def of_failure(error: HostError | None, context: str) -> str:
     if error.type in _INSIDE:
         return TRAP
     raise CannotRun(
-        f"a call failed for a reason that is not the contract's: {context}, {error}",
+        f"a call ended in a way that says nothing of the contract: {context}, {error}",
         "run again, and if it stays look at the network",
     )

@@ -15,6 +15,8 @@ from callora_vault.transition import State
 from callora_vault.units import I128_MAX, I128_MIN, SYMBOL_LIMIT
 
 _ENDS: Final = (I128_MAX, I128_MAX - 1, I128_MIN, I128_MIN + 1)
+_WORDS: Final = (2**32, 2**63, 2**64 - 1, 2**64 + 1)
+"""Where an amount needs another bit of a smaller integer, or the other word of an i128."""
 _LETTERS: Final = string.ascii_letters + string.digits + "_"
 
 # What is first is what a counterexample shrinks to; what is there twice is drawn twice as often.
@@ -22,13 +24,20 @@ _GOOD_SIGNATURES: Final = (Lane.ADDRESS, Lane.SOURCE)
 LANES: Final = st.sampled_from((*_GOOD_SIGNATURES * 4, *Lane))
 _SIGNS_ELSE: Final = st.sampled_from((False, False, False, False, True))
 _PEOPLE: Final = st.sampled_from((Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT))
-_CALLERS: Final = st.sampled_from((Role.OWNER, Role.OWNER, Role.STRANGER, Role.VAULT))
+_CALLERS: Final = st.sampled_from((Role.OWNER, Role.OWNER, *Role))
 
-SYMBOL_EDGES: Final = (None, "", "r", "Z" * SYMBOL_LIMIT, "_9")
+# a symbol of nine characters is the longest that fits into a value of the host
+SYMBOL_EDGES: Final = (None, "", "r", "Z" * SYMBOL_LIMIT, "_9", "s" * 8, "s" * 9, "s" * 10)
 _SYMBOLS: Final = st.one_of(
     st.sampled_from(SYMBOL_EDGES),
     st.text(_LETTERS, max_size=SYMBOL_LIMIT),
 )
+
+
+_MAGNITUDES: Final = st.integers(0, 126).flatmap(
+    lambda bits: st.integers(2**bits, 2 ** (bits + 1) - 1)
+)
+"""Amounts of any number of bits, each as likely as the other."""
 
 
 def amount_edges(state: State) -> list[int]:
@@ -37,7 +46,7 @@ def amount_edges(state: State) -> list[int]:
     if state is not None:
         for edge in (state.balance, state.min_deposit, I128_MAX - state.balance):
             edges += [edge, edge + 1, edge - 1]
-    edges += _ENDS
+    edges += (*_ENDS, *_WORDS)
     return list(dict.fromkeys(edge for edge in edges if I128_MIN <= edge <= I128_MAX))
 
 
@@ -46,16 +55,21 @@ def amounts(state: State) -> st.SearchStrategy[int]:
     return st.one_of(
         st.sampled_from(amount_edges(state)),
         st.integers(1, 1_000_000),
+        _MAGNITUDES,
         st.integers(I128_MIN, I128_MAX),
     )
 
 
-FIRST_AMOUNT_EDGES: Final = (None, 0, 1, -1, 5, *_ENDS)
+FIRST_AMOUNT_EDGES: Final = (None, 0, 1, -1, 5, *_ENDS, 2**63, 2**64)
 _FIRST_AMOUNTS: Final = st.one_of(
     st.sampled_from(FIRST_AMOUNT_EDGES), st.integers(I128_MIN, I128_MAX)
 )
 _OPENING_BALANCES: Final = st.one_of(
-    st.just(0), st.sampled_from((5, 1, I128_MAX - 1)), st.integers(1, 1_000), st.just(I128_MAX)
+    st.just(0),
+    st.sampled_from((5, 1, I128_MAX - 1)),
+    st.integers(1, 1_000),
+    _MAGNITUDES,
+    st.just(I128_MAX),
 )
 _OPENING_MINIMUMS: Final = st.sampled_from((None, 0, 2, 100, I128_MAX))
 
