@@ -72,6 +72,7 @@ def _for_a_newer_protocol() -> bytes:
 @pytest.mark.parametrize(
     ("content", "line"),
     [
+        (bytes(200_000), "has more than 131,072 bytes"),
         (b"", "is not a WebAssembly module; give a compiled contract"),
         (b"not wasm at all", "is not a WebAssembly module; give a compiled contract"),
         (wasm.read("v1")[:4000], "is not a WebAssembly module; give a compiled contract"),
@@ -82,7 +83,7 @@ def _for_a_newer_protocol() -> bytes:
         ),
         (_for_a_newer_protocol(), "was built for protocol 99, and this network runs 29"),
     ],
-    ids=["empty", "text", "cut off", "no functions", "other contract", "newer protocol"],
+    ids=["large", "empty", "text", "cut off", "no functions", "other contract", "newer protocol"],
 )
 def test_a_file_that_cannot_be_judged_is_one_line_and_2(
     content: bytes, line: str, cache: dict[str, str], tmp_path: Path
@@ -111,6 +112,16 @@ def test_a_file_that_cannot_be_judged_is_one_line_and_2(
             ),
             "no Stellar RPC answers at http://127.0.0.1:9",
         ),
+        (
+            ("--rpc-url", "http://[::1", "--network-passphrase", "p", "--friendbot", "http://h"),
+            "--rpc-url is no URL of a server",
+        ),
+        (
+            ("--rpc-url", "nowhere", "--network-passphrase", "p", "--friendbot", "http://h"),
+            "--rpc-url is no URL of a server",
+        ),
+        (("--wasm", "/dev/zero"), "/dev/zero is not a file"),
+        (("--json", "same", "--junit", "same"), "--json and --junit are the same file"),
         (("--contract", "C"), "needs --contract and --contract-rpc-url"),
         (("--examples", "0"), "--examples"),
         (("--examples", "many"), "--examples"),
@@ -126,6 +137,19 @@ def test_a_mistake_on_the_command_line_is_one_line_and_2(
     assert line in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
     assert "Traceback" not in ran.stdout + ran.stderr
+
+
+def test_a_report_that_cannot_be_written_costs_nothing_else(
+    cache: dict[str, str], tmp_path: Path
+) -> None:
+    contract = mutants.COMPILED / "init_unsigned.wasm"
+    report = tmp_path / "report.json"
+    options = ("--examples", 1, "--json", report, "--junit", tmp_path / "nowhere" / "x.xml")
+    ran = _run("--wasm", contract, *options, env=cache)
+    assert ran.returncode == 2
+    assert "No such file or directory" in ran.stderr
+    assert "init: expected unauthorised, observed accepted" in ran.stdout
+    assert json.loads(report.read_text())["verdict"] == "diverge"
 
 
 def test_without_a_folder_for_examples_it_still_judges(

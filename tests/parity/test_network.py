@@ -141,6 +141,17 @@ def test_a_network_that_fails_in_the_middle_of_a_run_is_never_agreement(
     assert reason in report.reason
 
 
+def test_a_divergence_that_is_seen_once_and_not_again_is_not_lost() -> None:
+    def unlike(answer: Response) -> Response:
+        answer.json()["result"]["entries"][0]["liveUntilLedgerSeq"] += 1
+        return answer
+
+    report = audit(committed(), _failing("getLedgerEntries", 60, unlike), examples=1, seed=1)
+    assert report.verdict is Verdict.ERROR
+    assert report.reason is not None
+    assert "once and not again" in report.reason
+
+
 def test_a_run_that_misses_a_reachable_outcome_is_no_agreement(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

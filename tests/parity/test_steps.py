@@ -37,7 +37,7 @@ def test_the_python_of_a_step_makes_the_step(step: Step) -> None:
         {},
         {"call": "deposit"},
         {"age": "soon"},
-        {"call": "deposit", "arguments": {}, "signer": "nobody", "lane": "address"},
+        {"call": "deposit", "arguments": {}, "signer": "somebody", "lane": "address"},
         {"call": "deposit", "arguments": {}, "signer": "owner", "lane": "air"},
         {"call": "deposit", "arguments": {"amount": {}}, "signer": "owner", "lane": "address"},
     ],

@@ -13,6 +13,7 @@ from callora_vault.cli import parity
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+TRACEBACK = "CALLORA_VAULT_TRACEBACK"
 
 app = App(
     name="callora-vault",
@@ -32,6 +33,15 @@ def main() -> None:
         code = app(exit_on_error=False, print_error=False)
     except CycloptsError as error:
         print(f"callora-vault: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(COULD_NOT_RUN) from None
+    except Exception as error:
+        if TRACEBACK in os.environ:
+            raise
+        print(
+            f"callora-vault: a fault of this program, {type(error).__name__}: "
+            f"{' '.join(str(error).split())}; please report it with what {TRACEBACK}=1 shows",
+            file=sys.stderr,
+        )
         raise SystemExit(COULD_NOT_RUN) from None
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted")

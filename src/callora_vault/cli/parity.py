@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from json import dumps
 from pathlib import Path
 from typing import Annotated
@@ -93,11 +93,14 @@ def parity(
     """
     console = Console(stderr=json is not None and str(json) == "-")
     try:
+        if json is not None and json == junit:
+            raise CannotRun("--json and --junit are the same file", "give two")
+        target = _target(wasm, contract, contract_rpc_url)
+        connection = _connection(rpc_url, network_passphrase, friendbot)
         with _progress(console) as progress:
-            target = _target(wasm, contract, contract_rpc_url)
             report = audit(
                 target,
-                _connection(rpc_url, network_passphrase, friendbot),
+                connection,
                 model=model,
                 examples=examples,
                 steps=steps,
@@ -106,13 +109,18 @@ def parity(
                 saved_in=saved.default_folder(),
                 progress=progress,
             )
-        _write(report.json_text, json)
-        _write(report.junit_text, junit)
     except CannotRun as error:
         _error_document(json, error)
         print(f"callora-vault parity: {error}", file=sys.stderr)
         return Verdict.ERROR.exit_code
-    _print(console, report)
+    with suppress(SystemExit):  # rich's answer to a pipe that nobody reads any more
+        _print(console, report)
+    try:
+        _write(report.json_text, json)
+        _write(report.junit_text, junit)
+    except CannotRun as error:
+        print(f"callora-vault parity: {error}", file=sys.stderr)
+        return Verdict.ERROR.exit_code
     return report.verdict.exit_code
 
 

@@ -172,6 +172,7 @@ def run(
             if search.target is not None:
                 shortest = _trim(chain, search.shortest, search.target, foreign)
                 _record_new(chain, campaign, shortest, foreign)
+                _check_recorded(campaign, search.target)
     except CannotRun as error:
         campaign.error = error
     report(False)
@@ -225,6 +226,18 @@ def _visit(chain: Chain, campaign: Campaign, example: Sequence[Step], foreign: b
     for key, steps in found:
         if key not in campaign.known:
             _record_new(chain, campaign, _trim(chain, steps, key, foreign), foreign)
+            _check_recorded(campaign, key)
+
+
+def _check_recorded(campaign: Campaign, key: Key) -> None:
+    """Let no divergence get lost that was seen once and not again."""
+    if key not in campaign.known:
+        method, state, expected, observed = key
+        raise CannotRun(
+            f"{method} on a vault that is {state}: expected {expected}, observed {observed} once "
+            "and not again with the same calls",
+            "look for time, ledgers or randomness in the contract: it cannot be compared",
+        )
 
 
 def _findings(chain: Chain, steps: Sequence[Step], foreign: bool) -> tuple[Trial, list[Finding]]:

@@ -17,7 +17,6 @@ from stellar_sdk import (
     Account,
     Keypair,
     SorobanServer,
-    StrKey,
     TransactionBuilder,
     TransactionEnvelope,
     scval,
@@ -37,7 +36,7 @@ from stellar_sdk.utils import sha256
 
 from callora_vault.codec import code_key, encode_call, find_error, instance_key
 from callora_vault.parity import outcomes
-from callora_vault.parity.errors import CannotRun, cause, no_rpc, origin
+from callora_vault.parity.errors import CannotRun, cause, check_url, no_rpc, origin
 from callora_vault.parity.signatures import Nonces, Signer, authorise, nonce_key
 from callora_vault.parity.steps import Lane, Role, Submit
 from callora_vault.units import Address
@@ -96,6 +95,8 @@ def connect_local() -> Connection:
 
 def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
     """Connect to a Stellar RPC. Raises CannotRun where nothing answers, or another network."""
+    check_url(rpc_url, "--rpc-url")
+    check_url(friendbot_url, "--friendbot")
     client = RequestsClient()
     server = SorobanServer(rpc_url, client)
     try:
@@ -159,7 +160,7 @@ class Observation:
     `outcome`, `recorded` and `enforced` are words of outcomes.py: of the transaction, of recording
     simulation (which asks for no signature) and of enforcing simulation. `counts` tells whether the
     signature was a good one, `ledger` in which ledger the transaction was. `other_entries` are keys
-    of the vault's data, besides its instance, that the call changed, `nonces` those it used up.
+    of what the call changed besides the vault's instance, `nonces` those it used up.
     """
 
     outcome: str
@@ -171,6 +172,8 @@ class Observation:
     events: tuple[xdr.ContractEvent, ...] = ()
     other_entries: tuple[str, ...] = ()
     nonces: tuple[int, ...] = ()
+    replayed: bool = False
+    """Whether the nonce was used up before."""
     usage: Usage | None = None
 
 
@@ -193,6 +196,7 @@ class Chain:
         self._salts = itertools.count()
         self._nonces = Nonces(itertools.count(1))
         self._keys = {role: self._make_key(role) for role in KEYS}
+        self._nobody = self._make_key(Role.NOBODY).public_key
         for key in self._keys.values():
             connection.fund(key.public_key)
         self._accounts = {role: self._load_account(key) for role, key in self._keys.items()}
@@ -284,9 +288,10 @@ class Chain:
             role: key.public_key for role, key in self._keys.items()
         }
         self.people[Role.VAULT] = vault
+        self.people[Role.OTHER_VAULT] = self.other_vault
+        self.people[Role.NOBODY] = self._nobody
         self._instance_key = instance_key(vault)
         self._own_keys = {self._instance_key.to_xdr(), self._code_key.to_xdr()}
-        self._vault_id = StrKey.decode_contract(vault)
         self._learned: list[xdr.LedgerKey] = []
 
     def fresh(self) -> None:
@@ -354,6 +359,7 @@ class Chain:
             recorded=_simulated(recorded),
             enforced=_simulated(enforced),
             counts=authorisation.counts,
+            replayed=authorisation.replayed,
         )
 
     def _declare_and_send(
@@ -458,7 +464,7 @@ class Chain:
                 for event in meta.operations[0].events
                 if event.type == xdr.ContractEventType.CONTRACT
             ),
-            other_entries=tuple(self._other_entries(changed)),
+            other_entries=tuple(self._other_entries(meta.operations[0].changes)),
             nonces=tuple(_nonces(changed)),
             usage=Usage(
                 resources.instructions.uint32,
@@ -468,13 +474,18 @@ class Chain:
             ),
         )
 
-    def _other_entries(self, changed: list[xdr.ContractDataEntry]) -> Iterable[str]:
-        for data in changed:
-            contract = data.contract.contract_id
-            if contract is None or contract.contract_id.hash != self._vault_id:
+    def _other_entries(self, changes: xdr.LedgerEntryChanges) -> Iterable[str]:
+        """Yield what a call changed besides the vault's instance, lives, and nonces."""
+        for change in changes.ledger_entry_changes:
+            entry = change.created or change.updated
+            if change.removed is not None:
+                key = change.removed
+            elif entry is not None:
+                key = _key(entry)
+            else:
                 continue
-            if data.key.type != xdr.SCValType.SCV_LEDGER_KEY_CONTRACT_INSTANCE:
-                yield data.key.to_json()
+            if key.ttl is None and not _is_nonce(key) and key != self._instance_key:
+                yield key.to_json()
 
     # -- what is stored, and the world --------------------------------------------------------
 
@@ -602,6 +613,21 @@ def _nonces(changed: list[xdr.ContractDataEntry]) -> Iterable[int]:
     for data in changed:
         if data.key.nonce_key is not None:
             yield data.key.nonce_key.nonce.int64
+
+
+def _key(entry: xdr.LedgerEntry) -> xdr.LedgerKey:
+    """Return the key of an entry that a call may change; of other types, the type alone."""
+    data = entry.data
+    if data.contract_data is not None:
+        held = data.contract_data
+        key = xdr.LedgerKeyContractData(held.contract, held.key, held.durability)
+        return xdr.LedgerKey(data.type, contract_data=key)
+    if data.contract_code is not None:
+        return code_key(data.contract_code.hash.hash)
+    if data.ttl is not None:
+        return xdr.LedgerKey(data.type, ttl=xdr.LedgerKeyTtl(data.ttl.key_hash))
+    assert data.account is not None  # noqa: S101 - a call changes no other entries
+    return xdr.LedgerKey(data.type, account=xdr.LedgerKeyAccount(data.account.account_id))
 
 
 def _is_nonce(key: xdr.LedgerKey) -> bool:

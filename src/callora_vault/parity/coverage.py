@@ -70,6 +70,10 @@ UNREACHABLE: Final[Mapping[tuple[str, str, StateClass], str]] = {
 }
 
 
+NEVER_SIGNED: Final = {("init", Lane.REPLAYED): "nothing has used a nonce up before init"}
+"""Kinds of signature that a method never has, with the reason."""
+
+
 def _reason(method: str, outcome: str, state: StateClass) -> str | None:
     absent = state is StateClass.ABSENT
     if method == "init":
@@ -127,7 +131,11 @@ class Coverage:
         for method in WRITE_METHODS:
             if method not in methods:
                 continue
-            listed += [f"{method} {lane.value}" for lane in Lane if not self.lanes[method, lane]]
+            listed += [
+                f"{method} {lane.value}"
+                for lane in Lane
+                if not self.lanes[method, lane] and (method, lane) not in NEVER_SIGNED
+            ]
             # init finds an instance of seven days, which is always due
             if can_age and not self.renewals[method]:
                 listed.append(f"{method} with a renewal due")
@@ -146,6 +154,10 @@ class Coverage:
                 }
                 for cell in CELLS
             ],
+            "signatures_unreachable": {
+                method: {lane.name.lower(): reason}
+                for (method, lane), reason in NEVER_SIGNED.items()
+            },
             "signatures": {
                 method: {lane.name.lower(): self.lanes[method, lane] for lane in Lane}
                 for method in WRITE_METHODS

@@ -26,6 +26,17 @@ def no_rpc(url: str, error: Exception, option: str) -> CannotRun:
     )
 
 
+def check_url(url: str, option: str) -> None:
+    """Raise CannotRun where a URL cannot be one of a server."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise CannotRun(f"{option} is no URL of a server", "give http(s)://HOST[:PORT][/PATH]")
+
+
 def origin(url: str) -> str:
     """Name a server without what a URL may carry in secret: user, password, path, query."""
     parts = urlsplit(url)

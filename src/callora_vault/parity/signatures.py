@@ -50,6 +50,8 @@ class Authorisation:
     counts: bool
     nonce: int | None = None
     until: int = 0
+    replayed: bool = False
+    """Whether the nonce is one that was used up before."""
 
 
 @attrs.frozen
@@ -98,7 +100,7 @@ def authorise(
     if lane is Lane.FORGED:
         _forge(signed)
     counts = lane is Lane.ADDRESS or (lane is Lane.REPLAYED and used is None)
-    return Authorisation((signed,), counts, nonce, until)
+    return Authorisation((signed,), counts, nonce, until, used is not None)
 
 
 def nonce_key(signer: Address, nonce: int) -> xdr.LedgerKey:

@@ -22,6 +22,9 @@ class Role(Enum):
     STRANGER = "stranger"
     PAYER = "payer"
     """The account that sends transactions and pays for them."""
+    OTHER_VAULT = "another vault"
+    NOBODY = "nobody"
+    """An address without an account."""
     VAULT = "vault"
     """The vault itself, whose address nobody can sign for."""
 

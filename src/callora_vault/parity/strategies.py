@@ -24,7 +24,8 @@ _GOOD_SIGNATURES: Final = (Lane.ADDRESS, Lane.SOURCE)
 LANES: Final = st.sampled_from((*_GOOD_SIGNATURES * 4, *Lane))
 _SIGNS_ELSE: Final = st.sampled_from((False, False, False, False, True))
 _PEOPLE: Final = st.sampled_from((Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT))
-_CALLERS: Final = st.sampled_from((Role.OWNER, Role.OWNER, *Role))
+_CALLERS: Final = st.sampled_from((Role.OWNER, Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT))
+_RECEIVERS: Final = st.sampled_from((Role.STRANGER, *Role))
 
 # a symbol of nine characters is the longest that fits into a value of the host
 SYMBOL_EDGES: Final = (None, "", "r", "Z" * SYMBOL_LIMIT, "_9", "s" * 8, "s" * 9, "s" * 10)
@@ -122,7 +123,7 @@ def calls(method: str, state: State, owner: Role | None) -> st.SearchStrategy[Su
                 method, None, caller=_CALLERS, amount=amounts(state), request_id=_SYMBOLS
             )
         case "withdraw_to":
-            return _submit(method, owner or Role.OWNER, to=_PEOPLE, amount=amounts(state))
+            return _submit(method, owner or Role.OWNER, to=_RECEIVERS, amount=amounts(state))
         case "deposit" | "withdraw":
             return _submit(method, owner or Role.OWNER, amount=amounts(state))
         case _:

@@ -16,8 +16,11 @@ from stellar_sdk.sep.exceptions import InvalidWasmError
 
 from callora_vault import wasm
 from callora_vault.parity.coverage import METHODS
-from callora_vault.parity.errors import CannotRun, no_rpc, origin
+from callora_vault.parity.errors import CannotRun, check_url, no_rpc, origin
 from callora_vault.units import Address, BadValue, address
+
+MAX_BYTES: Final = 131_072
+"""The largest contract that the public networks take."""
 
 _NEEDED: Final = frozenset({"init", "get_meta"})
 
@@ -50,6 +53,13 @@ def committed(name: str = "v1") -> Target:
 def from_file(path: Path) -> Target:
     """Read a compiled contract. Raises CannotRun where it is none, or no vault."""
     try:
+        if path.exists() and not path.is_file():
+            raise CannotRun(f"{path} is not a file", "give the path of a compiled contract")
+        if path.stat().st_size > MAX_BYTES:
+            raise CannotRun(
+                f"{path} has more than {MAX_BYTES:,} bytes, the most that a network takes",
+                "give the path of a compiled contract",
+            )
         code = path.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -59,6 +69,7 @@ def from_file(path: Path) -> Target:
 
 def deployed(contract: Address, rpc_url: str) -> Target:
     """Read the code of a deployed contract. Raises CannotRun."""
+    check_url(rpc_url, "--contract-rpc-url")
     try:
         address(contract, "--contract")
         code = SorobanServer(rpc_url, RequestsClient()).get_contract_wasm(contract)

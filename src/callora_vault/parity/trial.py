@@ -13,8 +13,8 @@ from callora_vault.parity.chain import Chain, Observation, Reading, Usage
 from callora_vault.parity.comparison import Mismatch, Sides, compare, stored_state
 from callora_vault.parity.coverage import Coverage, StateClass
 from callora_vault.parity.errors import CannotRun
-from callora_vault.parity.steps import Age, Role, Step, Submit
-from callora_vault.transition import Accepted, Outcome, State, transition
+from callora_vault.parity.steps import Age, Lane, Role, Step, Submit
+from callora_vault.transition import Accepted, Outcome, Rejected, State, transition
 from callora_vault.units import Address
 
 Key: TypeAlias = tuple[str, str, str, str]
@@ -164,9 +164,9 @@ class Trial:
         """Leave out refusals without a number and missing methods, as far as they are refusals."""
         kept = []
         for mismatch in mismatches:
-            word = mismatch.observed.split(":")[0]
-            unnumbered = word == outcomes.TRAP and mismatch.expected != outcomes.ACCEPTED
-            if unnumbered or word == outcomes.MISSING_METHOD:
+            refused = mismatch.expected.startswith("rejected:")
+            unnumbered = mismatch.observed == outcomes.TRAP and refused
+            if unnumbered or mismatch.observed == outcomes.MISSING_METHOD:
                 self._tally.uncounted += 1
             else:
                 kept.append(mismatch)
@@ -175,10 +175,13 @@ class Trial:
     def _count(self, step: Submit, expected: Outcome, seen: Observation, before: Reading) -> None:
         coverage = self._tally.coverage
         word = outcomes.of_model(expected)
-        unnumbered = self._foreign and seen.outcome == outcomes.TRAP and word != outcomes.ACCEPTED
+        unnumbered = (
+            self._foreign and seen.outcome == outcomes.TRAP and isinstance(expected, Rejected)
+        )
         if word == seen.outcome or unnumbered:
             coverage.cells[step.method, word, StateClass.of(self.state)] += 1
-        coverage.lanes[step.method, step.lane] += 1
+        if step.lane is not Lane.REPLAYED or seen.replayed:
+            coverage.lanes[step.method, step.lane] += 1
         if seen.usage is None:
             return
         lived = before.instance_live_until
