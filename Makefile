@@ -1,5 +1,5 @@
 # Two commands do everything on a machine with Python 3.11+ and make:
-#   make parity   the vault's model against the compiled contract, on an embedded Soroban network
+#   make parity   [SEED=n] the vault's model against the compiled contract, on an embedded Soroban network
 #   make test     all tests
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS := 1
 .PHONY: parity test lint types imports docs-check check mutants wasm wasm-check vectors bench clean
 
 parity: $(READY)
-	$(RUN)callora-vault parity
+	$(RUN)callora-vault parity $(if $(SEED),--seed $(SEED))
 
 test: $(READY)
 	$(RUN)pytest -q -n 2 --dist loadfile

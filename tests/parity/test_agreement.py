@@ -5,8 +5,26 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
-from callora_vault.parity import Report, Verdict, audit, committed, connect_local
+import pytest
+
+from callora_vault.parity import (
+    Lane,
+    Report,
+    Role,
+    Submit,
+    Verdict,
+    audit,
+    campaign,
+    committed,
+    connect_local,
+)
+from callora_vault.parity.chain import Chain
 from callora_vault.parity.coverage import CELLS, METHODS
+
+
+@pytest.fixture(scope="module")
+def chain() -> Chain:
+    return Chain(connect_local(), committed().code)
 
 
 def test_the_contract_agrees_with_the_model(agreed: Report) -> None:
@@ -48,6 +66,16 @@ def test_a_call_that_renews_pays_far_more_than_one_that_does_not(agreed: Report)
     used = agreed.campaign.tally.usages["deduct"]
     assert used.least.instructions > 0
     assert used.most.fee > 100 * used.least.fee
+
+
+@pytest.mark.parametrize("lane", Lane)
+@pytest.mark.parametrize("signer", [Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT])
+def test_whoever_signs_a_deduct_in_any_way_both_sides_take_it_alike(
+    chain: Chain, signer: Role, lane: Lane
+) -> None:
+    opening = Submit.of("init", owner=Role.OWNER, initial_balance=5, min_deposit=None)
+    call = Submit.of("deduct", signer, lane, caller=signer, amount=1, request_id=None)
+    assert campaign.reproduce(chain, [opening, call]).findings == ()
 
 
 def test_the_json_has_what_a_program_needs(agreed: Report) -> None:

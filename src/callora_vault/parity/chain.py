@@ -330,7 +330,7 @@ class Chain:
             signer,
             vault=self.vault,
             other_vault=self.other_vault,
-            other_key=self._keys[Role.PAYER],
+            other_key=self._keys[Role.STRANGER if step.signer is Role.PAYER else Role.PAYER],
             ledger=recorded.latest_ledger,
             passphrase=self._passphrase,
             nonces=self._nonces,
