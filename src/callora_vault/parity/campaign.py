@@ -7,6 +7,7 @@ and lets what is known pass by.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -217,12 +218,10 @@ def _visit(chain: Chain, campaign: Campaign, example: Sequence[Step], foreign: b
     """Make an example of the tour; record what is new in it."""
     trial = Trial(chain, campaign.tally, foreign=foreign)
     found: list[tuple[Key, tuple[Step, ...]]] = []
-    for step in example:
-        for finding in trial.run(step):
+    for findings in trial.walk(example):
+        for finding in findings:
             campaign.seen[finding.key] += 1
             found.append((finding.key, tuple(line.step for line in trial.lines)))
-        if trial.ended:
-            break
     for key, steps in found:
         if key not in campaign.known:
             _record_new(chain, campaign, _trim(chain, steps, key, foreign), foreign)
@@ -240,25 +239,13 @@ def _check_recorded(campaign: Campaign, key: Key) -> None:
         )
 
 
-def _findings(chain: Chain, steps: Sequence[Step], foreign: bool) -> tuple[Trial, list[Finding]]:
-    """Make steps on a fresh instance; return the trial and the findings of the last step."""
-    trial = Trial(chain, Tally(), foreign=foreign)
-    findings: list[Finding] = []
-    for step in steps:
-        findings = trial.run(step)
-        if trial.ended:
-            break
-    return trial, findings
-
-
 def _trim(chain: Chain, steps: tuple[Step, ...], target: Key, foreign: bool) -> tuple[Step, ...]:
     """Leave out every step that the divergence does not need."""
     index = 0
     while index < len(steps) - 1:
         fewer = steps[:index] + steps[index + 1 :]
-        trial, findings = _findings(chain, fewer, foreign)
-        whole = len(trial.lines) == len(fewer)
-        if whole and any(finding.key == target for finding in findings):
+        made = list(Trial(chain, Tally(), foreign=foreign).walk(fewer))
+        if len(made) == len(fewer) and any(finding.key == target for finding in made[-1]):
             steps, index = fewer, 0
         else:
             index += 1
@@ -275,14 +262,11 @@ def _record_new(
 ) -> None:
     """Record what is new in the last step of an example, or `anywhere` in it."""
     trial = Trial(chain, Tally(), foreign=foreign)
-    for number, step in enumerate(steps, 1):
-        findings = trial.run(step)
+    for number, findings in enumerate(trial.walk(steps), 1):
         if anywhere or number == len(steps):
             for finding in findings:
                 if finding.key not in campaign.known:
                     campaign.divergences.append(Divergence(finding, tuple(trial.lines)))
-        if trial.ended:
-            break
 
 
 @attrs.frozen
@@ -296,9 +280,5 @@ class Replay:
 def reproduce(chain: Chain, steps: Sequence[Step], *, foreign: bool = False) -> Replay:
     """Make the steps of an example. Raises CannotRun."""
     trial = Trial(chain, Tally(), foreign=foreign)
-    findings: list[Finding] = []
-    for step in steps:
-        findings += trial.run(step)
-        if trial.ended:
-            break
-    return Replay(tuple(trial.lines), tuple(findings))
+    findings = tuple(itertools.chain.from_iterable(trial.walk(steps)))
+    return Replay(tuple(trial.lines), findings)

@@ -291,7 +291,6 @@ class Chain:
         self.people[Role.OTHER_VAULT] = self.other_vault
         self.people[Role.NOBODY] = self._nobody
         self._instance_key = instance_key(vault)
-        self._own_keys = {self._instance_key.to_xdr(), self._code_key.to_xdr()}
         self._learned: list[xdr.LedgerKey] = []
 
     def fresh(self) -> None:

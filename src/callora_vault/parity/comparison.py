@@ -7,7 +7,7 @@ from typing import Final
 import attrs
 from stellar_sdk import xdr
 
-from callora_vault.calls import Balance, Call, GetMeta
+from callora_vault.calls import Call
 from callora_vault.codec import (
     CannotDecode,
     StoredVault,
@@ -20,10 +20,9 @@ from callora_vault.codec import (
 from callora_vault.layouts import V1, UnknownLayout, live_until_after_write
 from callora_vault.parity import outcomes
 from callora_vault.parity.chain import Observation, Reading
+from callora_vault.parity.coverage import READS
 from callora_vault.transition import Accepted, Outcome, State
 from callora_vault.units import Address
-
-READS: Final = (GetMeta, Balance)
 
 WRONG_RETURN: Final = "accepted:wrong-return"
 WRONG_STATE: Final = "accepted:wrong-state"

@@ -12,14 +12,16 @@ from typing import Any, Final
 
 import attrs
 
-from callora_vault.calls import CALLS
+from callora_vault.calls import CALLS, Balance, GetMeta
 from callora_vault.errors import ERRORS, VaultErrorCode
 from callora_vault.parity import outcomes
 from callora_vault.parity.steps import Lane
 from callora_vault.transition import State
 from callora_vault.units import I128_MAX
 
-READ_METHODS: Final = ("get_meta", "balance")
+READS: Final = (GetMeta, Balance)
+"""The calls that change nothing."""
+READ_METHODS: Final = tuple(call.method for call in READS)
 METHODS: Final = tuple(call.method for call in CALLS)
 WRITE_METHODS: Final = tuple(method for method in METHODS if method not in READ_METHODS)
 

@@ -32,6 +32,8 @@ class Target:
     name: str
     code: bytes = attrs.field(repr=False)
     methods: frozenset[str]
+    protocol: int
+    """The newest protocol that it was built for; 0 where it does not say."""
     python: str
 
     @property
@@ -98,17 +100,16 @@ def _target(name: str, code: bytes, python: str) -> Target:
             f"{name} is no vault: it lacks {lacking} (its functions: {has})",
             "give a contract with the vault's methods",
         )
-    return Target(name, code, methods, python)
+    versions = (entry.interface_version for entry in info.env_meta)
+    protocol = max((v.protocol.uint32 for v in versions if v is not None), default=0)
+    return Target(name, code, methods, protocol, python)
 
 
 def check_protocol(target: Target, protocol: int) -> None:
     """Raise CannotRun where a contract was built for a newer protocol than the network's."""
-    for entry in ContractInfo.from_wasm(target.code).env_meta:
-        if entry.interface_version is None:
-            continue
-        needed = entry.interface_version.protocol.uint32
-        if needed > protocol:
-            raise CannotRun(
-                f"{target.name} was built for protocol {needed}, and this network runs {protocol}",
-                "build it with an older soroban-sdk, or use a network of its protocol",
-            )
+    if target.protocol > protocol:
+        raise CannotRun(
+            f"{target.name} was built for protocol {target.protocol}, "
+            f"and this network runs {protocol}",
+            "build it with an older soroban-sdk, or use a network of its protocol",
+        )

@@ -54,7 +54,7 @@ def _edges(method: str, balance: int | None) -> Iterator[Submit]:
     """Yield calls of a method at every edge, well signed."""
     state = None if balance is None else VaultMeta("", balance, MINIMUM)
     amounts = amount_edges(state)
-    if (method == "init") != (state is None):
+    if state is None:
         # whatever the arguments, they are looked at later
         amounts = amounts[:3]
     match method:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import attrs
@@ -128,6 +129,16 @@ class Trial:
         if before.instance != after.instance:
             raise CannotRun("the vault's entry changed without a call", "look at the network")
         return []
+
+    def walk(self, steps: Iterable[Step]) -> Iterator[list[Finding]]:
+        """Make steps one by one, until there is no valid state to go on from; yield what differs.
+
+        Raises CannotRun.
+        """
+        for step in steps:
+            yield self.run(step)
+            if self.ended:
+                return
 
     def _submit(self, step: Submit) -> list[Finding]:
         chain, state = self._chain, self.state
