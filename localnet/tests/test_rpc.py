@@ -21,7 +21,7 @@ from localnet.tests.contract import (
     upload,
 )
 from localnet.tests.person import Person
-from stellar_sdk import Asset, Keypair, Payment, TransactionBuilder, TransactionEnvelope, xdr
+from stellar_sdk import Asset, Keypair, Payment, TransactionEnvelope, xdr
 
 from soroban_localnet import STANDALONE, LocalNetwork, MalformedEnvelope
 from soroban_localnet.envelope import parse
@@ -615,17 +615,6 @@ def test_a_damaged_key_is_refused_or_finds_another_entry(world: World, data: st.
         assert xdr.LedgerKey.from_xdr_bytes(key).to_xdr_bytes() == key
         found = answer["result"]["entries"]
         assert found == [] or key in (k for k, _ in world.network._ledger)
-
-
-def test_a_fee_bump_is_refused_by_its_type(world: World) -> None:
-    inner = TransactionEnvelope.from_xdr(text(world.payment), STANDALONE)
-    outer = TransactionBuilder.build_fee_bump_transaction(world.alice.key, 1_000, inner, STANDALONE)
-    outer.sign(world.alice.key)
-    before = world.state
-    code, message = error(world.network, "sendTransaction", transaction=outer.to_xdr())
-    assert code == -32602
-    assert "ENVELOPE_TYPE_TX_FEE_BUMP is not supported" in message
-    assert world.state == before
 
 
 def test_what_was_damaged_in_these_tests_is_accepted_undamaged(alice: Person) -> None:

@@ -11,10 +11,10 @@ import attrs
 
 from soroban_localnet import meta, operations, wire
 from soroban_localnet.account import Account
-from soroban_localnet.classic import without_signer
 from soroban_localnet.envelope import Transaction
 from soroban_localnet.fees import resource_fee
 from soroban_localnet.ledger import Changes
+from soroban_localnet.reserves import without_signer
 from soroban_localnet.results import Code, OperationOutcome, transaction_result
 from soroban_localnet.scene import BASE_FEE, Scene
 from soroban_localnet.signatures import pre_authorized_signer
@@ -68,10 +68,9 @@ def apply(transaction: Transaction, scene: Scene) -> Applied:
 
 def _charge(transaction: Transaction, scene: Scene) -> tuple[int, bytes]:
     """Take the fee; return what was taken, in stroops, and the changes."""
-    bid = min(transaction.inclusion_fee, BASE_FEE * len(transaction.operations))
-    resource = transaction.soroban.resource_fee if transaction.soroban else 0
-    account = cast(Account, scene.ledger.account(transaction.source))
-    fee = min(account.balance, resource + bid)
+    bid = min(transaction.inclusion_fee, BASE_FEE * transaction.charged_operations)
+    account = cast(Account, scene.ledger.account(transaction.fee_source))
+    fee = min(account.balance, transaction.resource_fee + bid)
     return fee, _add_to_balance(scene, account, -fee)
 
 
@@ -86,24 +85,27 @@ def _add_to_balance(scene: Scene, account: Account, stroops: int) -> bytes:
 def _use_sequence(transaction: Transaction, scene: Scene) -> list[bytes]:
     """Use up the sequence number and signers for one time; return the changes for the meta."""
     changes = Changes(scene.ledger)
+    if transaction.fee_bump is not None:
+        _use_signer_once(transaction.fee_source, transaction.hash, changes, scene)
     account = cast(Account, changes.account(transaction.source))
-    used = attrs.evolve(
-        account,
-        sequence=transaction.sequence,
-        sequence_ledger=scene.sequence,
-        sequence_time=scene.close_time,
-        extensions=3,
-    )
+    used = account.at_sequence(transaction.sequence, scene.sequence, scene.close_time)
     changes.put_account(used, scene.sequence)
-    once = pre_authorized_signer(transaction.hash)
     sources = {transaction.source, *(op.source for op in transaction.operations if op.source)}
     for source in sorted(sources):
-        holder = changes.account(source)
-        if holder is not None and once in dict(holder.signers):
-            changes.put_account(without_signer(holder, once), scene.sequence)
+        _use_signer_once(source, transaction.inner_hash, changes, scene)
     items = meta.entry_changes(changes)
     changes.commit()
     return items
+
+
+def _use_signer_once(
+    public_key: bytes, transaction_hash: bytes, changes: Changes, scene: Scene
+) -> None:
+    holder = changes.account(public_key)
+    once = pre_authorized_signer(transaction_hash)
+    if holder is not None and once in dict(holder.signers):
+        rest = without_signer(changes, holder, once, scene.sequence)
+        changes.put_account(rest, scene.sequence)
 
 
 def _conclude(
@@ -125,7 +127,7 @@ def _conclude(
         rent = sum(outcome.rent_fee for outcome in outcomes) if success else 0
         used = rent + sum(outcome.event_fee for outcome in outcomes) if success else 0
         refund = data.resource_fee - fixed - used
-        account = scene.ledger.account(transaction.source)
+        account = scene.ledger.account(transaction.fee_source)
         if refund and account is not None:
             refund_changes = _add_to_balance(scene, account, refund)
             fee -= refund
@@ -137,10 +139,12 @@ def _conclude(
         code = Code.txINTERNAL_ERROR
     else:
         code = Code.txSUCCESS if success else Code.txFAILED
+    inner_hash = None if transaction.fee_bump is None else transaction.inner_hash
+    results = tuple(outcome.result for outcome in outcomes)
     return Applied(
         success=success,
         fee_charged=fee,
-        result=transaction_result(fee, code, tuple(outcome.result for outcome in outcomes)),
+        result=transaction_result(fee, code, results, inner_hash),
         meta=meta.transaction_meta(before, metas, soroban, events, diagnostics),
         events=tuple(emitted for _, emitted in metas),
         transaction_events=tuple(events),
@@ -151,4 +155,4 @@ def _conclude(
 
 
 def _fee_event(transaction: Transaction, scene: Scene, stroops: int, stage: int) -> bytes:
-    return meta.fee_event(scene.native_contract, transaction.source, stroops, stage)
+    return meta.fee_event(scene.native_contract, transaction.fee_source, stroops, stage)

@@ -295,6 +295,15 @@ def _key_of(entry: bytes) -> bytes:
             kind.CONTRACT_CODE,
             contract_code=stellar_xdr.LedgerKeyContractCode(data.contract_code.hash),
         )
+    elif data.trust_line is not None:
+        line = data.trust_line
+        key = stellar_xdr.LedgerKey(
+            kind.TRUSTLINE, trust_line=stellar_xdr.LedgerKeyTrustLine(line.account_id, line.asset)
+        )
+    elif data.data is not None:
+        key = stellar_xdr.LedgerKey(
+            kind.DATA, data=stellar_xdr.LedgerKeyData(data.data.account_id, data.data.data_name)
+        )
     else:
         raise ValueError(f"entries of type {data.type.name} cannot be set here")
     return key.to_xdr_bytes()

@@ -20,7 +20,7 @@ from soroban_localnet import wire
 from soroban_localnet.envelope import Transaction, parse
 from soroban_localnet.errors import HostCrashed, MalformedEnvelope
 from soroban_localnet.history import Record
-from soroban_localnet.results import Invalid, transaction_result
+from soroban_localnet.results import Invalid
 from soroban_localnet.settings import PROTOCOL
 from soroban_localnet.simulation import Unsimulatable, simulate
 
@@ -247,7 +247,7 @@ class Dispatcher:
             sent = network.submit(transaction)
             if isinstance(sent, Invalid):
                 answer["status"] = "ERROR"
-                answer["errorResultXdr"] = _text(transaction_result(0, sent.code, sent.operations))
+                answer["errorResultXdr"] = _text(sent.result)
                 if sent.diagnostics:
                     answer["diagnosticEventsXdr"] = [_text(e) for e in sent.diagnostics]
             else:
@@ -290,7 +290,7 @@ def _details(record: Record) -> dict[str, Any]:
     return {
         "status": "SUCCESS" if applied.success else "FAILED",
         "applicationOrder": record.index,
-        "feeBump": False,
+        "feeBump": record.transaction.fee_bump is not None,
         "envelopeXdr": _text(record.transaction.envelope),
         "resultXdr": _text(applied.result),
         "resultMetaXdr": _text(applied.meta),
