@@ -203,19 +203,20 @@ def test_ttl_entries_cannot_be_asked_for(world: World) -> None:
     assert (code, message) == (-32602, "ledger ttl entries cannot be queried directly")
 
 
-def test_a_sponsored_entry_cannot_be_set(network: LocalNetwork, alice: Person) -> None:
-    found = network.entry(account_key(alice.id).to_xdr_bytes())
+def test_a_sponsored_entry_names_its_sponsor_beside_its_data(
+    network: LocalNetwork, alice: Person, bob: Person
+) -> None:
+    key = account_key(alice.id)
+    found = network.entry(key.to_xdr_bytes())
     assert found is not None
     entry = xdr.LedgerEntry.from_xdr_bytes(found[0])
-    entry.ext = xdr.LedgerEntryExt(
-        1, v1=xdr.LedgerEntryExtensionV1(xdr.SponsorshipDescriptor(None), _no_more())
-    )
-    with pytest.raises(ValueError, match="sponsor"):
-        network.set_entry(entry.to_xdr_bytes())
-
-
-def _no_more() -> xdr.LedgerEntryExtensionV1Ext:
-    return xdr.LedgerEntryExtensionV1Ext(0)
+    sponsor = xdr.SponsorshipDescriptor(bob.key.xdr_account_id())
+    no_more = xdr.LedgerEntryExtensionV1Ext(0)
+    entry.ext = xdr.LedgerEntryExt(1, v1=xdr.LedgerEntryExtensionV1(sponsor, no_more))
+    network.set_entry(entry.to_xdr_bytes())
+    (answer,) = result(network, "getLedgerEntries", keys=[key_text(key)])["entries"]
+    assert xdr.LedgerEntryData.from_xdr(answer["xdr"]) == entry.data
+    assert xdr.LedgerEntryExt.from_xdr(answer["extXdr"]) == entry.ext
 
 
 # -- transactions ----------------------------------------------------------------------------

@@ -273,10 +273,7 @@ class LocalNetwork:
 
 
 def _key_of(entry: bytes) -> bytes:
-    decoded = stellar_xdr.LedgerEntry.from_xdr_bytes(entry)
-    if decoded.ext.v != 0:
-        raise ValueError("entries with a sponsor cannot be set here")
-    data = decoded.data
+    data = stellar_xdr.LedgerEntry.from_xdr_bytes(entry).data
     kind = stellar_xdr.LedgerEntryType
     if data.account is not None:
         key = stellar_xdr.LedgerKey(

@@ -177,9 +177,7 @@ def manage_data(
     key = wire.data_key(source, body.data_name.string64)
     entry = changes.get(key)
     account = cast(Account, changes.account(source))
-    extension = wire.ABSENT
-    if entry is not None:
-        extension = stellar_xdr.LedgerEntry.from_xdr_bytes(entry.xdr).ext.to_xdr_bytes()
+    extension = wire.ABSENT if entry is None else entry.extension
     if body.data_value is None:
         if entry is None:
             raise failed(operation.type, _Data.MANAGE_DATA_NAME_NOT_FOUND)

@@ -199,11 +199,12 @@ class Dispatcher:
             live = entry.is_live(self._network.latest_ledger)
             if not live and wire.is_temporary(key):
                 continue
+            extension = entry.extension
             item: dict[str, Any] = {
                 "key": text,
-                "xdr": _text(wire.entry_data(entry.xdr)),
+                "xdr": _text(entry.xdr[4 : -len(extension)]),
                 "lastModifiedLedgerSeq": wire.last_modified(entry.xdr),
-                "extXdr": _text(wire.ABSENT),
+                "extXdr": _text(extension),
             }
             if entry.live_until is not None:
                 item["liveUntilLedgerSeq"] = entry.live_until if live else 0

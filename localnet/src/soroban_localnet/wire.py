@@ -198,8 +198,3 @@ def last_modified(entry: bytes) -> int:
 def sponsor(extension: bytes) -> bytes | None:
     """Return the public key of the account that sponsors an entry, from its LedgerEntryExt."""
     return extension[12:44] if extension[:8] == PRESENT + PRESENT else None
-
-
-def entry_data(entry: bytes) -> bytes:
-    """Return the LedgerEntryData of a LedgerEntry without a sponsor."""
-    return entry[4:-4]
