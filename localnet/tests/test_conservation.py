@@ -40,7 +40,7 @@ MAINTAIN = TrustLineFlags.AUTHORIZED_TO_MAINTAIN_LIABILITIES_FLAG
 
 @attrs.frozen
 class World:
-    """Three people and an issuer, a contract, and the contracts of lumens and of USD."""
+    """Three people, an issuer and a newcomer; a contract; the contracts of lumens and of USD."""
 
     network: LocalNetwork
     people: tuple[Person, ...]
@@ -51,24 +51,24 @@ class World:
 
     @property
     def issuer(self) -> Person:
-        return self.people[-1]
+        return self.people[0]
 
 
 @cache
 def world() -> World:
     network = LocalNetwork(start_time=1_790_000_000)
-    people = tuple(Person(network) for _ in range(4))
-    alice, issuer = people[0], people[-1]
+    people = issuer, alice, bob, _, newcomer = tuple(Person(network) for _ in range(5))
     asset = Asset("USD", issuer.id)
     set_flags(issuer, REVOCABLE)
     set_flags(issuer, CLAWBACK)
     alice.invoke(upload())
     contract = deploy(alice)
     lumens, usd = token(alice, Asset.native()), token(alice, asset)
-    for person in people[:2]:
+    for person in (alice, bob):
         trust(person, asset)
         issuer.send(pay(asset, person, 100 * UNIT))
     network.advance_ledgers(1)
+    newcomer.send(AccountMerge(bob.id))
     return World(network, people, contract, lumens, usd, network.snapshot())
 
 
@@ -96,7 +96,7 @@ def usd_held() -> int:
     return sum(TrustLine.decode(entry).balance for entry in lines) + sum(balances(world().usd))
 
 
-who = st.integers(0, 3)
+who = st.integers(0, 4)
 units = st.one_of(st.integers(1, 5), st.integers(1, 2_000 * UNIT), st.just(10_000 * UNIT))
 
 
@@ -176,7 +176,7 @@ class Conservation(RuleBasedStateMachine):
 
     @rule(
         source=who,
-        other=st.integers(0, 4),
+        other=st.integers(0, 5),
         native=st.booleans(),
         method=st.sampled_from(["transfer", "mint", "burn", "clawback", "trust"]),
         some=units,

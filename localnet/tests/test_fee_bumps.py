@@ -196,6 +196,20 @@ def test_the_bid_may_not_be_below_that_of_the_inside(
         assert (sent.code, sent.fee_charged) == (Code.txINSUFFICIENT_FEE, 2_000)
 
 
+def test_what_a_fee_bump_would_have_to_bid_is_rounded_up(alice: Person, bob: Person) -> None:
+    inner = alice.build(pay(XLM, bob, 7), pay(XLM, bob, 8))
+    inner.transaction.fee = 1_001  # 500.5 for each of two operations, so 1,501.5 for three
+    inner.sign(alice.key)
+    assert refused(alice, around(bob, inner, 1_501)).fee_charged == 1_502
+    assert alice.submit(around(bob, inner, 1_502)).code == Code.txFEE_BUMP_INNER_SUCCESS
+
+
+def test_the_inside_may_bid_nothing(alice: Person, bob: Person) -> None:
+    inner = alice.build(pay(XLM, bob, 7), fee=0)
+    inner.sign(alice.key)
+    assert alice.submit(around(bob, inner)).fee_charged == 200
+
+
 def test_a_payer_that_does_not_exist_is_refused(alice: Person, bob: Person) -> None:
     outer = around(bob, inside(alice, pay(XLM, bob, 7)))
     nobody = Keypair.random()

@@ -25,6 +25,8 @@ _Create = stellar_xdr.CreateAccountResultCode
 _Payment = stellar_xdr.PaymentResultCode
 _Merge = stellar_xdr.AccountMergeResultCode
 
+_PAYMENT = stellar_xdr.OperationType.PAYMENT
+
 
 def check_create_account(
     operation: Operation, source: bytes, transaction: Transaction, limits: Limits
@@ -52,8 +54,7 @@ def create_account(
         raise failed(operation.type, _Create.CREATE_ACCOUNT_UNDERFUNDED)
     changes.put_account(attrs.evolve(payer, balance=payer.balance - stroops), scene.sequence)
     changes.put_account(created, scene.sequence)
-    memo = asset_events.muxed_id(None, transaction.memo)
-    event = asset_events.moved(scene, NATIVE, source, destination, stroops, memo)
+    event = asset_events.moved(scene, NATIVE, source, destination, stroops, None, transaction.memo)
     return succeeded(operation.type, (event,))
 
 
@@ -88,12 +89,10 @@ def payment(
         else:
             _credit(asset, destination, amount, changes, scene)
             _debit(asset, source, amount, changes, scene)
-    told_apart = asset_events.muxed_id(destination_id, transaction.memo)
-    event = asset_events.moved(scene, asset, source, destination, amount, told_apart)
+    event = asset_events.moved(
+        scene, asset, source, destination, amount, destination_id, transaction.memo
+    )
     return succeeded(operation.type, (event,))
-
-
-_PAYMENT = stellar_xdr.OperationType.PAYMENT
 
 
 def _move_lumens(
@@ -151,8 +150,7 @@ def merge(
 ) -> OperationOutcome:
     """Give all lumens of the source to another account and remove the source."""
     destination, destination_id = account_and_id(operation.body.destination)
-    payee = changes.account(destination)
-    if payee is None:
+    if changes.account(destination) is None:
         raise failed(operation.type, _Merge.ACCOUNT_MERGE_NO_ACCOUNT)
     account = cast(Account, changes.account(source))
     if account.flags & AUTH_IMMUTABLE:
@@ -169,12 +167,14 @@ def merge(
     sponsor = wire.sponsor(account.extension)
     if sponsor is not None:
         stop_sponsoring(changes, sponsor, 2, scene.sequence)
-    payee = cast(Account, changes.account(destination))  # it may have been a sponsor
-    credited = payee.credited(account.balance)
+    # only now: the other account may have been a sponsor of this one
+    credited = cast(Account, changes.account(destination)).credited(account.balance)
     if credited is None:
         raise failed(operation.type, _Merge.ACCOUNT_MERGE_DEST_FULL)
     changes.put_account(credited, scene.sequence)
     changes.put(wire.account_key(source), None)
-    told_apart = asset_events.muxed_id(destination_id, transaction.memo)
-    event = asset_events.moved(scene, NATIVE, source, destination, account.balance, told_apart)
-    return succeeded(operation.type, (event,), wire.i64(account.balance))
+    moved = account.balance
+    event = asset_events.moved(
+        scene, NATIVE, source, destination, moved, destination_id, transaction.memo
+    )
+    return succeeded(operation.type, (event,), wire.i64(moved))
