@@ -475,6 +475,14 @@ def test_the_old_form_holds_time_bounds_at_most(
             parse(bytes(4) + new[8:], alice.network.network_id)
 
 
+def test_a_transaction_has_its_own_size_inside_a_fee_bump(alice: Person, bob: Person) -> None:
+    inner = inside(alice, pay(XLM, bob, 7))
+    alone = inner.to_xdr_object().to_xdr_bytes()
+    outer = around(bob, inner).to_xdr_object().to_xdr_bytes()
+    sizes = [parse(envelope, alice.network.network_id).size for envelope in (alone, outer)]
+    assert sizes == [len(alone)] * 2
+
+
 def test_a_fee_bump_is_for_a_transaction_of_the_present_form(alice: Person, bob: Person) -> None:
     outer = around(bob, inside(alice, pay(XLM, bob, 7))).to_xdr_object().to_xdr_bytes()
     inner_type = 4 + 36 + 8
