@@ -147,10 +147,12 @@ class LocalNetwork:
                 return refused
             applied = apply(transaction, scene)
             record = Record(transaction, applied, scene.sequence, scene.close_time, 1)
-            self._history.add(
-                close(self._history.latest, scene.sequence, scene.close_time, (record,))
-            )
+            self._close(scene.sequence, scene.close_time, (record,))
             return record
+
+    def _close(self, sequence: int, close_time: int, records: tuple[Record, ...] = ()) -> None:
+        """Close a ledger whose transactions are applied; every ledger after the first ends here."""
+        self._history.add(close(self._history.latest, sequence, close_time, records))
 
     def _scene(self, sequence: int, close_time: int, transaction: Transaction | None) -> Scene:
         previous = self._history.latest.hash
@@ -202,17 +204,15 @@ class LocalNetwork:
         """Close `count` empty ledgers."""
         with self.lock:
             for _ in range(count):
-                latest = self._history.latest
-                self._history.add(close(latest, latest.sequence + 1, self._next_close_time(), ()))
+                self._close(self.latest_ledger + 1, self._next_close_time())
 
     def advance_ledgers(self, count: int) -> None:
         """Jump `count` ledgers ahead, 5 seconds each; those in between are not kept."""
         if count < 1:
             raise ValueError("count: at least one ledger")
         with self.lock:
-            latest = self._history.latest
             self._time_offset += count * LEDGER_SECONDS
-            self._history.add(close(latest, latest.sequence + count, self._next_close_time(), ()))
+            self._close(self.latest_ledger + count, self._next_close_time())
 
     def advance_time(self, seconds: int) -> None:
         """Move the clock ahead and close a ledger with the new time."""
