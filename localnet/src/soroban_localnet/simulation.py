@@ -5,7 +5,6 @@ Source: stellar-rpc's simulateTransaction; nothing here changes the ledger.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Any
 
 from stellar_sdk import xdr as stellar_xdr
@@ -116,22 +115,18 @@ def _auth_mode(asked: str | None, has_auth: bool) -> str:
     return asked
 
 
-def _text(data: bytes) -> str:
-    return b64encode(data).decode()
-
-
 def _invoke_answer(answer: SimulateAnswer) -> dict[str, Any]:
     result: dict[str, Any] = {}
     if answer.error is not None:
         result["error"] = answer.error
     if answer.diagnostics:
-        result["events"] = [_text(event) for event in answer.diagnostics]
+        result["events"] = [wire.base64(event) for event in answer.diagnostics]
     if answer.transaction_data is not None:
-        result["transactionData"] = _text(answer.transaction_data)
+        result["transactionData"] = wire.base64(answer.transaction_data)
         result["minResourceFee"] = str(answer.min_resource_fee)
     if answer.value is not None:
-        auth = [_text(entry) for entry in answer.auth]
-        result["results"] = [{"auth": auth, "xdr": _text(answer.value)}]
+        auth = [wire.base64(entry) for entry in answer.auth]
+        result["results"] = [{"auth": auth, "xdr": wire.base64(answer.value)}]
     if answer.modified:
         result["stateChanges"] = [_state_change(change) for change in answer.modified]
     return result
@@ -141,9 +136,9 @@ def _state_change(change: Modified) -> dict[str, Any]:
     changed = "deleted" if change.after is None else "updated"
     return {
         "type": "created" if change.before is None else changed,
-        "key": _text(change.key),
-        "before": None if change.before is None else _text(change.before),
-        "after": None if change.after is None else _text(change.after),
+        "key": wire.base64(change.key),
+        "before": None if change.before is None else wire.base64(change.before),
+        "after": None if change.after is None else wire.base64(change.after),
     }
 
 
@@ -163,10 +158,13 @@ def _footprint_operation(
         extend_to = operation.body.extend_footprint_ttl_op.extend_to.uint32
         answer = scene.host.simulate_extend(scene.info, keys, extend_to)
     result: dict[str, Any] = {
-        "transactionData": _text(answer.transaction_data),
+        "transactionData": wire.base64(answer.transaction_data),
         "minResourceFee": str(answer.min_resource_fee),
     }
     if answer.restore is not None:
         data, fee = answer.restore
-        result["restorePreamble"] = {"transactionData": _text(data), "minResourceFee": str(fee)}
+        result["restorePreamble"] = {
+            "transactionData": wire.base64(data),
+            "minResourceFee": str(fee),
+        }
     return result
