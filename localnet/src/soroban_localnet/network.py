@@ -43,7 +43,7 @@ from soroban_localnet.results import Invalid
 from soroban_localnet.rpc import Dispatcher
 from soroban_localnet.scene import Scene
 from soroban_localnet.settings import PROTOCOL, NetworkSettings
-from soroban_localnet.transaction_set import BaseFees, TransactionSet, choose
+from soroban_localnet.transaction_set import BaseFees, Room, TransactionSet, choose
 from soroban_localnet.transport import InProcessClient
 
 STANDALONE = "Standalone Network ; February 2017"
@@ -91,6 +91,7 @@ class LocalNetwork:
         self._marks: list[_Mark] = []
         self._arrivals: deque[Waiting] = deque()
         self._queue = Queue(self.settings.limits.ledger)
+        self._room = Room.of(self.settings.limits.ledger)
         self._clock: Callable[[], int] = lambda: int(time.time())
         self._time_offset = 0 if start_time is None else start_time - self._clock()
         self._native_contract = StrKey.decode_contract(Asset.native().contract_id(passphrase))
@@ -209,9 +210,7 @@ class LocalNetwork:
         changes = Changes(self._ledger)
         scene = self._scene(changes, self._next_close_time(), self.latest_ledger + ledgers)
         candidates = {w.transaction.hash: w for w in ready(waiting, scene, self._history)}
-        chosen, fees = choose(
-            (w.transaction for w in candidates.values()), self.settings.limits.ledger
-        )
+        chosen, fees = choose((w.transaction for w in candidates.values()), self._room)
         if not chosen:
             for stranded in candidates.values():  # no ledger is large enough
                 stranded.outcome = Verdict.TRY_AGAIN_LATER
