@@ -148,7 +148,8 @@ class History:
         """Append a ledger and forget what falls out of the window."""
         self._ledgers[ledger.sequence] = ledger
         for record in ledger.records:
-            self._by_hash[record.transaction.hash] = record
+            for transaction_hash in record.transaction.hashes:
+                self._by_hash[transaction_hash] = record
         self.latest = ledger
         first = ledger.sequence - self.retention + 1
         while self.oldest.sequence < first:
@@ -164,7 +165,8 @@ class History:
     def _forget(self, ledger: ClosedLedger) -> None:
         del self._ledgers[ledger.sequence]
         for record in ledger.records:
-            self._by_hash.pop(record.transaction.hash, None)
+            for transaction_hash in record.transaction.hashes:
+                self._by_hash.pop(transaction_hash, None)
 
     def find(self, transaction_hash: bytes) -> Record | None:
         """Return the transaction, or None where it is unknown or too old."""

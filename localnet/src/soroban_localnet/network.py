@@ -358,10 +358,7 @@ class LocalNetwork:
 
 
 def _key_of(entry: bytes) -> bytes:
-    decoded = stellar_xdr.LedgerEntry.from_xdr_bytes(entry)
-    if decoded.ext.v != 0:
-        raise ValueError("entries with a sponsor cannot be set here")
-    data = decoded.data
+    data = stellar_xdr.LedgerEntry.from_xdr_bytes(entry).data
     kind = stellar_xdr.LedgerEntryType
     if data.account is not None:
         key = stellar_xdr.LedgerKey(
@@ -379,6 +376,15 @@ def _key_of(entry: bytes) -> bytes:
         key = stellar_xdr.LedgerKey(
             kind.CONTRACT_CODE,
             contract_code=stellar_xdr.LedgerKeyContractCode(data.contract_code.hash),
+        )
+    elif data.trust_line is not None:
+        line = data.trust_line
+        key = stellar_xdr.LedgerKey(
+            kind.TRUSTLINE, trust_line=stellar_xdr.LedgerKeyTrustLine(line.account_id, line.asset)
+        )
+    elif data.data is not None:
+        key = stellar_xdr.LedgerKey(
+            kind.DATA, data=stellar_xdr.LedgerKeyData(data.data.account_id, data.data.data_name)
         )
     else:
         raise ValueError(f"entries of type {data.type.name} cannot be set here")

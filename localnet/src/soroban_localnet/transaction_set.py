@@ -130,11 +130,11 @@ class Room:
 def _needed(transaction: Transaction) -> Sequence[int]:
     data = transaction.soroban
     if data is None:
-        return [len(transaction.operations)]
+        return [transaction.charged_operations]
     return LedgerLimits(
-        transactions=1,
+        transactions=transaction.charged_operations,
         instructions=data.instructions,
-        transaction_bytes=len(transaction.envelope),
+        transaction_bytes=transaction.size,
         disk_read_entries=disk_read_entries(transaction, data),
         disk_read_bytes=data.disk_read_bytes,
         write_entries=len(data.read_write),
@@ -144,7 +144,7 @@ def _needed(transaction: Transaction) -> Sequence[int]:
 
 def bid(transaction: Transaction) -> Fraction:
     """Return what the transaction bids for each operation, in stroops."""
-    return Fraction(transaction.inclusion_fee, len(transaction.operations))
+    return Fraction(transaction.inclusion_fee, transaction.charged_operations)
 
 
 def choose(waiting: Iterable[Transaction], empty: Room) -> tuple[list[Transaction], BaseFees]:

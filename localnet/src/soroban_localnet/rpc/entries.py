@@ -39,11 +39,12 @@ def get_ledger_entries(network: LocalNetwork, params: GetLedgerEntries) -> dict[
         live = entry.is_live(network.latest_ledger)
         if not live and wire.is_temporary(key):
             continue
+        extension = entry.extension
         item: dict[str, Any] = {
             "key": text,
-            "xdr": wire.base64(wire.entry_data(entry.xdr)),
+            "xdr": wire.base64(entry.xdr[4 : -len(extension)]),
             "lastModifiedLedgerSeq": wire.last_modified(entry.xdr),
-            "extXdr": wire.base64(wire.ABSENT),
+            "extXdr": wire.base64(extension),
         }
         if entry.live_until is not None:
             item["liveUntilLedgerSeq"] = entry.live_until if live else 0

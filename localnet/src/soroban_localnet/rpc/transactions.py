@@ -12,7 +12,7 @@ from soroban_localnet import wire
 from soroban_localnet.envelope import Transaction, parse
 from soroban_localnet.errors import MalformedEnvelope
 from soroban_localnet.history import Record
-from soroban_localnet.results import Invalid, transaction_result
+from soroban_localnet.results import Invalid
 from soroban_localnet.rpc.errors import INVALID_PARAMS, RpcError
 from soroban_localnet.rpc.parameters import Formatted
 from soroban_localnet.simulation import Unsimulatable, simulate
@@ -92,8 +92,7 @@ def send_transaction(network: LocalNetwork, params: SendTransaction) -> dict[str
     verdict = network.send(transaction)
     if isinstance(verdict, Invalid):
         answer["status"] = "ERROR"
-        refused = transaction_result(verdict.fee, verdict.code, verdict.operations)
-        answer["errorResultXdr"] = wire.base64(refused)
+        answer["errorResultXdr"] = wire.base64(verdict.result)
         if verdict.diagnostics:
             answer["diagnosticEventsXdr"] = [wire.base64(e) for e in verdict.diagnostics]
     else:
@@ -137,7 +136,7 @@ def _details(record: Record) -> dict[str, Any]:
     return {
         "status": "SUCCESS" if applied.success else "FAILED",
         "applicationOrder": record.index,
-        "feeBump": False,
+        "feeBump": record.transaction.fee_bump is not None,
         "envelopeXdr": wire.base64(record.transaction.envelope),
         "resultXdr": wire.base64(applied.result),
         "resultMetaXdr": wire.base64(applied.meta),
