@@ -15,6 +15,7 @@ from soroban_localnet.classic import without_signer
 from soroban_localnet.envelope import Transaction
 from soroban_localnet.fees import resource_fee
 from soroban_localnet.ledger import Changes
+from soroban_localnet.meta import TransactionMeta
 from soroban_localnet.results import Code, OperationOutcome, transaction_result
 from soroban_localnet.scene import BASE_FEE, Scene
 from soroban_localnet.signatures import pre_authorized_signer
@@ -22,20 +23,16 @@ from soroban_localnet.signatures import pre_authorized_signer
 
 @attrs.frozen
 class Applied:
-    """A transaction that is in a ledger: its result and meta as XDR, and its events.
+    """A transaction that is in a ledger: its TransactionResult as XDR, and its meta.
 
-    `fee_charged` in stroops, after the refund. `events` are those of contracts, one tuple for each
-    operation; `transaction_events` those of the network (fees); all as XDR. `fee_changes` and
-    `refund_changes` are LedgerEntryChanges.
+    `fee_charged` in stroops, after the refund. `fee_changes` and `refund_changes` are
+    LedgerEntryChanges.
     """
 
     success: bool
     fee_charged: int
     result: bytes
-    meta: bytes
-    events: tuple[tuple[bytes, ...], ...]
-    transaction_events: tuple[bytes, ...]
-    diagnostics: tuple[bytes, ...]
+    meta: TransactionMeta
     fee_changes: bytes
     refund_changes: bytes
 
@@ -50,13 +47,13 @@ def apply(transaction: Transaction, scene: Scene) -> Applied:
     before = _use_sequence(transaction, scene)
     changes = Changes(scene.ledger)
     outcomes: list[OperationOutcome] = []
-    metas: list[tuple[list[bytes], tuple[bytes, ...]]] = []
+    metas: list[tuple[bytes, tuple[bytes, ...]]] = []
     for operation in transaction.operations:
         step = Changes(changes)
         outcome = operations.apply(operation, transaction, step, scene)
         outcomes.append(outcome)
         if outcome.success:
-            metas.append((meta.entry_changes(step), outcome.events))
+            metas.append((wire.array(meta.entry_changes(step)), outcome.events))
             step.commit()
     success = all(outcome.success for outcome in outcomes)
     if success:
@@ -113,7 +110,7 @@ def _conclude(
     fee_changes: bytes,
     before: list[bytes],
     outcomes: list[OperationOutcome],
-    metas: list[tuple[list[bytes], tuple[bytes, ...]]],
+    metas: list[tuple[bytes, tuple[bytes, ...]]],
     success: bool,
 ) -> Applied:
     events = [_fee_event(transaction, scene, fee, meta.BEFORE_ALL_TRANSACTIONS)]
@@ -132,7 +129,6 @@ def _conclude(
             events.append(_fee_event(transaction, scene, -refund, meta.AFTER_ALL_TRANSACTIONS))
         if success:
             soroban = meta.SorobanMeta(fixed, used, rent, outcomes[0].return_value)
-    diagnostics = tuple(event for outcome in outcomes for event in outcome.diagnostics)
     if any(outcome.internal_error for outcome in outcomes):
         code = Code.txINTERNAL_ERROR
     else:
@@ -141,10 +137,13 @@ def _conclude(
         success=success,
         fee_charged=fee,
         result=transaction_result(fee, code, tuple(outcome.result for outcome in outcomes)),
-        meta=meta.transaction_meta(before, metas, soroban, events, diagnostics),
-        events=tuple(emitted for _, emitted in metas),
-        transaction_events=tuple(events),
-        diagnostics=diagnostics,
+        meta=TransactionMeta(
+            before=wire.array(before),
+            operations=tuple(metas),
+            soroban=soroban,
+            events=tuple(events),
+            diagnostics=tuple(event for outcome in outcomes for event in outcome.diagnostics),
+        ),
         fee_changes=fee_changes,
         refund_changes=refund_changes,
     )

@@ -25,13 +25,46 @@ _TAIL = Struct(">I q q I Q I I I")
 
 @attrs.frozen(slots=True)
 class Record:
-    """A transaction in a ledger, `index` counting from 1."""
+    """A transaction in a ledger, with what is kept of it, `index` counting from 1.
 
-    transaction: Transaction
+    `hashes` are those by which it is found, its own first; a fee bump is found by the hash of the
+    transaction inside too. `operations` is their number.
+    """
+
+    envelope: bytes
+    hashes: tuple[bytes, ...]
+    is_soroban: bool
+    operations: int
     applied: Applied
     ledger: int
     close_time: int
     index: int
+
+    @classmethod
+    def of(
+        cls, transaction: Transaction, applied: Applied, ledger: int, close_time: int, index: int
+    ) -> Record:
+        """Record a transaction that was applied."""
+        return cls(
+            envelope=transaction.envelope,
+            hashes=(transaction.hash,),
+            is_soroban=transaction.is_soroban,
+            operations=len(transaction.operations),
+            applied=applied,
+            ledger=ledger,
+            close_time=close_time,
+            index=index,
+        )
+
+    @property
+    def hash(self) -> bytes:
+        """The hash of what was sent: of the fee bump, where it is one."""
+        return self.hashes[0]
+
+    @property
+    def fee_bump(self) -> bool:
+        """Tell whether it is a fee bump."""
+        return len(self.hashes) > 1
 
 
 @attrs.frozen(slots=True)
@@ -63,8 +96,8 @@ class ClosedLedger:
 
 def _transaction_set(previous_hash: bytes, records: Sequence[Record]) -> bytes:
     """Encode the GeneralizedTransactionSet: classic transactions, then Soroban ones."""
-    classic = [r.transaction.envelope for r in records if not r.transaction.is_soroban]
-    soroban = [r.transaction.envelope for r in records if r.transaction.is_soroban]
+    classic = [r.envelope for r in records if not r.is_soroban]
+    soroban = [r.envelope for r in records if r.is_soroban]
     fee = wire.optional(wire.i64(BASE_FEE))
     component = wire.u32(0) + fee + wire.array(classic)
     stages = [wire.array((wire.array(soroban),))] if soroban else []
@@ -80,9 +113,9 @@ def _result_meta(record: Record) -> bytes:
     return b"".join(
         (
             wire.ABSENT,
-            record.transaction.hash + applied.result,
+            record.hash + applied.result,
             applied.fee_changes,
-            applied.meta,
+            applied.meta.encode(),
             applied.refund_changes,
         )
     )
@@ -94,7 +127,7 @@ def close(
     """Close a ledger on top of the previous one: each header holds the hash of the one before."""
     previous_hash = bytes(32) if previous is None else previous.hash
     set_hash = wire.sha256(_transaction_set(previous_hash, records))
-    results = wire.array(r.transaction.hash + r.applied.result for r in records)
+    results = wire.array(r.hash + r.applied.result for r in records)
     header = b"".join(
         (
             wire.u32(PROTOCOL.version),
@@ -131,7 +164,8 @@ class History:
         """Append a ledger and forget what falls out of the window."""
         self._ledgers[ledger.sequence] = ledger
         for record in ledger.records:
-            self._by_hash[record.transaction.hash] = record
+            for transaction_hash in record.hashes:
+                self._by_hash[transaction_hash] = record
         self.latest = ledger
         first = ledger.sequence - self.retention + 1
         while self.oldest.sequence < first:
@@ -147,7 +181,8 @@ class History:
     def _forget(self, ledger: ClosedLedger) -> None:
         del self._ledgers[ledger.sequence]
         for record in ledger.records:
-            self._by_hash.pop(record.transaction.hash, None)
+            for transaction_hash in record.hashes:
+                self._by_hash.pop(transaction_hash, None)
 
     def find(self, transaction_hash: bytes) -> Record | None:
         """Return the transaction, or None where it is unknown or too old."""

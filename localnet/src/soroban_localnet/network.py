@@ -134,7 +134,7 @@ class LocalNetwork:
                 raise FundingFailed(account_id, sent.code.name)
             if not sent.applied.success:
                 raise FundingFailed(account_id, _reason(sent))
-            return sent.transaction.hash.hex()
+            return sent.hash.hex()
 
     # -- transactions ----------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class LocalNetwork:
             if refused is not None:
                 return refused
             applied = apply(transaction, scene)
-            record = Record(transaction, applied, scene.sequence, scene.close_time, 1)
+            record = Record.of(transaction, applied, scene.sequence, scene.close_time, 1)
             self._history.add(
                 close(self._history.latest, scene.sequence, scene.close_time, (record,))
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -128,19 +129,23 @@ def _parse(network: LocalNetwork, text: str) -> Transaction:
 
 
 def _details(record: Record) -> dict[str, Any]:
-    applied = record.applied
+    applied, meta = record.applied, record.applied.meta
     return {
         "status": "SUCCESS" if applied.success else "FAILED",
         "applicationOrder": record.index,
-        "feeBump": False,
-        "envelopeXdr": wire.base64(record.transaction.envelope),
+        "feeBump": record.fee_bump,
+        "envelopeXdr": wire.base64(record.envelope),
         "resultXdr": wire.base64(applied.result),
-        "resultMetaXdr": wire.base64(applied.meta),
-        "diagnosticEventsXdr": [wire.base64(event) for event in applied.diagnostics],
+        "resultMetaXdr": wire.base64(meta.encode()),
+        "diagnosticEventsXdr": _texts(meta.diagnostics),
         "events": {
-            "transactionEventsXdr": [wire.base64(event) for event in applied.transaction_events],
-            "contractEventsXdr": [[wire.base64(e) for e in events] for events in applied.events],
+            "transactionEventsXdr": _texts(meta.events),
+            "contractEventsXdr": [_texts(events) for events in meta.contract_events],
         },
         "ledger": record.ledger,
         "createdAt": str(record.close_time),
     }
+
+
+def _texts(items: Iterable[bytes]) -> list[str]:
+    return [wire.base64(item) for item in items]
