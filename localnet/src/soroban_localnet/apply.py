@@ -15,6 +15,7 @@ from soroban_localnet.account import Account
 from soroban_localnet.envelope import Transaction
 from soroban_localnet.fees import resource_fee
 from soroban_localnet.ledger import Changes, Entry
+from soroban_localnet.meta import TransactionMeta
 from soroban_localnet.reserves import without_signer
 from soroban_localnet.results import Code, Invalid, OperationOutcome, transaction_result
 from soroban_localnet.scene import Scene
@@ -24,20 +25,16 @@ from soroban_localnet.transaction_set import TransactionSet
 
 @attrs.frozen
 class Applied:
-    """A transaction that is in a ledger: its result and meta as XDR, and its events.
+    """A transaction that is in a ledger: its TransactionResult as XDR, and its meta.
 
-    `fee_charged` in stroops, after the refund. `events` are those of contracts, one tuple for each
-    operation; `transaction_events` those of the network (fees); all as XDR. `fee_changes` and
-    `refund_changes` are LedgerEntryChanges.
+    `fee_charged` in stroops, after the refund. `fee_changes` and `refund_changes` are
+    LedgerEntryChanges.
     """
 
     success: bool
     fee_charged: int
     result: bytes
-    meta: bytes
-    events: tuple[tuple[bytes, ...], ...]
-    transaction_events: tuple[bytes, ...]
-    diagnostics: tuple[bytes, ...]
+    meta: TransactionMeta
     fee_changes: bytes
     refund_changes: bytes
 
@@ -123,10 +120,10 @@ class _Application:
     scene: Scene
     fee: int = 0
     fee_changes: bytes = b""
-    before: list[bytes] = attrs.Factory(list)
+    before: bytes = b""
     invalid: Invalid | None = None
     outcomes: list[OperationOutcome] = attrs.Factory(list)
-    metas: list[tuple[list[bytes], tuple[bytes, ...]]] = attrs.Factory(list)
+    metas: list[tuple[bytes, tuple[bytes, ...]]] = attrs.Factory(list)
 
     @property
     def success(self) -> bool:
@@ -166,7 +163,7 @@ class _Application:
         own = (operation.source for operation in transaction.operations if operation.source)
         for source in sorted({transaction.source, *own}):
             self._use_signer_once(changes, source, transaction.inner_hash)
-        self.before = meta.entry_changes(changes)
+        self.before = wire.array(meta.entry_changes(changes))
         changes.commit()
 
     def _use_signer_once(
@@ -188,7 +185,7 @@ class _Application:
             outcome = operations.apply(operation, self.transaction, step, self.scene)
             self.outcomes.append(outcome)
             if outcome.success:
-                self.metas.append((meta.entry_changes(step), outcome.events))
+                self.metas.append((wire.array(meta.entry_changes(step)), outcome.events))
                 step.commit()
         if not self.success:
             self.metas.clear()
@@ -217,15 +214,17 @@ class _Application:
                 refund_changes = self._add_to_balance(account, refund)
                 self.fee -= refund
                 events.append(self._fee_event(-refund, meta.AFTER_ALL_TRANSACTIONS))
-        diagnostics = tuple(event for outcome in self.outcomes for event in outcome.diagnostics)
         return Applied(
             success=self.success,
             fee_charged=self.fee,
             result=self._result(),
-            meta=meta.transaction_meta(self.before, self.metas, soroban, events, diagnostics),
-            events=tuple(emitted for _, emitted in self.metas),
-            transaction_events=tuple(events),
-            diagnostics=diagnostics,
+            meta=TransactionMeta(
+                before=self.before,
+                operations=tuple(self.metas),
+                soroban=soroban,
+                events=tuple(events),
+                diagnostics=tuple(e for outcome in self.outcomes for e in outcome.diagnostics),
+            ),
             fee_changes=self.fee_changes,
             refund_changes=refund_changes,
         )

@@ -102,7 +102,7 @@ class LocalNetwork:
         root = Account(self._root.raw_public_key(), TOTAL_COINS, 0)
         self._ledger.put(wire.account_key(root.public_key), Entry.of_account(root, 1))
         first = self._now() if start_time is None else start_time
-        self._history.add(close(None, 1, first, (), TransactionSet.of(bytes(32), (), BaseFees())))
+        self._history.add(close(None, 1, first, (), TransactionSet(bytes(32), (), BaseFees())))
         self._dispatcher = Dispatcher(self)
         self._pace = None if close_time is None else Pace(close_time, self.close_ledgers)
 
@@ -160,7 +160,7 @@ class LocalNetwork:
             assert isinstance(sent, Record)  # noqa: S101 - the sequence number is the root's next
             if not sent.applied.success:
                 raise FundingFailed(account_id, _reason(sent))
-            return sent.transaction.hash.hex()
+            return sent.hash.hex()
 
     # -- transactions ----------------------------------------------------------------------
 
@@ -217,16 +217,16 @@ class LocalNetwork:
             if not even_empty:
                 return
         previous = self._history.latest
-        transactions = TransactionSet.of(previous.hash, chosen, fees)
+        transactions = TransactionSet(previous.hash, chosen, fees)
         records = tuple(
-            Record(transaction, applied, scene.sequence, scene.close_time, index)
+            Record.of(transaction, applied, scene.sequence, scene.close_time, index)
             for index, (transaction, applied) in enumerate(apply(transactions, scene), 1)
         )
         self._close(
             close(previous, scene.sequence, scene.close_time, records, transactions), changes
         )
         for record in records:
-            candidates[record.transaction.hash].outcome = record
+            candidates[record.hash].outcome = record
 
     def _close(self, ledger: ClosedLedger, changes: Changes) -> None:
         """Make a ledger the latest, with what it changes; all but the first come through here."""
