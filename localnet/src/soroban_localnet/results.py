@@ -75,10 +75,10 @@ def diagnostic(
 
 @attrs.frozen
 class Invalid:
-    """A transaction that may not enter a ledger: its result code, and why.
+    """A transaction that may not enter a ledger, or fails at its turn: its result code, and why.
 
-    `fee_charged` in stroops is what the result names, though nothing is paid. `inner_hash` is set
-    where the transaction inside a fee bump is to blame.
+    `fee_charged` in stroops is what the result names where it may not enter, though nothing is
+    paid. `inner_hash` is set where the transaction inside a fee bump is to blame.
     """
 
     code: stellar_xdr.TransactionResultCode
@@ -86,6 +86,11 @@ class Invalid:
     diagnostics: tuple[bytes, ...] = ()
     fee_charged: int = 0
     inner_hash: bytes | None = None
+
+    @property
+    def uses_sequence(self) -> bool:
+        """Tell whether it uses its sequence number up where it is in a ledger already."""
+        return self.code not in (Code.txNO_ACCOUNT, Code.txBAD_SEQ)
 
     @property
     def result(self) -> bytes:

@@ -10,6 +10,7 @@ Source: Stellar-ledger-entries.x, Stellar-ledger.x, Stellar-transaction.x.
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from collections.abc import Iterable
 from struct import Struct
 
@@ -41,6 +42,11 @@ PERSISTENT = 1
 def sha256(data: bytes) -> bytes:
     """Return the SHA-256 digest of `data`."""
     return hashlib.sha256(data).digest()
+
+
+def base64(data: bytes) -> str:
+    """Return XDR as the text that goes through JSON."""
+    return b64encode(data).decode()
 
 
 def opaque(data: bytes) -> bytes:
