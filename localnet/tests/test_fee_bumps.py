@@ -151,6 +151,20 @@ def test_a_fee_bump_is_found_by_its_hash_and_by_that_of_its_inside(
     assert found[0].result_xdr == found[1].result_xdr
 
 
+def test_the_ledger_holds_the_fee_bump(alice: Person, bob: Person) -> None:
+    outer = around(bob, inside(alice, pay(XLM, bob, 7)))
+    alice.submit(outer)
+    text = alice.network.dispatcher.call("getLatestLedger", {})["metadataXdr"]
+    meta = xdr.LedgerCloseMeta.from_xdr(text).v2
+    assert meta is not None
+    (processed,) = meta.tx_processing
+    assert processed.result.transaction_hash.hash == outer.hash()
+    (_, before), (_, after) = described(processed.fee_processing)
+    assert before.account.account_id == bob.key.xdr_account_id()
+    assert before.account.balance.int64 - after.account.balance.int64 == 200
+    assert outer.to_xdr_object().to_xdr_bytes() in meta.tx_set.to_xdr_bytes()
+
+
 def test_a_revert_forgets_both_hashes(alice: Person, bob: Person) -> None:
     mark = alice.network.snapshot()
     inner = inside(alice, pay(XLM, bob, 7))

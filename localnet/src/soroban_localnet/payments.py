@@ -26,6 +26,16 @@ _Payment = stellar_xdr.PaymentResultCode
 _Merge = stellar_xdr.AccountMergeResultCode
 
 _PAYMENT = stellar_xdr.OperationType.PAYMENT
+_ARRIVING = (
+    _Payment.PAYMENT_NO_TRUST,
+    _Payment.PAYMENT_NOT_AUTHORIZED,
+    _Payment.PAYMENT_LINE_FULL,
+)
+_LEAVING = (
+    _Payment.PAYMENT_SRC_NO_TRUST,
+    _Payment.PAYMENT_SRC_NOT_AUTHORIZED,
+    _Payment.PAYMENT_UNDERFUNDED,
+)
 
 
 def check_create_account(
@@ -87,8 +97,8 @@ def payment(
         if asset.is_native:
             _move_lumens(source, destination, amount, changes, scene)
         else:
-            _credit(asset, destination, amount, changes, scene)
-            _debit(asset, source, amount, changes, scene)
+            _change_line(asset, destination, amount, _ARRIVING, changes, scene)
+            _change_line(asset, source, -amount, _LEAVING, changes, scene)
     event = asset_events.moved(
         scene, asset, source, destination, amount, destination_id, transaction.memo
     )
@@ -108,32 +118,30 @@ def _move_lumens(
     changes.put_account(attrs.evolve(payer, balance=payer.balance - stroops), scene.sequence)
 
 
-def _credit(asset: Asset, holder: bytes, amount: int, changes: Changes, scene: Scene) -> None:
+def _change_line(
+    asset: Asset,
+    holder: bytes,
+    amount: int,
+    codes: tuple[int, int, int],
+    changes: Changes,
+    scene: Scene,
+) -> None:
+    """Put an amount on a trustline or take it away; an issuer has all there is and needs none.
+
+    `codes` say that there is no trustline, no authorisation, no room or not enough.
+    """
     if holder == asset.issuer:
         return
+    no_trust, not_authorized, beyond = codes
     line = TrustLine.load(changes, holder, asset)
     if line is None:
-        raise failed(_PAYMENT, _Payment.PAYMENT_NO_TRUST)
+        raise failed(_PAYMENT, no_trust)
     if not line.is_authorized:
-        raise failed(_PAYMENT, _Payment.PAYMENT_NOT_AUTHORIZED)
-    credited = line.moved(amount)
-    if credited is None:
-        raise failed(_PAYMENT, _Payment.PAYMENT_LINE_FULL)
-    credited.store(changes, scene.sequence)
-
-
-def _debit(asset: Asset, holder: bytes, amount: int, changes: Changes, scene: Scene) -> None:
-    if holder == asset.issuer:
-        return
-    line = TrustLine.load(changes, holder, asset)
-    if line is None:
-        raise failed(_PAYMENT, _Payment.PAYMENT_SRC_NO_TRUST)
-    if not line.is_authorized:
-        raise failed(_PAYMENT, _Payment.PAYMENT_SRC_NOT_AUTHORIZED)
-    debited = line.moved(-amount)
-    if debited is None:
-        raise failed(_PAYMENT, _Payment.PAYMENT_UNDERFUNDED)
-    debited.store(changes, scene.sequence)
+        raise failed(_PAYMENT, not_authorized)
+    changed = line.moved(amount)
+    if changed is None:
+        raise failed(_PAYMENT, beyond)
+    changed.store(changes, scene.sequence)
 
 
 def check_merge(
