@@ -24,7 +24,8 @@ from soroban_localnet import validity, wire
 from soroban_localnet.account import Account
 from soroban_localnet.apply import apply
 from soroban_localnet.envelope import Transaction, parse
-from soroban_localnet.errors import FundingFailed
+from soroban_localnet.errors import FundingFailed, RemoteMismatch, UnknownAccount
+from soroban_localnet.fork import Fork
 from soroban_localnet.history import (
     RETENTION_LEDGERS,
     TOTAL_COINS,
@@ -37,8 +38,9 @@ from soroban_localnet.host import Host
 from soroban_localnet.ledger import Entry, Ledger
 from soroban_localnet.results import Invalid
 from soroban_localnet.rpc import Dispatcher
-from soroban_localnet.scene import Scene
+from soroban_localnet.scene import BASE_RESERVE, Scene
 from soroban_localnet.settings import PROTOCOL, NetworkSettings
+from soroban_localnet.signatures import with_full_signer
 from soroban_localnet.transport import InProcessClient
 
 STANDALONE = "Standalone Network ; February 2017"
@@ -60,37 +62,51 @@ class LocalNetwork:
     sender asks. One thread at a time works on the network; others wait.
 
     Arguments: `passphrase`; `settings`, the network's Soroban settings (default: those of the
-    testnet); `start_time`, the close time of the first ledger in seconds since 1970 (default: now);
-    `retention`, how many ledgers of history are kept.
-    Raises SettingsError.
+    testnet, of a fork those of its remote); `start_time`, the close time of the first ledger in
+    seconds since 1970 (default: now, of a fork that of its remote); `retention`, how many ledgers
+    of history are kept; `fork`, another network to go on from, whose passphrase it takes.
+    Raises SettingsError, RemoteMismatch where the passphrase is not the fork's.
     """
 
     def __init__(
         self,
-        passphrase: str = STANDALONE,
+        passphrase: str | None = None,
         *,
         settings: NetworkSettings | None = None,
         start_time: int | None = None,
         retention: int = RETENTION_LEDGERS,
+        fork: Fork | None = None,
     ) -> None:
-        self.passphrase = passphrase
-        self.network_id = wire.sha256(passphrase.encode())
+        if fork is not None:
+            if passphrase not in (None, fork.passphrase):
+                raise RemoteMismatch(fork.name, str(passphrase), fork.passphrase)
+            passphrase, settings = fork.passphrase, settings or fork.settings
+        self.passphrase = STANDALONE if passphrase is None else passphrase
+        self.network_id = wire.sha256(self.passphrase.encode())
         self.settings = settings or network_settings.load()
         self.lock = threading.RLock()
-        self._ledger = Ledger()
+        self._fork = fork
+        self._ledger = Ledger(fork)
         self._history = History(retention)
         self._marks: list[_Mark] = []
         self._clock: Callable[[], int] = lambda: int(time.time())
+        if fork is not None and start_time is None:
+            start_time = fork.close_time
         self._time_offset = 0 if start_time is None else start_time - self._clock()
-        self._native_contract = StrKey.decode_contract(Asset.native().contract_id(passphrase))
+        self._native_contract = StrKey.decode_contract(Asset.native().contract_id(self.passphrase))
         for key, entry in self.settings.entries:
             self._ledger.put(key, Entry(entry))
         self.host = Host([entry for _, entry in self.settings.entries], self._read)
-        self._root = Keypair.from_raw_ed25519_seed(self.network_id)
+        if fork is None:
+            first = close(None, 1, self._now() if start_time is None else start_time, ())
+            seed = self.network_id
+        else:
+            first = fork.first_ledger()
+            seed = wire.sha256(self.network_id + b"faucet")  # nobody's account on the remote
+        self._root = Keypair.from_raw_ed25519_seed(seed)
         root = Account(self._root.raw_public_key(), TOTAL_COINS, 0)
-        self._ledger.put(wire.account_key(root.public_key), Entry.of_account(root, 1))
-        first = self._now() if start_time is None else start_time
-        self._history.add(close(None, 1, first, ()))
+        self._ledger.put(wire.account_key(root.public_key), Entry.of_account(root, first.sequence))
+        self._history.add(first)
         self._dispatcher = Dispatcher(self)
 
     # -- what clients use ------------------------------------------------------------------
@@ -141,6 +157,7 @@ class LocalNetwork:
     def submit(self, transaction: Transaction) -> Record | Invalid:
         """Check a transaction and put it into a ledger of its own, or say why it may not enter."""
         with self.lock:
+            self.prepare(transaction)
             scene = self._scene(self.latest_ledger + 1, self._next_close_time(), transaction)
             refused = validity.check(transaction, scene)
             if refused is not None:
@@ -175,7 +192,17 @@ class LocalNetwork:
 
     def _read(self, key: bytes) -> tuple[bytes, int | None] | None:
         entry = self._ledger.get(key)
+        if self._fork is not None:
+            self._fork.check_code(key)
         return None if entry is None else (entry.xdr, entry.live_until)
+
+    def prepare(self, transaction: Transaction) -> None:
+        """Read what a transaction names from the fork's remote, together and before it is needed.
+
+        Raises RemoteFailed, NeedsNewerProtocol where it needs code that the host cannot run.
+        """
+        if self._fork is not None:
+            self._fork.prepare(transaction, self._ledger)
 
     # -- ledgers and time ------------------------------------------------------------------
 
@@ -244,16 +271,18 @@ class LocalNetwork:
 
     # -- entries ---------------------------------------------------------------------------
 
-    def lookup(self, key: bytes) -> Entry | None:
-        """Return an entry, expired or not."""
-        return self._ledger.get(key)
+    def lookup(self, *keys: bytes) -> list[Entry | None]:
+        """Return entries, expired or not. Raises RemoteFailed, NeedsNewerProtocol on a fork."""
+        self._ledger.prefetch(keys)
+        return [self._ledger.get(key) for key in keys]
 
     def entry(self, key: bytes) -> tuple[bytes, int | None] | None:
         """Return an entry, expired or not, and the last ledger in which it lives.
 
         Arguments: `key`, the XDR of a LedgerKey.
         """
-        return self._read(key)
+        (entry,) = self.lookup(key)
+        return None if entry is None else (entry.xdr, entry.live_until)
 
     def set_entry(self, entry: bytes, live_until: int | None = None) -> None:
         """Store an entry as it is, past all rules.
@@ -267,6 +296,22 @@ class LocalNetwork:
         """Remove an entry, past all rules."""
         with self.lock:
             self._ledger.put(key, None)
+
+    def impersonate(self, account_id: str) -> Keypair:
+        """Give an account one more signer, here only, and return its key: it can sign for anything.
+
+        On a fork this stands in for a key that must not be used here.
+        Arguments: `account_id` (G...).
+        Raises UnknownAccount.
+        """
+        with self.lock:
+            account = self._ledger.account(StrKey.decode_ed25519_public_key(account_id))
+            if account is None:
+                raise UnknownAccount(account_id)
+            key = Keypair.random()
+            acting = with_full_signer(account, key.raw_public_key(), BASE_RESERVE)
+            self.set_entry(Entry.of_account(acting, self.latest_ledger).xdr)
+            return key
 
     def __repr__(self) -> str:
         return f"<LocalNetwork {self.passphrase!r} at ledger {self.latest_ledger}>"

@@ -59,6 +59,7 @@ def simulate_transaction(network: LocalNetwork, params: SimulateTransaction) -> 
     leeway = config.instruction_leeway or 0
     if not 0 <= leeway < 2**32:
         raise RpcError(INVALID_PARAMS, "resourceConfig.instructionLeeway: 0 to 4294967295")
+    network.prepare(transaction)
     try:
         answer = simulate(
             transaction,
