@@ -224,12 +224,13 @@ def _no_more() -> xdr.LedgerEntryExtensionV1Ext:
 def test_a_sent_transaction_is_pending_and_then_found(alice: Person) -> None:
     network = alice.network
     envelope = payment(alice)
+    before = network.latest_ledger, str(network.close_time)
     sent = result(network, "sendTransaction", transaction=envelope.to_xdr())
     assert sent == {
         "status": "PENDING",
         "hash": envelope.hash_hex(),
-        "latestLedger": network.latest_ledger,
-        "latestLedgerCloseTime": str(network.close_time),
+        "latestLedger": before[0],
+        "latestLedgerCloseTime": before[1],
     }
     got = result(network, "getTransaction", hash=sent["hash"])
     assert xdr.TransactionResult.from_xdr(got.pop("resultXdr")).result.code == 0

@@ -31,11 +31,12 @@ from soroban_localnet.errors import (
     RemoteFailed,
     RemoteMismatch,
 )
-from soroban_localnet.history import ClosedLedger, close
+from soroban_localnet.history import ClosedLedger, first_ledger
 from soroban_localnet.ledger import Entry, Ledger
 from soroban_localnet.remote import MAX_KEYS, Remote, SentEntry
 from soroban_localnet.scene import BASE_FEE, BASE_RESERVE
 from soroban_localnet.settings import PROTOCOL, NetworkSettings
+from soroban_localnet.transaction_set import BaseFees
 
 REAL_KEYS_WARNING = (
     "This network has the passphrase of the one it was forked from: what is signed here with a "
@@ -241,9 +242,18 @@ class Fork:
     def first_ledger(self) -> ClosedLedger:
         """Return the ledger that was forked, without its transactions."""
         origin = self._origin
-        if _header(origin) is None:
-            return close(None, origin.sequence, origin.close_time, ())
-        return ClosedLedger(origin.sequence, origin.close_time, origin.header, origin.hash)
+        header = _header(origin)
+        if header is None:
+            return first_ledger(origin.sequence, origin.close_time)
+        return ClosedLedger(
+            sequence=origin.sequence,
+            close_time=origin.close_time,
+            header=origin.header,
+            hash=origin.hash,
+            fee_pool=header.fee_pool.int64,
+            records=(),
+            base_fees=BaseFees(),
+        )
 
     # -- its entries -------------------------------------------------------------------------
 

@@ -63,11 +63,21 @@ def diagnostic(
 
 @attrs.frozen
 class Invalid:
-    """A transaction that may not enter a ledger: its result code, and why."""
+    """A transaction that may not enter a ledger, or fails at its turn: result code, and why.
+
+    `fee`, what its result names as charged where it did not enter, in stroops: what the network
+    asks at least.
+    """
 
     code: stellar_xdr.TransactionResultCode
     operations: tuple[bytes, ...] = ()
     diagnostics: tuple[bytes, ...] = ()
+    fee: int = 0
+
+    @property
+    def uses_sequence(self) -> bool:
+        """Tell whether it uses its sequence number up where it is in a ledger already."""
+        return self.code not in (Code.txNO_ACCOUNT, Code.txBAD_SEQ)
 
 
 @attrs.frozen

@@ -8,6 +8,7 @@ CAP-40 (signed payloads).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import attrs
 from nacl.bindings import crypto_sign_open
@@ -62,8 +63,12 @@ def with_full_signer(account: Account, public_key: bytes, base_reserve: int) -> 
     )
 
 
+@lru_cache(maxsize=4096)
 def verify(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    """Tell whether `signature` is that of `public_key` over `message`."""
+    """Tell whether `signature` is that of `public_key` over `message`.
+
+    Answers are kept for a while: a transaction is checked when it comes and again at its turn.
+    """
     if len(signature) != 64:
         return False
     try:

@@ -7,6 +7,7 @@ rules of stellar-core; CAP-21 (preconditions), CAP-46-07 and CAP-62 (Soroban res
 
 from __future__ import annotations
 
+import attrs
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import operations, wire
@@ -21,14 +22,51 @@ _SUPPORTED_KEYS = (wire.ACCOUNT, wire.TRUSTLINE, wire.CONTRACT_DATA, wire.CONTRA
 _INT64_MAX = 2**63 - 1
 
 
-def check(transaction: Transaction, scene: Scene) -> Invalid | None:
+def check(transaction: Transaction, scene: Scene, margin: int = 0) -> Invalid | None:
     """Tell why the transaction may not enter the ledger, or None where it may.
 
+    Arguments: `margin`, by how many seconds the ledger may close later than `scene` says.
     Source: `What happens to a transaction` in README.md, step 1.
     """
-    failed = _check_form(transaction, scene) or _check_bounds(transaction, scene)
+    checker = SignatureChecker(transaction.hash, transaction.signatures)
+    failed = (
+        _check_form(transaction, scene)
+        or _check_bounds(transaction, scene, margin)
+        or _check_account(transaction, scene, checker, transaction.fee)
+        or _check_operations(transaction, scene, checker)
+        or (None if checker.all_used() else Invalid(Code.txBAD_AUTH_EXTRA))
+    )
+    if failed is None:
+        return None
+    resource = transaction.soroban.resource_fee if transaction.soroban else 0
+    return attrs.evolve(failed, fee=resource + BASE_FEE * len(transaction.operations))
+
+
+def recheck(transaction: Transaction, scene: Scene) -> Invalid | None:
+    """Tell why the transaction fails at its turn, after others of its ledger, or None.
+
+    What cannot have changed since `check` is not looked at again; the fee is paid by now.
+    """
+    checker = SignatureChecker(transaction.hash, transaction.signatures)
+    failed = _check_account(transaction, scene, checker, 0)
     if failed:
         return failed
+    signed = [
+        _signed(operation, transaction, scene, checker) for operation in transaction.operations
+    ]
+    if not all(signed):
+        results = tuple(
+            operations.untouched(operation) if has_signed else operations.BAD_AUTH.result
+            for operation, has_signed in zip(transaction.operations, signed, strict=True)
+        )
+        return Invalid(Code.txFAILED, results)
+    return None if checker.all_used() else Invalid(Code.txBAD_AUTH_EXTRA)
+
+
+def _check_account(
+    transaction: Transaction, scene: Scene, checker: SignatureChecker, due: int
+) -> Invalid | None:
+    """Check the source account: it has to cover the `due` stroops beside its reserve."""
     account = scene.ledger.account(transaction.source)
     if account is None:
         return Invalid(Code.txNO_ACCOUNT)
@@ -36,20 +74,14 @@ def check(transaction: Transaction, scene: Scene) -> Invalid | None:
         return Invalid(Code.txBAD_SEQ)
     if _too_early_for(transaction, account, scene):
         return Invalid(Code.txBAD_MIN_SEQ_AGE_OR_GAP)
-    checker = SignatureChecker(transaction.hash, transaction.signatures)
     if not checker.check(signers_of(account), account.threshold(LOW)):
         return Invalid(Code.txBAD_AUTH)
     conditions = _v2(transaction)
     extra = conditions.extra_signers if conditions else []
     if extra and not checker.check([(k.to_xdr_bytes(), 1) for k in extra], len(extra)):
         return Invalid(Code.txBAD_AUTH)
-    if account.balance - account.minimum_balance(BASE_RESERVE) < transaction.fee:
+    if account.balance - account.minimum_balance(BASE_RESERVE) < due:
         return Invalid(Code.txINSUFFICIENT_BALANCE)
-    failed = _check_operations(transaction, scene, checker)
-    if failed:
-        return failed
-    if not checker.all_used():
-        return Invalid(Code.txBAD_AUTH_EXTRA)
     return None
 
 
@@ -234,7 +266,7 @@ def _check_duplicates(data: SorobanData) -> Invalid | None:
     )
 
 
-def _check_bounds(transaction: Transaction, scene: Scene) -> Invalid | None:
+def _check_bounds(transaction: Transaction, scene: Scene, margin: int) -> Invalid | None:
     conditions = _v2(transaction)
     times = conditions.time_bounds if conditions else transaction.preconditions.time_bounds
     ledgers = conditions.ledger_bounds if conditions else None
@@ -244,7 +276,7 @@ def _check_bounds(transaction: Transaction, scene: Scene) -> Invalid | None:
         return Invalid(Code.txTOO_EARLY)
     if times:
         latest = times.max_time.time_point.uint64
-        if latest and scene.close_time > latest:
+        if latest and scene.close_time + margin > latest:
             return Invalid(Code.txTOO_LATE)
     if ledgers:
         last = ledgers.max_ledger.uint32
@@ -293,13 +325,18 @@ def _check_operation(
 ) -> Refused | None:
     if not operations.supported(operation):
         return operations.NOT_SUPPORTED
+    if not _signed(operation, transaction, scene, checker):
+        return operations.BAD_AUTH
+    source = operation.source or transaction.source
+    return operations.check(operation, source, transaction, scene.limits)
+
+
+def _signed(
+    operation: Operation, transaction: Transaction, scene: Scene, checker: SignatureChecker
+) -> bool:
     source = operation.source or transaction.source
     account = scene.ledger.account(source)
     if account is None:  # an earlier operation may create it, so its own key has to have signed
-        signed = checker.check([(ed25519_signer(source), 1)], 0)
-    else:
-        needed = account.threshold(operations.threshold_level(operation))
-        signed = checker.check(signers_of(account), needed)
-    if not signed:
-        return operations.BAD_AUTH
-    return operations.check(operation, source, transaction, scene.limits)
+        return checker.check([(ed25519_signer(source), 1)], 0)
+    needed = account.threshold(operations.threshold_level(operation))
+    return checker.check(signers_of(account), needed)

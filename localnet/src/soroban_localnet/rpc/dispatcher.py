@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,6 +39,10 @@ METHODS: dict[str, Method] = {
     "sendTransaction": (transactions.SendTransaction, transactions.send_transaction),
     "getTransaction": (transactions.GetTransaction, transactions.get_transaction),
 }
+
+
+UNLOCKED = ("simulateTransaction", "sendTransaction")
+"""Methods that take the network's lock themselves, after they have read an envelope."""
 
 
 class Dispatcher:
@@ -93,7 +98,8 @@ class Dispatcher:
             raise RpcError(INVALID_PARAMS, str(error)) from error
         if isinstance(decoded, Formatted) and decoded.xdr_format not in (None, "", "base64"):
             raise RpcError(INVALID_PARAMS, "xdrFormat: only base64 is served here; leave it out")
-        with self._network.lock:
+        lock = nullcontext() if method in UNLOCKED else self._network.lock
+        with lock:
             try:
                 return function(self._network, decoded)
             except (HostCrashed, ForkError, FileError) as failure:

@@ -50,50 +50,55 @@ class GetTransaction(Formatted):
 
 def simulate_transaction(network: LocalNetwork, params: SimulateTransaction) -> dict[str, Any]:
     """Say what a transaction would do, need and cost."""
-    latest = {"latestLedger": network.latest_ledger}
     try:
         transaction = _parse(network, params.transaction)
     except MalformedEnvelope as error:
-        return {"error": f"Could not unmarshal transaction: {error.reason}", **latest}
+        problem = f"Could not unmarshal transaction: {error.reason}"
+        return {"error": problem, "latestLedger": network.latest_ledger}
     config = params.resource_config or ResourceConfig()
     leeway = config.instruction_leeway or 0
     if not 0 <= leeway < 2**32:
         raise RpcError(INVALID_PARAMS, "resourceConfig.instructionLeeway: 0 to 4294967295")
-    network.prepare(transaction)
-    try:
-        answer = simulate(
-            transaction,
-            network.current_scene(),
-            auth_mode=params.auth_mode,
-            upgraded_auth=bool(params.use_upgraded_auth),
-            instruction_leeway=leeway,
-        )
-    except Unsimulatable as reason:
-        return {"error": str(reason), **latest}
+    with network.lock:
+        network.prepare(transaction)
+        latest = {"latestLedger": network.latest_ledger}
+        try:
+            answer = simulate(
+                transaction,
+                network.current_scene(),
+                auth_mode=params.auth_mode,
+                upgraded_auth=bool(params.use_upgraded_auth),
+                instruction_leeway=leeway,
+            )
+        except Unsimulatable as reason:
+            return {"error": str(reason), **latest}
     return {**answer, **latest}
 
 
 def send_transaction(network: LocalNetwork, params: SendTransaction) -> dict[str, Any]:
-    """Put a transaction into a ledger, or say why it may not enter."""
+    """Put a transaction into a ledger, or say why it may not enter.
+
+    `latestLedger` is the latest one from before: the transaction is in none up to that.
+    """
     try:
         transaction = _parse(network, params.transaction)
     except MalformedEnvelope as error:
         raise RpcError(INVALID_PARAMS, f"invalid_xdr: {error.reason}") from error
-    answer: dict[str, Any] = {"hash": transaction.hash.hex()}
-    if network.history.find(transaction.hash) is not None:
-        answer["status"] = "DUPLICATE"
+    latest = network.history.latest
+    answer: dict[str, Any] = {
+        "hash": transaction.hash.hex(),
+        "latestLedger": latest.sequence,
+        "latestLedgerCloseTime": str(latest.close_time),
+    }
+    verdict = network.send(transaction)
+    if isinstance(verdict, Invalid):
+        answer["status"] = "ERROR"
+        refused = transaction_result(verdict.fee, verdict.code, verdict.operations)
+        answer["errorResultXdr"] = wire.base64(refused)
+        if verdict.diagnostics:
+            answer["diagnosticEventsXdr"] = [wire.base64(e) for e in verdict.diagnostics]
     else:
-        sent = network.submit(transaction)
-        if isinstance(sent, Invalid):
-            answer["status"] = "ERROR"
-            refused = transaction_result(0, sent.code, sent.operations)
-            answer["errorResultXdr"] = wire.base64(refused)
-            if sent.diagnostics:
-                answer["diagnosticEventsXdr"] = [wire.base64(e) for e in sent.diagnostics]
-        else:
-            answer["status"] = "PENDING"
-    answer["latestLedger"] = network.latest_ledger
-    answer["latestLedgerCloseTime"] = str(network.close_time)
+        answer["status"] = verdict.value
     return answer
 
 
