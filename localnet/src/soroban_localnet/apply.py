@@ -61,11 +61,12 @@ def apply(transactions: TransactionSet, scene: Scene) -> list[tuple[Transaction,
         step.charge(transactions.fees.of(step.transaction))
     classic = [step for step in steps if not step.transaction.is_soroban]
     soroban = [step for step in steps if step.transaction.is_soroban]
+    alone = len(steps) == 1  # what was valid before its ledger is so still
     for step in classic:
-        step.begin()
+        step.begin(recheck=not alone)
         step.run()
     for step in soroban:
-        step.begin()
+        step.begin(recheck=not alone)
     lives = _Lives(scene)
     for step in soroban:
         lives.show(step.transaction)
@@ -149,9 +150,10 @@ class _Application:
         changes.commit()
         return items
 
-    def begin(self) -> None:
+    def begin(self, *, recheck: bool) -> None:
         """See whether it is still valid; use up the sequence number and signers for one time."""
-        self.invalid = validity.recheck(self.transaction, self.scene)
+        if recheck:
+            self.invalid = validity.recheck(self.transaction, self.scene)
         changes = Changes(self.scene.ledger)
         if self.invalid is None or self.invalid.uses_sequence:
             self._use_sequence(changes)

@@ -46,7 +46,7 @@ from soroban_localnet.rpc import Dispatcher
 from soroban_localnet.scene import BASE_RESERVE, Scene
 from soroban_localnet.settings import PROTOCOL, NetworkSettings
 from soroban_localnet.signatures import with_full_signer
-from soroban_localnet.transaction_set import TransactionSet, choose
+from soroban_localnet.transaction_set import Room, TransactionSet, choose
 from soroban_localnet.transport import InProcessClient
 
 STANDALONE = "Standalone Network ; February 2017"
@@ -101,6 +101,7 @@ class LocalNetwork:
         self._marks: list[_Mark] = []
         self._arrivals: deque[Waiting] = deque()
         self._queue = Queue(self.settings.limits.ledger)
+        self._room = Room.of(self.settings.limits.ledger)
         self._clock: Callable[[], int] = lambda: int(time.time())
         if fork is not None and start_time is None:
             start_time = fork.close_time
@@ -227,9 +228,7 @@ class LocalNetwork:
         changes = Changes(self._ledger)
         scene = self._scene(changes, self._next_close_time(), self.latest_ledger + ledgers)
         candidates = {w.transaction.hash: w for w in ready(waiting, scene, self._history)}
-        chosen, fees = choose(
-            (w.transaction for w in candidates.values()), self.settings.limits.ledger
-        )
+        chosen, fees = choose((w.transaction for w in candidates.values()), self._room)
         if not chosen:
             for stranded in candidates.values():  # no ledger is large enough
                 stranded.outcome = Verdict.TRY_AGAIN_LATER

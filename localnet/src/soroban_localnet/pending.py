@@ -74,7 +74,7 @@ class Queue:
     def clear(self) -> None:
         """Forget everything that waits."""
         self._by_source: dict[bytes, Waiting] = {}
-        self._room = Room(self._limits, QUEUE_LEDGERS)
+        self._room = Room.of(self._limits, QUEUE_LEDGERS)
 
     def __len__(self) -> int:
         return len(self._by_source)

@@ -6,8 +6,7 @@ applying it; CAP-5 (fees when a ledger is full), CAP-63 (stages and clusters).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from copy import copy
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import cached_property
 from operator import add, sub
@@ -82,6 +81,8 @@ class TransactionSet:
         Classic ones come first; within a kind the order is that of the envelopes' hashes mixed with
         the set's, so that nobody can choose a place.
         """
+        if len(self.classic) + len(self.soroban) == 1:
+            return [*self.classic, *self.soroban]
         mask = int.from_bytes(self.hash, "big")
 
         def place(transaction: Transaction) -> int:
@@ -95,26 +96,26 @@ def _envelope_hash(transaction: Transaction) -> bytes:
 
 
 class Room:
-    """What is left of the room for transactions in some ledgers.
+    """What is left of the room for transactions.
 
-    Arguments: `limits` of one ledger; `ledgers`, how many ledgers full there is room for.
+    Arguments: `classic`, in operations; `soroban`, in what LedgerLimits counts.
     """
 
-    def __init__(self, limits: LedgerLimits, ledgers: int = 1) -> None:
-        self._left = {
-            False: (ledgers * MAX_CLASSIC_OPERATIONS,),
-            True: tuple(ledgers * limit for limit in limits),
-        }
+    def __init__(self, classic: Sequence[int], soroban: Sequence[int]) -> None:
+        self._left = [classic, soroban]
+
+    @classmethod
+    def of(cls, limits: LedgerLimits, ledgers: int = 1) -> Room:
+        """Return the room of some ledgers."""
+        return cls([ledgers * MAX_CLASSIC_OPERATIONS], [ledgers * limit for limit in limits])
 
     def copy(self) -> Room:
         """Return a room with as much left."""
-        other = copy(self)
-        other._left = dict(self._left)
-        return other
+        return Room(*self._left)
 
     def take(self, transaction: Transaction) -> bool:
         """Give the transaction its room, or tell that there is not enough."""
-        left = tuple(map(sub, self._left[transaction.is_soroban], _needed(transaction)))
+        left = list(map(sub, self._left[transaction.is_soroban], _needed(transaction)))
         if min(left) < 0:
             return False
         self._left[transaction.is_soroban] = left
@@ -123,13 +124,13 @@ class Room:
     def release(self, transaction: Transaction) -> None:
         """Take back the room that the transaction had."""
         left = self._left[transaction.is_soroban]
-        self._left[transaction.is_soroban] = tuple(map(add, left, _needed(transaction)))
+        self._left[transaction.is_soroban] = list(map(add, left, _needed(transaction)))
 
 
-def _needed(transaction: Transaction) -> tuple[int, ...]:
+def _needed(transaction: Transaction) -> Sequence[int]:
     data = transaction.soroban
     if data is None:
-        return (len(transaction.operations),)
+        return [len(transaction.operations)]
     return LedgerLimits(
         transactions=1,
         instructions=data.instructions,
@@ -146,20 +147,19 @@ def bid(transaction: Transaction) -> Fraction:
     return Fraction(transaction.inclusion_fee, len(transaction.operations))
 
 
-def choose(
-    waiting: Iterable[Transaction], limits: LedgerLimits
-) -> tuple[list[Transaction], BaseFees]:
+def choose(waiting: Iterable[Transaction], empty: Room) -> tuple[list[Transaction], BaseFees]:
     """Choose the transactions of a ledger: all that fit, the highest bids first where not all do.
 
     Where a transaction has to wait, all of its kind in the ledger pay what the lowest of them bids.
+    Arguments: `empty`, the room of one ledger.
     """
     everyone = list(waiting)
-    room = Room(limits)
+    room = empty.copy()
     if all(room.take(transaction) for transaction in everyone):
         return everyone, BaseFees()
     # equal bids keep their order, so who came first goes first
     everyone.sort(key=bid, reverse=True)
-    room = Room(limits)
+    room = empty.copy()
     chosen = [transaction for transaction in everyone if room.take(transaction)]
 
     def base_fee(soroban: bool) -> int:
