@@ -6,7 +6,7 @@ nothing, going back costs as much as was changed, and no ledger is ever copied.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Literal, Protocol
 
@@ -184,6 +184,11 @@ class Changes:
     def take(self, key: bytes) -> Entry | None:
         """Return what was noted for the key, and note it no longer."""
         return self._entries.pop(key, None)
+
+    @property
+    def written(self) -> Mapping[bytes, Entry | None]:
+        """What is noted, by key."""
+        return self._entries
 
     def items(self) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
         """Yield key, entry before, entry after."""

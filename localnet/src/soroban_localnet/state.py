@@ -96,6 +96,25 @@ class State:
         ((count,),) = self._database.rows("SELECT count(*) FROM ledger")
         return int(count)
 
+    def check(self, passphrase: str | None, fork: bytes | None) -> None:
+        """Raise FileMismatch where the file is of another network or fork than is expected.
+
+        Arguments: the passphrase, None for whatever the file has; Fork.identity, None for no fork.
+        """
+        known = self._known
+        if passphrase not in (None, known.passphrase):
+            reason = f"is of the network {known.passphrase!r}, not {passphrase!r}"
+            raise FileMismatch(self.path, reason)
+        if known.fork == fork:
+            return
+        if fork is None:
+            reason = "is of a fork; name its remote and its cache as well"
+        elif known.fork is None:
+            reason = "is of a network that is no fork; name another file"
+        else:
+            reason = "is of another fork; name the cache that belongs to it"
+        raise FileMismatch(self.path, reason)
+
     # -- reading -----------------------------------------------------------------------------
 
     def entries(self) -> Iterator[tuple[bytes, Entry | None]]:
@@ -150,9 +169,7 @@ class State:
                 kept -= _forget_first(connection, kept - self._retention)
         self.about, self._ledgers = about, kept
 
-    def revert(
-        self, changed: Mapping[bytes, Held], time_offset: int, ledger: ClosedLedger
-    ) -> None:
+    def revert(self, changed: Mapping[bytes, Held], time_offset: int, ledger: ClosedLedger) -> None:
         """Write what was changed since, as it was, and forget the ledgers after `ledger`.
 
         Raises FileInUse, FileError; what it raises leaves the file as it was.
