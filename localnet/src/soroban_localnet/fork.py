@@ -271,6 +271,8 @@ class Fork:
 
     def _recall(self, key: bytes) -> bool:
         """Tell whether the key was asked for before, by this process or an earlier one."""
+        if wire.key_type(key) == wire.TTL:
+            self._entries[key] = None  # no RPC hands those out
         if key not in self._entries and self._cache is not None:
             row = self._cache.get(key)
             if row is not None:
