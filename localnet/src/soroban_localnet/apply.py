@@ -12,10 +12,11 @@ import attrs
 
 from soroban_localnet import meta, operations, validity, wire
 from soroban_localnet.account import Account
-from soroban_localnet.classic import without_signer
 from soroban_localnet.envelope import Transaction
 from soroban_localnet.fees import resource_fee
 from soroban_localnet.ledger import Changes, Entry
+from soroban_localnet.meta import TransactionMeta
+from soroban_localnet.reserves import without_signer
 from soroban_localnet.results import Code, Invalid, OperationOutcome, transaction_result
 from soroban_localnet.scene import Scene
 from soroban_localnet.signatures import pre_authorized_signer
@@ -24,20 +25,16 @@ from soroban_localnet.transaction_set import TransactionSet
 
 @attrs.frozen
 class Applied:
-    """A transaction that is in a ledger: its result and meta as XDR, and its events.
+    """A transaction that is in a ledger: its TransactionResult as XDR, and its meta.
 
-    `fee_charged` in stroops, after the refund. `events` are those of contracts, one tuple for each
-    operation; `transaction_events` those of the network (fees); all as XDR. `fee_changes` and
-    `refund_changes` are LedgerEntryChanges.
+    `fee_charged` in stroops, after the refund. `fee_changes` and `refund_changes` are
+    LedgerEntryChanges.
     """
 
     success: bool
     fee_charged: int
     result: bytes
-    meta: bytes
-    events: tuple[tuple[bytes, ...], ...]
-    transaction_events: tuple[bytes, ...]
-    diagnostics: tuple[bytes, ...]
+    meta: TransactionMeta
     fee_changes: bytes
     refund_changes: bytes
 
@@ -123,10 +120,10 @@ class _Application:
     scene: Scene
     fee: int = 0
     fee_changes: bytes = b""
-    before: list[bytes] = attrs.Factory(list)
+    before: bytes = b""
     invalid: Invalid | None = None
     outcomes: list[OperationOutcome] = attrs.Factory(list)
-    metas: list[tuple[list[bytes], tuple[bytes, ...]]] = attrs.Factory(list)
+    metas: list[tuple[bytes, tuple[bytes, ...]]] = attrs.Factory(list)
 
     @property
     def success(self) -> bool:
@@ -136,10 +133,9 @@ class _Application:
     def charge(self, base_fee: int) -> None:
         """Take the fee."""
         transaction = self.transaction
-        bid = min(transaction.inclusion_fee, base_fee * len(transaction.operations))
-        resource = transaction.soroban.resource_fee if transaction.soroban else 0
-        account = cast(Account, self.scene.ledger.account(transaction.source))
-        self.fee = min(account.balance, resource + bid)
+        bid = min(transaction.inclusion_fee, base_fee * transaction.charged_operations)
+        account = cast(Account, self.scene.ledger.account(transaction.fee_source))
+        self.fee = min(account.balance, transaction.resource_fee + bid)
         self.fee_changes = self._add_to_balance(account, -self.fee)
 
     def _add_to_balance(self, account: Account, stroops: int) -> bytes:
@@ -154,31 +150,30 @@ class _Application:
         """See whether it is still valid; use up the sequence number and signers for one time."""
         if recheck:
             self.invalid = validity.recheck(self.transaction, self.scene)
+        transaction = self.transaction
         changes = Changes(self.scene.ledger)
+        if transaction.fee_bump is not None:
+            self._use_signer_once(changes, transaction.fee_source, transaction.hash)
         if self.invalid is None or self.invalid.uses_sequence:
-            self._use_sequence(changes)
-        self._remove_signers(changes)
-        self.before = meta.entry_changes(changes)
+            account = cast(Account, changes.account(transaction.source))
+            used = account.at_sequence(
+                transaction.sequence, self.scene.sequence, self.scene.close_time
+            )
+            changes.put_account(used, self.scene.sequence)
+        own = (operation.source for operation in transaction.operations if operation.source)
+        for source in sorted({transaction.source, *own}):
+            self._use_signer_once(changes, source, transaction.inner_hash)
+        self.before = wire.array(meta.entry_changes(changes))
         changes.commit()
 
-    def _use_sequence(self, changes: Changes) -> None:
-        account = cast(Account, changes.account(self.transaction.source))
-        used = attrs.evolve(
-            account,
-            sequence=self.transaction.sequence,
-            sequence_ledger=self.scene.sequence,
-            sequence_time=self.scene.close_time,
-            extensions=3,
-        )
-        changes.put_account(used, self.scene.sequence)
-
-    def _remove_signers(self, changes: Changes) -> None:
-        once = pre_authorized_signer(self.transaction.hash)
-        own = (op.source for op in self.transaction.operations if op.source)
-        for source in sorted({self.transaction.source, *own}):
-            holder = changes.account(source)
-            if holder is not None and once in dict(holder.signers):
-                changes.put_account(without_signer(holder, once), self.scene.sequence)
+    def _use_signer_once(
+        self, changes: Changes, public_key: bytes, transaction_hash: bytes
+    ) -> None:
+        holder = changes.account(public_key)
+        once = pre_authorized_signer(transaction_hash)
+        if holder is not None and once in dict(holder.signers):
+            rest = without_signer(changes, holder, once, self.scene.sequence)
+            changes.put_account(rest, self.scene.sequence)
 
     def run(self, lives: _Lives | None = None) -> None:
         """Run the operations, and store what they do where all of them succeed."""
@@ -190,7 +185,7 @@ class _Application:
             outcome = operations.apply(operation, self.transaction, step, self.scene)
             self.outcomes.append(outcome)
             if outcome.success:
-                self.metas.append((meta.entry_changes(step), outcome.events))
+                self.metas.append((wire.array(meta.entry_changes(step)), outcome.events))
                 step.commit()
         if not self.success:
             self.metas.clear()
@@ -214,33 +209,36 @@ class _Application:
                 used = rent + events_fee
                 soroban = meta.SorobanMeta(fixed, used, rent, self.outcomes[0].return_value)
             refund = data.resource_fee - fixed - rent - events_fee
-            account = self.scene.ledger.account(self.transaction.source)
+            account = self.scene.ledger.account(self.transaction.fee_source)
             if refund and account is not None:
                 refund_changes = self._add_to_balance(account, refund)
                 self.fee -= refund
                 events.append(self._fee_event(-refund, meta.AFTER_ALL_TRANSACTIONS))
-        diagnostics = tuple(event for outcome in self.outcomes for event in outcome.diagnostics)
         return Applied(
             success=self.success,
             fee_charged=self.fee,
             result=self._result(),
-            meta=meta.transaction_meta(self.before, self.metas, soroban, events, diagnostics),
-            events=tuple(emitted for _, emitted in self.metas),
-            transaction_events=tuple(events),
-            diagnostics=diagnostics,
+            meta=TransactionMeta(
+                before=self.before,
+                operations=tuple(self.metas),
+                soroban=soroban,
+                events=tuple(events),
+                diagnostics=tuple(e for outcome in self.outcomes for e in outcome.diagnostics),
+            ),
             fee_changes=self.fee_changes,
             refund_changes=refund_changes,
         )
 
     def _result(self) -> bytes:
-        if self.invalid is not None:
-            return transaction_result(self.fee, self.invalid.code, self.invalid.operations)
-        if any(outcome.internal_error for outcome in self.outcomes):
-            code = Code.txINTERNAL_ERROR
-        else:
-            code = Code.txSUCCESS if self.success else Code.txFAILED
+        code = Code.txSUCCESS if self.success else Code.txFAILED
         results = tuple(outcome.result for outcome in self.outcomes)
-        return transaction_result(self.fee, code, results)
+        if self.invalid is not None:
+            code, results = self.invalid.code, self.invalid.operations
+        elif any(outcome.internal_error for outcome in self.outcomes):
+            code = Code.txINTERNAL_ERROR
+        inside = None if self.transaction.fee_bump is None else self.transaction.inner_hash
+        return transaction_result(self.fee, code, results, inside)
 
     def _fee_event(self, stroops: int, stage: int) -> bytes:
-        return meta.fee_event(self.scene.native_contract, self.transaction.source, stroops, stage)
+        payer = self.transaction.fee_source
+        return meta.fee_event(self.scene.native_contract, payer, stroops, stage)

@@ -300,22 +300,21 @@ class Fork:
         if sent is None:
             return None
         try:
-            data = b64decode(sent.xdr, validate=True)
-            decoded = stellar_xdr.LedgerEntryData.from_xdr_bytes(data)
-            if decoded.to_xdr_bytes() != data:
+            decoded = stellar_xdr.LedgerEntry.from_xdr_bytes(sent.entry)
+            if decoded.to_xdr_bytes() != sent.entry:
                 raise ValueError("not canonical")
         except Exception as error:  # the decoder raises whatever Python raises on bad input
             if self.protocol_version > PROTOCOL.version:
                 raise self._needs(_describe(key), self.protocol_version) from None
             reason = f"{_describe(key)} cannot be read ({type(error).__name__})"
             raise RemoteFailed(self.name, reason) from None
-        if not _holds(key, data, decoded):
+        if not _holds(key, decoded.data):
             raise RemoteFailed(self.name, f"another entry than {_describe(key)} was sent")
-        live_until = sent.live_until_ledger_seq if wire.has_ttl(key) else None
-        if wire.has_ttl(key) and live_until is None:
+        if not wire.has_ttl(key):
+            return _entry(sent.entry, None)
+        if sent.live_until_ledger_seq is None or decoded.ext.v != 0:
             raise RemoteFailed(self.name, f"{_describe(key)} was sent without its time to live")
-        # who sponsors an entry is left out: nothing here depends on it
-        return _entry(_ledger_entry(data, sent), live_until)
+        return _entry(sent.entry, sent.live_until_ledger_seq)
 
     # -- what transactions need --------------------------------------------------------------
 
@@ -325,7 +324,8 @@ class Fork:
         Arguments: `ledger`, which is on top of this fork.
         Raises RemoteFailed, NeedsNewerProtocol where code would have to be run that needs it.
         """
-        sources = [transaction.source, *(op.source for op in transaction.operations if op.source)]
+        sources = [op.source for op in transaction.operations if op.source]
+        sources += [transaction.fee_source, transaction.source]
         keys = [wire.account_key(source) for source in sources]
         if transaction.soroban is not None:
             keys += transaction.soroban.read_only + transaction.soroban.read_write
@@ -387,7 +387,7 @@ def _ask_origin(remote: Remote) -> _Origin:
             close_time=int(latest.close_time),
             hash=bytes.fromhex(latest.id),
             header=b64decode(latest.header_xdr),
-            settings={key: _ledger_entry(b64decode(s.xdr), s) for key, s in found.items()},
+            settings={key: sent.entry for key, sent in found.items()},
         )
     except ValueError as error:
         reason = f"getLatestLedger: an answer that cannot be read ({error})"
@@ -408,21 +408,18 @@ def _header(origin: _Origin) -> stellar_xdr.LedgerHeader | None:
     return header
 
 
-def _ledger_entry(data: bytes, sent: SentEntry) -> bytes:
-    return wire.u32(sent.last_modified_ledger_seq) + data + wire.ABSENT
-
-
 def _entry(entry: bytes, live_until: int | None) -> Entry:
     return Entry(entry, live_until, wire.last_modified(entry))
 
 
-def _holds(key: bytes, data: bytes, decoded: stellar_xdr.LedgerEntryData) -> bool:
+def _holds(key: bytes, data: stellar_xdr.LedgerEntryData) -> bool:
     """Tell whether the entry is that of the key: most begin with what identifies them."""
-    if decoded.contract_code is not None:
-        return key == wire.contract_code_key(decoded.contract_code.hash.hash)
-    if decoded.contract_data is not None:
-        return data[:4] == key[:4] and data[8:].startswith(key[4:])
-    return data.startswith(key)
+    if data.contract_code is not None:
+        return key == wire.contract_code_key(data.contract_code.hash.hash)
+    encoded = data.to_xdr_bytes()
+    if data.contract_data is not None:
+        return key[:4] == encoded[:4] and encoded[8:].startswith(key[4:])
+    return encoded.startswith(key)
 
 
 def _is_call(body: Any) -> bool:

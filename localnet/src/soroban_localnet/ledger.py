@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Literal, Protocol
 
 import attrs
+from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import wire
 from soroban_localnet.account import Account
@@ -35,6 +36,13 @@ class Entry:
         if self._account is None:
             self._account = Account.decode(self.xdr)
         return self._account
+
+    @property
+    def extension(self) -> bytes:
+        """The LedgerEntryExt, which names the sponsor of a classic entry that has one."""
+        if self.live_until is not None:
+            return wire.ABSENT
+        return stellar_xdr.LedgerEntry.from_xdr_bytes(self.xdr).ext.to_xdr_bytes()
 
     @classmethod
     def of_account(cls, account: Account, ledger: int) -> Entry:

@@ -240,7 +240,7 @@ class LocalNetwork:
             assert isinstance(sent, Record)  # noqa: S101 - the sequence number is the root's next
             if not sent.applied.success:
                 raise FundingFailed(account_id, _reason(sent))
-            return sent.transaction.hash.hex()
+            return sent.hash.hex()
 
     # -- transactions ----------------------------------------------------------------------
 
@@ -298,16 +298,16 @@ class LocalNetwork:
             if not even_empty:
                 return
         previous = self._history.latest
-        transactions = TransactionSet.of(previous.hash, chosen, fees)
+        transactions = TransactionSet(previous.hash, chosen, fees)
         records = tuple(
-            Record(transaction, applied, scene.sequence, scene.close_time, index)
+            Record.of(transaction, applied, scene.sequence, scene.close_time, index)
             for index, (transaction, applied) in enumerate(apply(transactions, scene), 1)
         )
         self._close(
             close(previous, scene.sequence, scene.close_time, records, transactions), changes
         )
         for record in records:
-            candidates[record.transaction.hash].outcome = record
+            candidates[record.hash].outcome = record
 
     def _close(self, ledger: ClosedLedger, changes: Changes) -> None:
         """Make a ledger the latest, with what it changes; all but the first come through here."""
@@ -491,10 +491,7 @@ class LocalNetwork:
 
 
 def _key_of(entry: bytes) -> bytes:
-    decoded = stellar_xdr.LedgerEntry.from_xdr_bytes(entry)
-    if decoded.ext.v != 0:
-        raise ValueError("entries with a sponsor cannot be set here")
-    data = decoded.data
+    data = stellar_xdr.LedgerEntry.from_xdr_bytes(entry).data
     kind = stellar_xdr.LedgerEntryType
     if data.account is not None:
         key = stellar_xdr.LedgerKey(
@@ -512,6 +509,15 @@ def _key_of(entry: bytes) -> bytes:
         key = stellar_xdr.LedgerKey(
             kind.CONTRACT_CODE,
             contract_code=stellar_xdr.LedgerKeyContractCode(data.contract_code.hash),
+        )
+    elif data.trust_line is not None:
+        line = data.trust_line
+        key = stellar_xdr.LedgerKey(
+            kind.TRUSTLINE, trust_line=stellar_xdr.LedgerKeyTrustLine(line.account_id, line.asset)
+        )
+    elif data.data is not None:
+        key = stellar_xdr.LedgerKey(
+            kind.DATA, data=stellar_xdr.LedgerKeyData(data.data.account_id, data.data.data_name)
         )
     else:
         raise ValueError(f"entries of type {data.type.name} cannot be set here")

@@ -6,6 +6,7 @@ Source: the JSON-RPC reference of Stellar RPC.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -46,12 +47,20 @@ class LatestLedger(msgspec.Struct, rename="camel"):
 
 
 class SentEntry(msgspec.Struct, rename="camel"):
-    """An entry of getLedgerEntries; key and LedgerEntryData in base64."""
+    """An entry of getLedgerEntries; key, LedgerEntryData and LedgerEntryExt in base64."""
 
     key: str
     xdr: str
     last_modified_ledger_seq: int
     live_until_ledger_seq: int | None = None
+    ext_xdr: str = ""
+
+    @property
+    def entry(self) -> bytes:
+        """The LedgerEntry, as it was sent. Raises ValueError where it is not base64."""
+        data = b64decode(self.xdr, validate=True)
+        extension = b64decode(self.ext_xdr, validate=True) or wire.ABSENT
+        return wire.u32(self.last_modified_ledger_seq) + data + extension
 
 
 class _Entries(msgspec.Struct, rename="camel"):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from functools import cached_property
 from operator import add, sub
+from typing import Protocol
 
 import attrs
 
@@ -32,48 +32,53 @@ class BaseFees:
         return self.soroban if transaction.is_soroban else self.classic
 
 
-@attrs.frozen(slots=False)
-class TransactionSet:
-    """What a ledger is made of: both kinds of transactions, sorted by the hash of their envelope.
+class Member(Protocol):
+    """What is in a transaction set, before it is applied and after."""
+
+    @property
+    def envelope(self) -> bytes:
+        """The TransactionEnvelope as XDR."""
+
+    @property
+    def is_soroban(self) -> bool:
+        """Tell which of the two kinds it is."""
+
+
+def encode_set(previous_hash: bytes, members: Iterable[Member], fees: BaseFees) -> bytes:
+    """Encode a GeneralizedTransactionSet: a classic phase, then a Soroban one, both by hash.
 
     All Soroban transactions are one cluster, so they run one after the other.
     """
+    ordered = sorted(members, key=_envelope_hash)
+    classic = [member.envelope for member in ordered if not member.is_soroban]
+    soroban = [member.envelope for member in ordered if member.is_soroban]
+    component = wire.u32(0) + wire.optional(wire.i64(fees.classic)) + wire.array(classic)
+    fee = wire.i64(fees.soroban) if soroban else None
+    stages = [wire.array((wire.array(soroban),))] if soroban else []
+    phases = (
+        wire.u32(0) + wire.array((component,) if classic else ()),
+        wire.u32(1) + wire.optional(fee) + wire.array(stages),
+    )
+    return wire.u32(1) + previous_hash + wire.array(phases)
 
-    previous_hash: bytes
-    classic: tuple[Transaction, ...]
-    soroban: tuple[Transaction, ...]
-    fees: BaseFees
 
-    @classmethod
-    def of(
-        cls, previous_hash: bytes, transactions: Iterable[Transaction], fees: BaseFees
-    ) -> TransactionSet:
-        """Put transactions of one ledger, in any order, into a set."""
-        ordered = sorted(transactions, key=_envelope_hash)
-        return cls(
-            previous_hash,
-            tuple(t for t in ordered if not t.is_soroban),
-            tuple(t for t in ordered if t.is_soroban),
-            fees,
-        )
+def _envelope_hash(member: Member) -> bytes:
+    return wire.sha256(member.envelope)
 
-    def encode(self) -> bytes:
-        """Encode the GeneralizedTransactionSet: a classic phase, then a Soroban one."""
-        classic = wire.array(t.envelope for t in self.classic)
-        component = wire.u32(0) + wire.optional(wire.i64(self.fees.classic)) + classic
-        cluster = wire.array(t.envelope for t in self.soroban)
-        fee = wire.i64(self.fees.soroban) if self.soroban else None
-        stages = [wire.array((cluster,))] if self.soroban else []
-        phases = (
-            wire.u32(0) + wire.array((component,) if self.classic else ()),
-            wire.u32(1) + wire.optional(fee) + wire.array(stages),
-        )
-        return wire.u32(1) + self.previous_hash + wire.array(phases)
 
-    @cached_property
-    def hash(self) -> bytes:
-        """The SHA-256 of the encoded set."""
-        return wire.sha256(self.encode())
+class TransactionSet:
+    """The transactions of one ledger, in any order, and its hash.
+
+    Arguments: `previous_hash`, of the ledger before; `fees`, what their operations pay at most.
+    """
+
+    def __init__(
+        self, previous_hash: bytes, transactions: Sequence[Transaction], fees: BaseFees
+    ) -> None:
+        self.previous_hash = previous_hash
+        self.fees = fees
+        self.hash = wire.sha256(encode_set(previous_hash, transactions, fees))
+        self._transactions = transactions
 
     def in_order(self) -> list[Transaction]:
         """List the transactions as they are applied.
@@ -81,18 +86,15 @@ class TransactionSet:
         Classic ones come first; within a kind the order is that of the envelopes' hashes mixed with
         the set's, so that nobody can choose a place.
         """
-        if len(self.classic) + len(self.soroban) == 1:
-            return [*self.classic, *self.soroban]
+        if len(self._transactions) == 1:
+            return list(self._transactions)
         mask = int.from_bytes(self.hash, "big")
 
-        def place(transaction: Transaction) -> int:
-            return int.from_bytes(_envelope_hash(transaction), "big") ^ mask
+        def place(transaction: Transaction) -> tuple[bool, int]:
+            own = int.from_bytes(_envelope_hash(transaction), "big")
+            return transaction.is_soroban, own ^ mask
 
-        return sorted(self.classic, key=place) + sorted(self.soroban, key=place)
-
-
-def _envelope_hash(transaction: Transaction) -> bytes:
-    return wire.sha256(transaction.envelope)
+        return sorted(self._transactions, key=place)
 
 
 class Room:
@@ -130,11 +132,11 @@ class Room:
 def _needed(transaction: Transaction) -> Sequence[int]:
     data = transaction.soroban
     if data is None:
-        return [len(transaction.operations)]
+        return [transaction.charged_operations]
     return LedgerLimits(
-        transactions=1,
+        transactions=transaction.charged_operations,
         instructions=data.instructions,
-        transaction_bytes=len(transaction.envelope),
+        transaction_bytes=transaction.size,
         disk_read_entries=disk_read_entries(transaction, data),
         disk_read_bytes=data.disk_read_bytes,
         write_entries=len(data.read_write),
@@ -144,7 +146,7 @@ def _needed(transaction: Transaction) -> Sequence[int]:
 
 def bid(transaction: Transaction) -> Fraction:
     """Return what the transaction bids for each operation, in stroops."""
-    return Fraction(transaction.inclusion_fee, len(transaction.operations))
+    return Fraction(transaction.inclusion_fee, transaction.charged_operations)
 
 
 def choose(waiting: Iterable[Transaction], empty: Room) -> tuple[list[Transaction], BaseFees]:
