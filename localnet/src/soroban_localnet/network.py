@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections import deque
@@ -150,10 +151,11 @@ class LocalNetwork:
 
     def _load(self, state: State, settings: NetworkSettings | None) -> NetworkSettings:
         """Take entries and ledgers over; return the settings among the entries."""
-        for key, entry in state.entries():
-            self._ledger.put(key, entry)
-        for ledger in state.ledgers():
-            self._history.add(ledger)
+        with _collector_off():  # it would look through all that is loaded again and again
+            for key, entry in state.entries():
+                self._ledger.put(key, entry)
+            for ledger in state.ledgers():
+                self._history.add(ledger)
         kept = [
             (key, e.xdr) for key, e in self._ledger if wire.key_type(key) == wire.CONFIG_SETTING
         ]
@@ -488,6 +490,17 @@ class LocalNetwork:
 
     def __repr__(self) -> str:
         return f"<LocalNetwork {self.passphrase!r} at ledger {self.latest_ledger}>"
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _key_of(entry: bytes) -> bytes:
