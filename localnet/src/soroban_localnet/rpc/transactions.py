@@ -70,6 +70,7 @@ def simulate_transaction(network: LocalNetwork, params: SimulateTransaction) -> 
     try:
         transaction = _parse(network, params.transaction)
         with network.lock:
+            network.prepare(transaction)
             answer = simulate(
                 transaction,
                 network.current_scene(),
