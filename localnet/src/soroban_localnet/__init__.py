@@ -1,4 +1,11 @@
-"""A Soroban network inside Python: stellar's own host, a ledger, and the RPC methods."""
+"""A Soroban network inside Python: stellar's own host, a ledger, and the RPC methods.
+
+`LocalNetwork` and what belongs to it are imported when they are first named, so that the command
+line and the pytest plugin can load this package in no time.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from soroban_localnet.errors import (
     FundingFailed,
@@ -9,7 +16,9 @@ from soroban_localnet.errors import (
     SettingsError,
     UnknownSnapshot,
 )
-from soroban_localnet.network import STANDALONE, LocalNetwork
+
+if TYPE_CHECKING:
+    from soroban_localnet.network import STANDALONE, LocalNetwork
 
 __all__ = [
     "STANDALONE",
@@ -22,3 +31,11 @@ __all__ = [
     "SettingsError",
     "UnknownSnapshot",
 ]
+
+_WHERE = {"STANDALONE": "network", "LocalNetwork": "network"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
