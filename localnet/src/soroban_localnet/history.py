@@ -1,11 +1,13 @@
-"""What happened: closed ledgers, and the transactions in them, newest kept for a window.
+"""What happened: closed ledgers, their transactions and their events, for a window of ledgers.
 
-Memory is bounded: what is older than the retention window is dropped.
+Memory is bounded: no more ledgers are kept than the window holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from struct import Struct
 
 import attrs
@@ -13,6 +15,15 @@ import attrs
 from soroban_localnet import wire
 from soroban_localnet.apply import Applied
 from soroban_localnet.envelope import Transaction
+from soroban_localnet.events import (
+    Event,
+    EventIndex,
+    EventPlace,
+    Term,
+    drop_from,
+    drop_to,
+    in_order,
+)
 from soroban_localnet.scene import BASE_FEE, BASE_RESERVE
 from soroban_localnet.settings import PROTOCOL
 
@@ -76,6 +87,16 @@ class ClosedLedger:
     header: bytes
     hash: bytes
     records: tuple[Record, ...] = ()
+    events: tuple[Event, ...] = attrs.field(
+        init=False,
+        repr=False,
+        default=attrs.Factory(lambda ledger: in_order(ledger.records), takes_self=True),
+    )
+
+    @property
+    def history_entry(self) -> bytes:
+        """The LedgerHeaderHistoryEntry: the header with its hash."""
+        return self.hash + self.header + wire.ABSENT
 
     def meta(self) -> bytes:
         """Encode the LedgerCloseMeta of the ledger."""
@@ -83,7 +104,7 @@ class ClosedLedger:
             (
                 wire.u32(2),
                 wire.ABSENT,
-                self.hash + self.header + wire.ABSENT,
+                self.history_entry,
                 _transaction_set(self.header[4:36], self.records),
                 wire.array(_result_meta(record) for record in self.records),
                 wire.ABSENT,  # no upgrades
@@ -95,9 +116,9 @@ class ClosedLedger:
 
 
 def _transaction_set(previous_hash: bytes, records: Sequence[Record]) -> bytes:
-    """Encode the GeneralizedTransactionSet: classic transactions, then Soroban ones."""
-    classic = [r.envelope for r in records if not r.is_soroban]
-    soroban = [r.envelope for r in records if r.is_soroban]
+    """Encode the GeneralizedTransactionSet: classic transactions, then Soroban ones, by hash."""
+    classic = _by_hash(r.envelope for r in records if not r.is_soroban)
+    soroban = _by_hash(r.envelope for r in records if r.is_soroban)
     fee = wire.optional(wire.i64(BASE_FEE))
     component = wire.u32(0) + fee + wire.array(classic)
     stages = [wire.array((wire.array(soroban),))] if soroban else []
@@ -106,6 +127,10 @@ def _transaction_set(previous_hash: bytes, records: Sequence[Record]) -> bytes:
         wire.u32(1) + fee + wire.array(stages),
     )
     return wire.u32(1) + previous_hash + wire.array(phases)
+
+
+def _by_hash(envelopes: Iterable[bytes]) -> list[bytes]:
+    return sorted(envelopes, key=wire.sha256)
 
 
 def _result_meta(record: Record) -> bytes:
@@ -147,50 +172,105 @@ def close(
 
 
 class History:
-    """Closed ledgers by sequence and transactions by hash, for a window of ledgers."""
+    """Closed ledgers by sequence, transactions by hash, and an index of the events.
+
+    Ledgers older than `retention` are out of sight. As many ledgers as that are kept, so that a
+    revert finds again what a jump ahead had put out of sight.
+    """
 
     def __init__(self, retention: int) -> None:
         self.retention = retention
         self._ledgers: dict[int, ClosedLedger] = {}
+        self._sequences = array("Q")
+        self._transactions = array("Q")
         self._by_hash: dict[bytes, Record] = {}
+        self._events = EventIndex()
         self.latest: ClosedLedger
 
     @property
     def oldest(self) -> ClosedLedger:
-        """The oldest ledger that is kept."""
-        return next(iter(self._ledgers.values()))
+        """The oldest ledger in sight."""
+        first = max(self.latest.sequence - self.retention + 1, 0)
+        return next(self.ledgers(first))
 
     def add(self, ledger: ClosedLedger) -> None:
-        """Append a ledger and forget what falls out of the window."""
-        self._ledgers[ledger.sequence] = ledger
+        """Append a ledger; forget the first one where there are too many."""
+        sequence = ledger.sequence
+        self._ledgers[sequence] = ledger
+        self._sequences.append(sequence)
         for record in ledger.records:
+            self._transactions.append(sequence << 32 | record.index)
             for transaction_hash in record.hashes:
                 self._by_hash[transaction_hash] = record
+        self._events.add(sequence, ledger.events)
         self.latest = ledger
-        first = ledger.sequence - self.retention + 1
-        while self.oldest.sequence < first:
-            self._forget(self.oldest)
+        if len(self._ledgers) > self.retention:
+            self._forget_first()
 
     def revert(self, ledger: ClosedLedger) -> None:
         """Forget everything after `ledger`."""
         while self._ledgers and self.latest.sequence > ledger.sequence:
             self._forget(self.latest)
-            self.latest = next(reversed(self._ledgers.values()), ledger)
-        self._ledgers[ledger.sequence] = self.latest = ledger
+            drop_from(self._sequences, self.latest.sequence)
+            drop_from(self._transactions, self.latest.sequence << 32)
+            self._events.drop_last(self.latest.sequence, self.latest.events)
+            if self._ledgers:
+                self.latest = self._ledgers[self._sequences[-1]]
+        if not self._ledgers:
+            self.add(ledger)
+
+    @property
+    def _first_place(self) -> int:
+        """Where the sequences of kept ledgers begin: those before are yet to be dropped."""
+        return len(self._sequences) - len(self._ledgers)
+
+    def _forget_first(self) -> None:
+        ledger = self._ledgers[self._sequences[self._first_place]]
+        self._forget(ledger)
+        drop_to(self._sequences, ledger.sequence)
+        drop_to(self._transactions, (ledger.sequence + 1) << 32)
+        self._events.drop_first(ledger.sequence, ledger.events)
 
     def _forget(self, ledger: ClosedLedger) -> None:
         del self._ledgers[ledger.sequence]
         for record in ledger.records:
             for transaction_hash in record.hashes:
-                self._by_hash.pop(transaction_hash, None)
+                if self._by_hash.get(transaction_hash) is record:
+                    del self._by_hash[transaction_hash]
 
     def find(self, transaction_hash: bytes) -> Record | None:
-        """Return the transaction, or None where it is unknown or too old."""
-        return self._by_hash.get(transaction_hash)
+        """Return the transaction, or None where it is unknown or out of sight."""
+        record = self._by_hash.get(transaction_hash)
+        return record if record and record.ledger >= self.oldest.sequence else None
 
-    def records(self, first: int, last: int) -> Iterator[Record]:
-        """Yield the transactions of the ledgers from `first` to `last`, in their order."""
-        for sequence in range(max(first, self.oldest.sequence), last + 1):
-            ledger = self._ledgers.get(sequence)
-            if ledger is not None:
-                yield from ledger.records
+    def ledgers(self, first: int) -> Iterator[ClosedLedger]:
+        """Yield the ledgers from the sequence `first`, oldest first."""
+        start = bisect_left(self._sequences, first, self._first_place)
+        for place in range(start, len(self._sequences)):
+            yield self._ledgers[self._sequences[place]]
+
+    def transactions(self, first: int, index: int = 1) -> Iterator[Record]:
+        """Yield the transactions from the ledger `first`, there from `index`, oldest first."""
+        start = bisect_left(self._transactions, first << 32 | index)
+        for place in range(start, len(self._transactions)):
+            position = self._transactions[place]
+            yield self._ledgers[position >> 32].records[(position & 0xFFFFFFFF) - 1]
+
+    def events(
+        self,
+        alternatives: Iterable[Collection[Term]],
+        first: int,
+        end: int,
+        after: EventPlace | None = None,
+    ) -> Iterator[Event]:
+        """Yield the events that may hold all terms of one of the alternatives, oldest first.
+
+        Arguments: `first` and `end`, the sequences of the first ledger and of that after the last;
+        `after`, a place in the first ledger: only events behind it.
+        """
+        start = first << 32
+        ledger = self._ledgers.get(first)
+        if after is not None and ledger is not None:
+            start += bisect_right(ledger.events, after, key=lambda event: event.place)
+        for position in self._events.search(alternatives, start, end << 32):
+            yield self._ledgers[position >> 32].events[position & 0xFFFFFFFF]

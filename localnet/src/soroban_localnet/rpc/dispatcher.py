@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from soroban_localnet.errors import HostCrashed
-from soroban_localnet.rpc import entries, ledgers, status, transactions
+from soroban_localnet.rpc import entries, events, fee_stats, ledgers, status, transactions
 from soroban_localnet.rpc.errors import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -22,6 +22,8 @@ from soroban_localnet.rpc.parameters import Formatted, NoParameters
 if TYPE_CHECKING:
     from soroban_localnet.network import LocalNetwork
 
+MAX_BATCH = 100
+
 Method = tuple[type[Struct], Callable[["LocalNetwork", Any], dict[str, Any]]]
 """The type of a method's parameters, and the function of network and parameters."""
 
@@ -29,7 +31,9 @@ METHODS: dict[str, Method] = {
     "getHealth": (NoParameters, status.get_health),
     "getNetwork": (NoParameters, status.get_network),
     "getVersionInfo": (NoParameters, status.get_version_info),
+    "getFeeStats": (NoParameters, fee_stats.get_fee_stats),
     "getLatestLedger": (NoParameters, ledgers.get_latest_ledger),
+    "getLedgers": (ledgers.GetLedgers, ledgers.get_ledgers),
     "getLedgerEntries": (entries.GetLedgerEntries, entries.get_ledger_entries),
     "simulateTransaction": (
         transactions.SimulateTransaction,
@@ -37,6 +41,8 @@ METHODS: dict[str, Method] = {
     ),
     "sendTransaction": (transactions.SendTransaction, transactions.send_transaction),
     "getTransaction": (transactions.GetTransaction, transactions.get_transaction),
+    "getTransactions": (transactions.GetTransactions, transactions.get_transactions),
+    "getEvents": (events.GetEvents, events.get_events),
 }
 
 
@@ -56,9 +62,25 @@ class Dispatcher:
         """The names of the methods."""
         return tuple(self._methods)
 
-    def answer(self, request: Any) -> dict[str, Any]:
-        """Answer one JSON-RPC request, which is JSON already decoded. Never raises."""
+    def answer(self, document: Any) -> Any:
+        """Answer a JSON-RPC request, or several in a list, which is JSON already decoded.
+
+        Returns a list for a list, and None where there is nothing to answer: a request without an
+        id is a notification. Never raises.
+        """
+        if not isinstance(document, list):
+            return self._answer(document)
+        if not document:
+            return RpcError(INVALID_REQUEST, "empty request batch").answer(None)
+        if len(document) > MAX_BATCH:
+            message = f"a batch of {len(document)} requests: at most {MAX_BATCH} are answered"
+            return RpcError(INVALID_REQUEST, message).answer(None)
+        answers = [self._answer(request) for request in document]
+        return [answer for answer in answers if answer is not None] or None
+
+    def _answer(self, request: Any) -> dict[str, Any] | None:
         identity: Any = None
+        notification = False
         try:
             if not isinstance(request, dict):
                 raise RpcError(INVALID_REQUEST, "a request is an object")
@@ -71,11 +93,11 @@ class Dispatcher:
             method = request.get("method")
             if not isinstance(method, str):
                 raise RpcError(INVALID_REQUEST, "method: a string")
+            notification = "id" not in request
             result = self.call(method, request.get("params"))
         except RpcError as error:
-            problem = {"code": error.code, "message": error.message}
-            return {"jsonrpc": "2.0", "id": identity, "error": problem}
-        return {"jsonrpc": "2.0", "id": identity, "result": result}
+            return None if notification else error.answer(identity)
+        return None if notification else {"jsonrpc": "2.0", "id": identity, "result": result}
 
     def call(self, method: str, params: Any) -> dict[str, Any]:
         """Call a method by name. Raises RpcError."""

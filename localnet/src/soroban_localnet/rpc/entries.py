@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import wire
 from soroban_localnet.rpc.errors import INVALID_PARAMS, RpcError
-from soroban_localnet.rpc.parameters import Formatted
+from soroban_localnet.rpc.parameters import Formatted, decode_xdr
 
 if TYPE_CHECKING:
     from soroban_localnet.network import LocalNetwork
@@ -53,11 +52,8 @@ def get_ledger_entries(network: LocalNetwork, params: GetLedgerEntries) -> dict[
 
 def _ledger_key(text: str, index: int) -> bytes:
     try:
-        data = b64decode(text, validate=True)
-        key = stellar_xdr.LedgerKey.from_xdr_bytes(data)
-        if key.to_xdr_bytes() != data:  # the decoder lets wrong padding and flags pass
-            raise ValueError("not canonical")
-    except Exception as error:  # the decoder raises whatever Python raises on bad input
+        data, key = decode_xdr(text, stellar_xdr.LedgerKey)
+    except ValueError as error:
         message = f"cannot unmarshal key value {text} at index {index}"
         raise RpcError(INVALID_PARAMS, message) from error
     if key.type == stellar_xdr.LedgerEntryType.TTL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from soroban_localnet.rpc.parameters import NoParameters
@@ -17,8 +18,9 @@ def get_health(network: LocalNetwork, params: NoParameters) -> dict[str, Any]:
     return {
         "status": "healthy",
         "latestLedger": history.latest.sequence,
-        "latestLedgerCloseTime": history.latest.close_time,
+        "latestLedgerCloseTime": str(history.latest.close_time),
         "oldestLedger": history.oldest.sequence,
+        "oldestLedgerCloseTime": str(history.oldest.close_time),
         "ledgerRetentionWindow": history.retention,
     }
 
@@ -35,9 +37,12 @@ def get_network(network: LocalNetwork, params: NoParameters) -> dict[str, Any]:
 
 
 def get_version_info(network: LocalNetwork, params: NoParameters) -> dict[str, Any]:
-    """Name this package and its host in the places of stellar-rpc and stellar-core."""
+    """Name this package and its host in the places of stellar-rpc and stellar-core.
+
+    The version is a semantic one whose first number is the protocol's, as that of stellar-rpc.
+    """
     return {
-        "version": "soroban-localnet",
+        "version": f"{PROTOCOL.host}-soroban-localnet.{version('soroban-localnet')}",
         "commitHash": "",
         "buildTimestamp": "",
         "captiveCoreVersion": f"soroban-env-host {PROTOCOL.host}",
