@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stellar_sdk import StrKey
 
 from soroban_localnet import control as control_methods
-from soroban_localnet.errors import FundingFailed
+from soroban_localnet.errors import FundingFailed, LocalnetError
 from soroban_localnet.network import LocalNetwork
 from soroban_localnet.rpc import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, Dispatcher, RpcError
 
@@ -109,7 +109,9 @@ class _Guard:
             return f"Host {host!r} is not a name of this machine; use localhost or 127.0.0.1"
         allowed = origin in self._origins or "*" in self._origins
         if origin and not allowed:
-            return f"pages of {origin!r} get nothing here; start with --cors {origin} to let them in"
+            return (
+                f"pages of {origin!r} get nothing here; start with --cors {origin} to let them in"
+            )
         if not origin and site in ("cross-site", "same-site"):
             return "pages of other origins get nothing here"
         return None
@@ -149,6 +151,9 @@ class _Door:
         except TimeoutError:
             message = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
             response = _refusal(408, message, connection="close")
+        except LocalnetError as error:
+            _log.error("%s", error)
+            response = _refusal(500, str(error), INTERNAL_ERROR)
         except Exception as error:
             what = f"{type(error).__name__}: {' '.join(str(error).split())}"
             _log.exception("a fault of soroban-localnet: %s", what)
@@ -166,7 +171,9 @@ class _Door:
             if method in ("GET", "POST"):
                 return await self._friendbot(request)
         else:
-            return _refusal(404, f"nothing is at {path}; JSON-RPC is at / and friendbot at /friendbot")
+            return _refusal(
+                404, f"nothing is at {path}; JSON-RPC is at / and friendbot at /friendbot"
+            )
         return _refusal(405, f"{method} is not served at {path}", allow="GET, HEAD, POST")
 
     # -- JSON-RPC --------------------------------------------------------------------------
