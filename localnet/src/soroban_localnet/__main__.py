@@ -24,7 +24,7 @@ def main() -> None:
     try:
         from soroban_localnet import command  # noqa: PLC0415 - after the signals
 
-        code = command.run()
+        code = command.run(sys.argv[1:])
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.partition(".")[0] not in _SERVE_EXTRA:
             raise

@@ -14,8 +14,6 @@ from stellar_sdk.sep.mnemonic import StellarMnemonic
 from soroban_localnet import wire
 from soroban_localnet.network import LocalNetwork
 
-DEFAULT_SEED = "soroban-localnet"
-
 _PHRASE_BYTES = 16  # twelve words
 
 
@@ -35,8 +33,13 @@ class DevelopmentAccounts:
         keys = (words.derive(secret, index) for index in range(count))
         return cls(phrase, tuple(Keypair.from_raw_ed25519_seed(key) for key in keys))
 
+    @property
+    def ledger_keys(self) -> list[bytes]:
+        """The LedgerKeys of the accounts."""
+        return [wire.account_key(key.raw_public_key()) for key in self.keys]
+
     def fund(self, network: LocalNetwork) -> None:
         """Create those accounts that the network does not have. Raises FundingFailed."""
-        for key in self.keys:
-            if network.lookup(wire.account_key(key.raw_public_key())) is None:
+        for key, ledger_key in zip(self.keys, self.ledger_keys, strict=True):
+            if network.lookup(ledger_key) is None:
                 network.fund(key.public_key)

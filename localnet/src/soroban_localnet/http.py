@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
@@ -105,7 +106,7 @@ class _Guard:
             await _refusal(403, reason)(scope, receive, send)
 
     def _reason(self, host: str, origin: str, site: str) -> str | None:
-        if host and not self._any_host and not is_loopback(_hostname(host)):
+        if host and not self._any_host and not _names_this_machine(host):
             return f"Host {host!r} is not a name of this machine; use localhost or 127.0.0.1"
         allowed = origin in self._origins or "*" in self._origins
         if origin and not allowed:
@@ -117,11 +118,12 @@ class _Guard:
         return None
 
 
-def _hostname(host: str) -> str:
+@lru_cache(maxsize=64)
+def _names_this_machine(host: str) -> bool:
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:
-        return ""
+        return False
 
 
 def is_loopback(name: str) -> bool:
