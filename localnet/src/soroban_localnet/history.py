@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from struct import Struct
 
 import attrs
@@ -24,8 +24,9 @@ from soroban_localnet.events import (
     drop_to,
     in_order,
 )
-from soroban_localnet.scene import BASE_FEE, BASE_RESERVE
+from soroban_localnet.scene import BASE_FEE, BASE_RESERVE, MAX_CLASSIC_OPERATIONS
 from soroban_localnet.settings import PROTOCOL
+from soroban_localnet.transaction_set import BaseFees, TransactionSet, encode_set
 
 # A real RPC node keeps seven days of ledgers.
 RETENTION_LEDGERS = 120_960
@@ -58,7 +59,7 @@ class Record:
         """Record a transaction that was applied."""
         return cls(
             envelope=transaction.envelope,
-            hashes=(transaction.hash,),
+            hashes=transaction.hashes,
             is_soroban=transaction.is_soroban,
             operations=len(transaction.operations),
             applied=applied,
@@ -80,13 +81,19 @@ class Record:
 
 @attrs.frozen(slots=True)
 class ClosedLedger:
-    """A ledger that is closed: its header and the hash of it. `close_time` in seconds."""
+    """A ledger that is closed: its header and the hash of it.
+
+    `close_time` in seconds; `fee_pool`, all fees that were ever paid, in stroops. `records` are in
+    the order in which the transactions were applied.
+    """
 
     sequence: int
     close_time: int
     header: bytes
     hash: bytes
-    records: tuple[Record, ...] = ()
+    fee_pool: int
+    records: tuple[Record, ...]
+    base_fees: BaseFees
     events: tuple[Event, ...] = attrs.field(
         init=False,
         repr=False,
@@ -105,7 +112,7 @@ class ClosedLedger:
                 wire.u32(2),
                 wire.ABSENT,
                 self.history_entry,
-                _transaction_set(self.header[4:36], self.records),
+                encode_set(self.header[4:36], self.records, self.base_fees),
                 wire.array(_result_meta(record) for record in self.records),
                 wire.ABSENT,  # no upgrades
                 wire.ABSENT,  # no consensus messages
@@ -113,24 +120,6 @@ class ClosedLedger:
                 wire.ABSENT,  # nothing is evicted: expired temporary entries stay, unseen
             )
         )
-
-
-def _transaction_set(previous_hash: bytes, records: Sequence[Record]) -> bytes:
-    """Encode the GeneralizedTransactionSet: classic transactions, then Soroban ones, by hash."""
-    classic = _by_hash(r.envelope for r in records if not r.is_soroban)
-    soroban = _by_hash(r.envelope for r in records if r.is_soroban)
-    fee = wire.optional(wire.i64(BASE_FEE))
-    component = wire.u32(0) + fee + wire.array(classic)
-    stages = [wire.array((wire.array(soroban),))] if soroban else []
-    phases = (
-        wire.u32(0) + wire.array((component,) if classic else ()),
-        wire.u32(1) + fee + wire.array(stages),
-    )
-    return wire.u32(1) + previous_hash + wire.array(phases)
-
-
-def _by_hash(envelopes: Iterable[bytes]) -> list[bytes]:
-    return sorted(envelopes, key=wire.sha256)
 
 
 def _result_meta(record: Record) -> bytes:
@@ -147,28 +136,53 @@ def _result_meta(record: Record) -> bytes:
 
 
 def close(
-    previous: ClosedLedger | None, sequence: int, close_time: int, records: tuple[Record, ...]
+    previous: ClosedLedger | None,
+    sequence: int,
+    close_time: int,
+    records: tuple[Record, ...],
+    transactions: TransactionSet,
 ) -> ClosedLedger:
-    """Close a ledger on top of the previous one: each header holds the hash of the one before."""
-    previous_hash = bytes(32) if previous is None else previous.hash
-    set_hash = wire.sha256(_transaction_set(previous_hash, records))
+    """Close a ledger on top of the previous one: each header holds the hash of the one before.
+
+    Arguments: `records`, in the order in which they were applied; `transactions`, the set of them.
+    """
+    fee_pool = sum(record.applied.fee_charged for record in records)
+    if previous is not None:
+        fee_pool += previous.fee_pool
     results = wire.array(r.hash + r.applied.result for r in records)
     header = b"".join(
         (
             wire.u32(PROTOCOL.version),
-            previous_hash,
-            set_hash,
+            transactions.previous_hash,
+            transactions.hash,
             wire.u64(close_time),
             wire.ABSENT,  # no upgrades
             wire.ABSENT,  # a basic value, without the proposer's signature
             wire.sha256(results),
             bytes(32),  # there are no buckets
-            _TAIL.pack(sequence, TOTAL_COINS, 0, 0, 0, BASE_FEE, BASE_RESERVE, 100),
+            _TAIL.pack(
+                sequence,
+                TOTAL_COINS,
+                fee_pool,
+                0,  # no inflation
+                0,  # no identifiers were given away
+                BASE_FEE,
+                BASE_RESERVE,
+                MAX_CLASSIC_OPERATIONS,
+            ),
             bytes(128),
             wire.ABSENT,
         )
     )
-    return ClosedLedger(sequence, close_time, header, wire.sha256(header), records)
+    ledger_hash = wire.sha256(header)
+    return ClosedLedger(
+        sequence, close_time, header, ledger_hash, fee_pool, records, transactions.fees
+    )
+
+
+def first_ledger(sequence: int, close_time: int) -> ClosedLedger:
+    """Close a ledger that is the first here, without transactions."""
+    return close(None, sequence, close_time, (), TransactionSet(bytes(32), (), BaseFees()))
 
 
 class History:

@@ -8,7 +8,9 @@ CAP-40 (signed payloads).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
+import attrs
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
@@ -17,6 +19,7 @@ from soroban_localnet.account import MASTER_WEIGHT, Account
 
 _ED25519, _PRE_AUTH_TX, _HASH_X, _SIGNED_PAYLOAD = (wire.u32(kind) for kind in range(4))
 _MAX_WEIGHT = 255
+MAX_SIGNERS = 20
 
 Signer = tuple[bytes, int]  # SignerKey XDR, weight
 
@@ -38,8 +41,34 @@ def signers_of(account: Account) -> list[Signer]:
     return own + list(account.signers)
 
 
+def with_full_signer(account: Account, public_key: bytes, base_reserve: int) -> Account:
+    """Return the account with one more signer, whose weight is enough for anything.
+
+    The reserve for it (`base_reserve`, in stroops) is added to the balance, so what the account can
+    spend stays the same. Where there is no room for one more signer, the last one gives way.
+    """
+    sponsors = account.signer_sponsors or (None,) * len(account.signers)
+    held = list(zip(account.signers, sponsors, strict=True))
+    if len(held) < MAX_SIGNERS:
+        balance, subentries = account.balance + base_reserve, account.subentries + 1
+        account = attrs.evolve(account, balance=balance, subentries=subentries)
+    else:
+        held.pop()
+    held.append(((ed25519_signer(public_key), _MAX_WEIGHT), None))
+    held.sort(key=lambda item: item[0][0])
+    return attrs.evolve(
+        account,
+        signers=tuple(signer for signer, _ in held),
+        signer_sponsors=tuple(sponsor for _, sponsor in held) if account.signer_sponsors else (),
+    )
+
+
+@lru_cache(maxsize=4096)
 def verify(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    """Tell whether `signature` is that of `public_key` over `message`."""
+    """Tell whether `signature` is that of `public_key` over `message`.
+
+    Answers are kept for a while: a transaction is checked when it comes and again at its turn.
+    """
     if len(signature) != 64:
         return False
     try:

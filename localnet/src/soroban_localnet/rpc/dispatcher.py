@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
-from soroban_localnet.errors import HostCrashed
+from soroban_localnet.errors import FileError, ForkError, HostCrashed
 from soroban_localnet.rpc import entries, events, fee_stats, ledgers, status, transactions
 from soroban_localnet.rpc.errors import (
     INTERNAL_ERROR,
@@ -44,6 +45,10 @@ METHODS: dict[str, Method] = {
     "getTransactions": (transactions.GetTransactions, transactions.get_transactions),
     "getEvents": (events.GetEvents, events.get_events),
 }
+
+
+UNLOCKED = ("simulateTransaction", "sendTransaction")
+"""Methods that take the network's lock themselves, after they have read an envelope."""
 
 
 class Dispatcher:
@@ -115,8 +120,9 @@ class Dispatcher:
             raise RpcError(INVALID_PARAMS, str(error)) from error
         if isinstance(decoded, Formatted) and decoded.xdr_format not in (None, "", "base64"):
             raise RpcError(INVALID_PARAMS, "xdrFormat: only base64 is served here; leave it out")
-        with self._network.lock:
+        lock = nullcontext() if method in UNLOCKED else self._network.lock
+        with lock:
             try:
                 return function(self._network, decoded)
-            except HostCrashed as crash:
-                raise RpcError(INTERNAL_ERROR, str(crash)) from crash
+            except (HostCrashed, ForkError, FileError) as failure:
+                raise RpcError(INTERNAL_ERROR, str(failure)) from failure

@@ -30,19 +30,19 @@ def get_ledger_entries(network: LocalNetwork, params: GetLedgerEntries) -> dict[
             INVALID_PARAMS, f"key count ({count}) exceeds maximum supported ({MAX_KEYS})"
         )
     entries = []
-    for index, text in enumerate(params.keys):
-        key = _ledger_key(text, index)
-        entry = network.lookup(key)
+    keys = [_ledger_key(text, index) for index, text in enumerate(params.keys)]
+    for text, key, entry in zip(params.keys, keys, network.lookup(*keys), strict=True):
         if entry is None:
             continue
         live = entry.is_live(network.latest_ledger)
         if not live and wire.is_temporary(key):
             continue
+        extension = entry.extension
         item: dict[str, Any] = {
             "key": text,
-            "xdr": wire.base64(wire.entry_data(entry.xdr)),
+            "xdr": wire.base64(entry.xdr[4 : -len(extension)]),
             "lastModifiedLedgerSeq": wire.last_modified(entry.xdr),
-            "extXdr": wire.base64(wire.ABSENT),
+            "extXdr": wire.base64(extension),
         }
         if entry.live_until is not None:
             item["liveUntilLedgerSeq"] = entry.live_until if live else 0

@@ -14,7 +14,7 @@ from soroban_localnet import wire
 from soroban_localnet.envelope import Transaction, parse
 from soroban_localnet.errors import MalformedEnvelope
 from soroban_localnet.events import AFTER_LAST
-from soroban_localnet.results import Invalid, transaction_result
+from soroban_localnet.results import Invalid
 from soroban_localnet.rpc.cursors import TOIDS, integer, toid
 from soroban_localnet.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from soroban_localnet.rpc.parameters import Formatted, Paged
@@ -68,41 +68,46 @@ def simulate_transaction(network: LocalNetwork, params: SimulateTransaction) -> 
     if not 0 <= leeway < 2**32:
         raise RpcError(INVALID_PARAMS, "resourceConfig.instructionLeeway: 0 to 4294967295")
     try:
-        answer = simulate(
-            _parse(network, params.transaction),
-            network.current_scene(),
-            auth_mode=params.auth_mode,
-            upgraded_auth=bool(params.use_upgraded_auth),
-            instruction_leeway=leeway,
-        )
+        transaction = _parse(network, params.transaction)
+        with network.lock:
+            network.prepare(transaction)
+            answer = simulate(
+                transaction,
+                network.current_scene(),
+                auth_mode=params.auth_mode,
+                upgraded_auth=bool(params.use_upgraded_auth),
+                instruction_leeway=leeway,
+            )
+            return {**answer, "latestLedger": network.latest_ledger}
     except MalformedEnvelope:
         return {"error": "Could not unmarshal transaction", "latestLedger": 0}
     except Unsimulatable as reason:
         return {"error": str(reason), "latestLedger": 0}
-    return {**answer, "latestLedger": network.latest_ledger}
 
 
 def send_transaction(network: LocalNetwork, params: SendTransaction) -> dict[str, Any]:
-    """Put a transaction into a ledger, or say why it may not enter."""
+    """Put a transaction into a ledger, or say why it may not enter.
+
+    `latestLedger` is the latest one from before: the transaction is in none up to that.
+    """
     try:
         transaction = _parse(network, params.transaction)
     except MalformedEnvelope as error:
         raise RpcError(INVALID_PARAMS, "invalid_xdr", error.reason) from error
-    answer: dict[str, Any] = {"hash": transaction.hash.hex()}
-    if network.history.find(transaction.hash) is not None:
-        answer["status"] = "DUPLICATE"
+    latest = network.history.latest
+    answer: dict[str, Any] = {
+        "hash": transaction.hash.hex(),
+        "latestLedger": latest.sequence,
+        "latestLedgerCloseTime": str(latest.close_time),
+    }
+    verdict = network.send(transaction)
+    if isinstance(verdict, Invalid):
+        answer["status"] = "ERROR"
+        answer["errorResultXdr"] = wire.base64(verdict.result)
+        if verdict.diagnostics:
+            answer["diagnosticEventsXdr"] = [wire.base64(e) for e in verdict.diagnostics]
     else:
-        sent = network.submit(transaction)
-        if isinstance(sent, Invalid):
-            answer["status"] = "ERROR"
-            refused = transaction_result(0, sent.code, sent.operations)
-            answer["errorResultXdr"] = wire.base64(refused)
-            if sent.diagnostics:
-                answer["diagnosticEventsXdr"] = [wire.base64(e) for e in sent.diagnostics]
-        else:
-            answer["status"] = "PENDING"
-    answer["latestLedger"] = network.latest_ledger
-    answer["latestLedgerCloseTime"] = str(network.close_time)
+        answer["status"] = verdict.value
     return answer
 
 
