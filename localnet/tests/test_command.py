@@ -113,7 +113,7 @@ def test_pages_and_control_stay_out_where_nothing_is_said() -> None:
 def test_a_person_reads_everything_at_80_columns() -> None:
     with started("--port", 0, "--cors", "http://localhost:3000") as process:
         assert process.stdout is not None
-        lines = []
+        lines: list[str] = []
         while not lines or "Ctrl-C" not in lines[-1]:
             lines.append(process.stdout.readline().rstrip())
         assert max(map(len, lines)) <= 80

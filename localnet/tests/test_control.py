@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from localnet.tests.contract import Contract, Kind, counter
+from localnet.tests.contract import Contract, Kind, account_key, counter
 from localnet.tests.person import Person
 from localnet.tests.web import call
 from stellar_sdk import Keypair, scval, xdr
@@ -180,6 +180,16 @@ def test_an_account_is_funded_once(network: LocalNetwork, alice: Person) -> None
     assert error["code"] == -32602
     assert alice.id in error["message"]
     assert alice.balance == balance
+
+
+def test_the_account_that_funds_others_can_be_missed(
+    network: LocalNetwork, endpoint: Endpoint
+) -> None:
+    root = Keypair.from_raw_ed25519_seed(network.network_id)
+    key = base64(account_key(root.public_key))
+    assert "latestLedger" in call(endpoint.url, "localnet_removeEntry", {"key": key})
+    funded = call(endpoint.url, "localnet_fund", {"address": Keypair.random().public_key})
+    assert "the account that funds others is gone" in funded["message"]
 
 
 def test_time_ends_where_calendars_do(network: LocalNetwork) -> None:

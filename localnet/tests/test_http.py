@@ -162,6 +162,18 @@ def test_friendbot_funds_an_account_once(
     assert server.load_account(address).sequence == latest << 32
 
 
+def test_friendbot_pays_an_account_that_has_less(
+    network: LocalNetwork, endpoint: Endpoint, alice: Person, bob: Person
+) -> None:
+    alice.send(Payment(bob.id, Asset.native(), "9000"))
+    before, latest = alice.balance, network.latest_ledger
+    assert fetch(f"{endpoint.friendbot_url}?addr={alice.id}").status == 200
+    assert alice.balance == before + 10_000 * 10**7
+    assert network.latest_ledger == latest + 1
+    assert fetch(f"{endpoint.friendbot_url}?addr={alice.id}").status == 400
+    assert network.latest_ledger == latest + 1
+
+
 def test_friendbot_takes_the_address_in_a_form_too(
     endpoint: Endpoint, server: SorobanServer
 ) -> None:

@@ -33,13 +33,9 @@ class DevelopmentAccounts:
         keys = (words.derive(secret, index) for index in range(count))
         return cls(phrase, tuple(Keypair.from_raw_ed25519_seed(key) for key in keys))
 
-    @property
-    def ledger_keys(self) -> list[bytes]:
-        """The LedgerKeys of the accounts."""
-        return [wire.account_key(key.raw_public_key()) for key in self.keys]
-
     def fund(self, network: LocalNetwork) -> None:
         """Create those accounts that the network does not have. Raises FundingFailed."""
-        for key, ledger_key in zip(self.keys, self.ledger_keys, strict=True):
-            if network.lookup(ledger_key) is None:
+        held = network.lookup(*(wire.account_key(key.raw_public_key()) for key in self.keys))
+        for key, entry in zip(self.keys, held, strict=True):
+            if entry is None:
                 network.fund(key.public_key)

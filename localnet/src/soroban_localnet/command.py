@@ -192,7 +192,7 @@ def serve(options: Options = _DEFAULTS) -> int:
     with ExitStack() as stack:
         fork = _fork(stack, options)
         network = _network(stack, options, fork)
-        development = _development(options, network, fork)
+        development = _development(options, network)
         endpoint = _serve(stack, options, network)
         stopped = _stop_by_signal()
         gc.freeze()
@@ -247,12 +247,10 @@ def _network(stack: ExitStack, options: Options, fork: Fork | None) -> LocalNetw
     return stack.enter_context(network)
 
 
-def _development(options: Options, network: LocalNetwork, fork: Fork | None) -> DevelopmentAccounts:
+def _development(options: Options, network: LocalNetwork) -> DevelopmentAccounts:
     from soroban_localnet.accounts import DevelopmentAccounts  # noqa: PLC0415
 
     development = DevelopmentAccounts.derive(options.seed, options.accounts)
-    if fork is not None:
-        fork.fetch(development.ledger_keys)
     development.fund(network)
     return development
 
