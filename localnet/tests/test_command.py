@@ -11,14 +11,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from localnet.tests.web import call, fetch
 from stellar_sdk import Keypair, SorobanServer
 from stellar_sdk.exceptions import AccountNotFoundException
+from stellar_sdk.soroban_rpc import GetTransactionStatus
 
-from soroban_localnet import command
+from soroban_localnet import LocalNetwork, command
 from soroban_localnet.accounts import DevelopmentAccounts
 from soroban_localnet.network import STANDALONE
 
@@ -105,6 +107,55 @@ def test_pages_and_control_stay_out_where_nothing_is_said() -> None:
         assert call(url, "getNetwork")["passphrase"] == "of a test"
         assert fetch(url, headers={"Origin": "http://page.example"}).status == 403
         assert stop(process, signal.SIGTERM) == (0, "", "")
+
+
+# -- what is kept ----------------------------------------------------------------------------
+
+
+def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
+    arguments = ("--port", 0, "--json", "--accounts", 1, "--state", tmp_path / "state")
+    address = Keypair.random().public_key
+    with started(*arguments) as process:
+        first = json.loads(first_line(process))
+        funded = fetch(f"{first['friendbotUrl']}?addr={address}").document
+        process.kill()
+    with started(*arguments) as process:
+        again = json.loads(first_line(process))
+        with SorobanServer(again["url"]) as server:
+            sent = server.get_transaction(funded["hash"])
+            assert sent.status == GetTransactionStatus.SUCCESS
+            assert server.load_account(address).sequence == sent.ledger << 32
+        assert again["latestLedger"] == sent.ledger  # the development account was there already
+        assert stop(process) == (0, "", "")
+
+
+def test_ledgers_close_at_a_pace() -> None:
+    with started("--port", 0, "--quiet", "--accounts", 0, "--close-time", "0.05") as process:
+        url = first_line(process)
+        seen = {call(url, "getLatestLedger")["sequence"] for _ in range(3)}
+        while len(seen) < 3:
+            seen.add(call(url, "getLatestLedger")["sequence"])
+        assert stop(process) == (0, "", "")
+
+
+def test_a_fork_goes_on_from_another_network_and_then_without_it(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    cache = ("--fork-cache", tmp_path / "cache")
+    own = ("--port", 0, "--json", "--seed", "fork", "--accounts", 1, *cache)
+    address = document["accounts"][0]["address"]
+    before = call(document["url"], "getLatestLedger")["sequence"]
+    for remote in (("--fork", document["url"]), ()):
+        with started(*own, *remote) as process:
+            forked = json.loads(first_line(process))
+            assert forked["latestLedger"] == before + 1  # its development account
+            with SorobanServer(forked["url"]) as server:
+                assert server.load_account(address).sequence > 0
+            code, _, complaints = stop(process)
+        assert code == 0
+        assert "Sign with throw-away keys" in complaints
+        assert ("only what the cache holds" in complaints) == (not remote)
+    assert call(document["url"], "getLatestLedger")["sequence"] == before
 
 
 # -- the screen ------------------------------------------------------------------------------
@@ -261,6 +312,10 @@ def test_a_port_that_is_taken_is_named_in_one_line(capsys: pytest.CaptureFixture
         (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
         (["--host", "a" * 70], "cannot listen"),
         (["--json", "--quiet"], "give one of them"),
+        (["--fork", "http://127.0.0.1:1"], "cannot be reached"),
+        (["--fork", "127.0.0.1:1"], "the http or https URL of a Stellar RPC is needed"),
+        (["--fork-cache", "/no/such/folder/cache"], "/no/such/folder/cache"),
+        (["--state", "/no/such/folder/state"], "/no/such/folder/state"),
         (["--fork", "http://localhost:1", "--passphrase", "p"], "drop --passphrase"),
         (["--fork-cache", "f", "--settings", "s"], "drop --settings"),
     ],
@@ -276,6 +331,20 @@ def test_a_mistake_is_explained_in_one_line(
     assert len(complaint.splitlines()) == 1
     assert complaint.startswith("soroban-localnet: ")
     assert words in complaint
+
+
+def test_a_state_file_of_another_network_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "state"
+    with LocalNetwork("one", state=file) as network:
+        assert command.run(["--state", str(file)]) == 2  # it is in use
+    assert command.run(["--state", str(file), "--passphrase", "another"]) == 2
+    in_use, mismatch = capsys.readouterr().err.splitlines()
+    assert "in use" in in_use
+    assert "another" in mismatch
+    with LocalNetwork("one", state=file) as again:
+        assert again.latest_ledger == network.latest_ledger
 
 
 def test_without_the_extra_it_says_what_to_install() -> None:
