@@ -34,6 +34,11 @@ class Deployed:
         self.server: SorobanServer = self.network.server()
         self.owner = Keypair.random()
         self.network.fund(self.owner.public_key)
+        self.deploy(self.network.passphrase)
+
+    def deploy(self, passphrase: str) -> None:
+        """Upload and create the vault over `server`, as its funded owner."""
+        self.passphrase = passphrase
         self.account: SourceAccount = self.server.load_account(self.owner.public_key)
         uploaded = self._value(
             self.send(lambda b: b.append_upload_contract_wasm_op(wasm.read("v1")))
@@ -50,7 +55,7 @@ class Deployed:
         self, add: Callable[[TransactionBuilder], TransactionBuilder]
     ) -> GetTransactionResponse:
         """Build, simulate, assemble, sign, send and get one transaction."""
-        builder = TransactionBuilder(self.account, self.network.passphrase, base_fee=100)
+        builder = TransactionBuilder(self.account, self.passphrase, base_fee=100)
         built = add(builder).set_timeout(60).build()
         prepared = self.server.prepare_transaction(built)
         prepared.sign(self.owner)

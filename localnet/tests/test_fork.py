@@ -335,8 +335,12 @@ def test_friendbot_pays_from_an_account_that_is_here_only(
     assert source is not None
     key = account_key(Keypair.from_raw_ed25519_public_key(source.uint256).public_key)
     assert remote.entry(key.to_xdr_bytes()) is None
+    before = alice.balance
+    assert before < 10_000 * 10**7
+    forked.fund(alice.id)  # it has less
     with pytest.raises(FundingFailed, match="ALREADY_EXIST"):
         forked.fund(alice.id)
+    assert alice.balance == before
 
 
 def test_a_stand_in_signs_for_an_account_of_the_remote(

@@ -220,21 +220,34 @@ class LocalNetwork:
         return self._dispatcher
 
     def fund(self, account_id: str, stroops: int = STARTING_STROOPS) -> str:
-        """Create an account with a balance, as friendbot does, and return the transaction's hash.
+        """Give an account a balance, as friendbot does, and return the transaction's hash.
 
-        It is in a ledger when this returns, whatever the pace.
-        Arguments: `account_id` (G...); `stroops`, its starting balance.
-        Raises FundingFailed, where the account exists already or the balance is too low.
+        An account that is not there is created; one that has less is paid `stroops`. It is in a
+        ledger when this returns, whatever the pace.
+        Arguments: `account_id` (G...); `stroops`, at least 1 lumen.
+        Raises FundingFailed, and changes nothing, where the account has that much already, or the
+        amount is below the reserve of an account.
         """
+        destination = Keypair.from_public_key(account_id).raw_public_key()
         with self.lock:
+            self.lookup(wire.account_key(destination))
+            held = self._ledger.account(destination)
+            if held is not None and held.balance >= stroops:
+                raise FundingFailed(account_id, "CREATE_ACCOUNT_ALREADY_EXIST")
+            if stroops < 2 * BASE_RESERVE:
+                raise FundingFailed(account_id, "CREATE_ACCOUNT_LOW_RESERVE")
             root = self._ledger.account(self._root.raw_public_key())
-            assert root is not None  # noqa: S101 - the root account is never merged
+            if root is None:
+                raise FundingFailed(account_id, "the account that funds others is gone")
             builder = TransactionBuilder(
                 SourceAccount(self._root.public_key, root.sequence), self.passphrase
             )
-            balance = f"{stroops // 10**7}.{stroops % 10**7:07d}"
-            builder.append_create_account_op(account_id, balance).add_time_bounds(0, 0)
-            built = builder.build()
+            amount = f"{stroops // 10**7}.{stroops % 10**7:07d}"
+            if held is None:
+                builder.append_create_account_op(account_id, amount)
+            else:
+                builder.append_payment_op(account_id, Asset.native(), amount)
+            built = builder.add_time_bounds(0, 0).build()
             built.sign(self._root)
             sent = self._submit(parse(built.to_xdr_object().to_xdr_bytes(), self.network_id))
             if isinstance(sent, Invalid):
@@ -540,6 +553,8 @@ def _key_of(entry: bytes) -> bytes:
 def _reason(record: Record) -> str:
     result = stellar_xdr.TransactionResult.from_xdr_bytes(record.applied.result).result
     for operation in result.results or ():
-        if operation.tr is not None and operation.tr.create_account_result is not None:
-            return operation.tr.create_account_result.code.name
+        if operation.tr is not None:
+            inner = operation.tr.create_account_result or operation.tr.payment_result
+            if inner is not None:
+                return inner.code.name
     return result.code.name

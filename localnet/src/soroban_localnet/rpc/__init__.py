@@ -6,7 +6,7 @@ Source: the JSON-RPC reference of Stellar RPC, and stellar-rpc's own handlers fo
 open.
 """
 
-from soroban_localnet.rpc.dispatcher import Dispatcher
+from soroban_localnet.rpc.dispatcher import Dispatcher, Method
 from soroban_localnet.rpc.errors import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -23,5 +23,6 @@ __all__ = [
     "METHOD_NOT_FOUND",
     "PARSE_ERROR",
     "Dispatcher",
+    "Method",
     "RpcError",
 ]

@@ -116,7 +116,7 @@ class Dispatcher:
             raise RpcError(INVALID_PARAMS, "params: an object with named parameters")
         try:
             decoded = msgspec.convert(params, kind)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
             raise RpcError(INVALID_PARAMS, str(error)) from error
         if isinstance(decoded, Formatted) and decoded.xdr_format not in (None, "", "base64"):
             raise RpcError(INVALID_PARAMS, "xdrFormat: only base64 is served here; leave it out")
