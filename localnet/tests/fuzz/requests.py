@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
-from localnet.tests.fuzz.dream import damaged, dream, fields, odd
+from localnet.tests.fuzz.dream import damaged, dream, fields, odd, source_of
 from localnet.tests.fuzz.world import World, text
 from stellar_sdk import StrKey, xdr
 
@@ -30,6 +30,11 @@ JSON = st.recursive(
 )
 
 
+def encoded(document: Any) -> bytes:
+    """Encode a document as a body."""
+    return json.dumps(document).encode()
+
+
 # -- bodies ------------------------------------------------------------------------------------
 
 _DEPTHS = st.sampled_from((2, 100, 999, 1_000, 5_000, 100_000))
@@ -47,8 +52,8 @@ def _deep(draw: st.DrawFn) -> bytes:
 @st.composite
 def _edited(draw: st.DrawFn, world: World) -> bytes:
     """A well-formed request with bytes changed."""
-    body = json.dumps(draw(calls(world))).encode()
-    source = random.Random(draw(_SEEDS))
+    body = encoded(draw(calls(world)))
+    source = source_of(draw(_SEEDS))
     for _ in range(draw(st.integers(1, 3))):
         at = source.randrange(len(body) + 1)
         piece = source.choice(
@@ -77,7 +82,7 @@ def _shaped(draw: st.DrawFn) -> bytes:
 @st.composite
 def _batches(draw: st.DrawFn, world: World) -> bytes:
     items = draw(st.lists(calls(world) | JSON, max_size=4))
-    return json.dumps(items * draw(st.sampled_from((1, 1, 50)))).encode()
+    return encoded(items * draw(st.sampled_from((1, 1, 50))))
 
 
 @st.composite
@@ -93,7 +98,7 @@ def _large(draw: st.DrawFn) -> bytes:
 
 def bodies(world: World) -> st.SearchStrategy[bytes]:
     """Bodies of any kind: bytes, JSON, requests with a mistake, batches, deep and large ones."""
-    usual = st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode())
+    usual = st.binary(max_size=200) | JSON.map(encoded)
     rare = st.one_of(_deep(), _large())
     return st.integers(0, 40).flatmap(
         lambda n: rare if n == 0 else st.one_of(usual, _edited(world), _shaped(), _batches(world))
@@ -159,9 +164,8 @@ METHODS: dict[str, Document] = {
 
 
 def _kinds(world: World) -> dict[str, st.SearchStrategy[Any]]:
-    latest, oldest = world.network.latest_ledger, world.network.history.oldest.sequence
+    latest, oldest, hashes = world.network.latest_ledger, world.oldest, world.hashes
     ledgers = (-1, 0, 1, oldest - 1, oldest, latest - 1, latest, latest + 1, 2**32 - 1, 2**32)
-    hashes = [found.hex() for found in world.history]
     contracts = (world.contract.id, world.alice.id, "C" * 56, world.contract.id[:-1])
     return {
         "ledger": st.sampled_from(ledgers),
@@ -215,15 +219,13 @@ def calls(draw: st.DrawFn, world: World) -> Document:
 
 
 def _dreams(world: World, kind: Any) -> st.SearchStrategy[str]:
-    return _SEEDS.map(
-        lambda seed: text(dream(kind, random.Random(seed), world.known).to_xdr_bytes())
-    )
+    return _SEEDS.map(lambda seed: text(dream(kind, source_of(seed), world.known).to_xdr_bytes()))
 
 
 @st.composite
 def keys(draw: st.DrawFn, world: World) -> str:
     """A ledger key: one that exists, one made up, or one with bytes changed."""
-    way, source = draw(st.integers(0, 2)), random.Random(draw(_SEEDS))
+    way, source = draw(st.integers(0, 2)), source_of(draw(_SEEDS))
     if way == 0:
         return draw(_dreams(world, xdr.LedgerKey))
     key = draw(st.sampled_from(world.keys))
@@ -235,12 +237,14 @@ def paths(envelope: bytes) -> list[str]:
     return [path for path, _, _ in fields(xdr.TransactionEnvelope.from_xdr_bytes(envelope))]
 
 
-def with_field_changed(envelope: bytes, index: int, source: random.Random, world: World) -> bytes:
-    """Change one field of an envelope; return it as it was where XDR cannot say the new value."""
+def changed(envelope: bytes, places: Sequence[int], source: random.Random, world: World) -> bytes:
+    """Change fields of an envelope; return it as it was where XDR cannot say the new value."""
     decoded = xdr.TransactionEnvelope.from_xdr_bytes(envelope)
-    _, held, put = list(fields(decoded))[index]
     try:
-        put(deepcopy(odd(held, source, world.known)))
+        for place in places:
+            found = list(fields(decoded))
+            _, held, put = found[place % len(found)]
+            put(deepcopy(odd(held, source, world.known)))
         return decoded.to_xdr_bytes()
     except Exception:  # the encoder raises whatever Python raises on values out of range
         return envelope
@@ -249,25 +253,22 @@ def with_field_changed(envelope: bytes, index: int, source: random.Random, world
 @st.composite
 def envelopes(draw: st.DrawFn, world: World) -> bytes:
     """An envelope: fields changed, bytes changed, or made up; mostly signed after that."""
-    way, source = draw(st.integers(0, 5)), random.Random(draw(_SEEDS))
+    way, source = draw(st.integers(0, 5)), source_of(draw(_SEEDS))
     envelope = draw(st.sampled_from(list(world.envelopes.values())))
     if way == 0:
         envelope = dream(xdr.TransactionEnvelope, source, world.known).to_xdr_bytes()
     elif way == 1:
         envelope = damaged(envelope, source, draw(st.sampled_from(list(world.envelopes.values()))))
     else:
-        for _ in range(draw(st.sampled_from((1, 1, 2, 3)))):
-            index = source.randrange(len(paths(envelope)))
-            envelope = with_field_changed(envelope, index, source, world)
+        places = [source.randrange(1_000) for _ in range(source.choice((1, 1, 2, 3)))]
+        envelope = changed(envelope, places, source, world)
     return world.sign(envelope) if draw(st.integers(0, 4)) else envelope
 
 
 def sending(envelope: bytes, method: str, mode: str | None = None) -> bytes:
     """The body that sends or simulates an envelope."""
-    params: Document = {"transaction": text(envelope)}
-    if mode is not None:
-        params["authMode"] = mode
-    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    params = {"transaction": text(envelope)} | ({"authMode": mode} if mode else {})
+    return encoded({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 
 
 @st.composite
@@ -288,7 +289,6 @@ def swept(world: World, every: int) -> Sequence[tuple[str, str, bytes]]:
         for index, path in enumerate(paths(envelope)):
             number += 1
             if number % every == 0:
-                source = random.Random(f"{name} {path}")
-                changed = world.sign(with_field_changed(envelope, index, source, world))
-                found.append((name, path, changed))
+                source = source_of(f"{name} {path}")
+                found.append((name, path, world.sign(changed(envelope, [index], source, world))))
     return found

@@ -8,10 +8,12 @@ import json
 import logging
 import sys
 import threading
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedRandom
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,16 +57,23 @@ from soroban_localnet import LocalNetwork, wire
 from soroban_localnet.http import serve_http
 
 START = 1_790_000_000
-HANG_SECONDS = 20
+HANG_SECONDS = 10
 ERROR_CODES = {-32700, -32600, -32601, -32602}
-HTTP_ERRORS = {400, 404, 405, 413}
+HTTP_ERRORS = {400, 404, 405, 413, 415}
 """What the HTTP door answers with beside 200."""
+
+LAST = Path(".build/fuzz-request")
+"""Where the latest request is kept."""
 
 _CRASH = "the Soroban host trapped"
 
 
 class Broken(AssertionError):
     """The network did what it never may."""
+
+
+class Hung(BaseException):
+    """No answer came in time; no smaller request is looked for, that would take too long."""
 
 
 @attrs.frozen
@@ -97,17 +106,21 @@ def _key(number: int) -> Keypair:
 class World:
     """A network over HTTP, envelopes that are valid there, and bytes that mean something on it.
 
-    It is the same each time. `asked` counts requests, `accepted` the transactions that got into a
-    ledger, `crashes` the answers that say that the host trapped.
+    It is the same each time. `last` is a file for the latest request: where the process hangs as a
+    whole, a watchdog ends it, and the request is found there. `asked` counts requests, `accepted`
+    those that got transactions into ledgers, `crashes` the answers that say that the host trapped.
     """
 
-    def __init__(self, url: str, network: LocalNetwork, faults: _Faults) -> None:
+    def __init__(
+        self, url: str, network: LocalNetwork, faults: _Faults, last: BufferedRandom
+    ) -> None:
         parts = urlsplit(url)
         assert parts.hostname
         self._connection = http.client.HTTPConnection(
             parts.hostname, parts.port, timeout=HANG_SECONDS
         )
         self._faults = faults
+        self._last = last
         self.network = network
         self.asked = self.accepted = 0
         self.crashes: Counter[str] = Counter()
@@ -132,6 +145,9 @@ class World:
         self.envelopes = {
             name: envelope.to_xdr_object().to_xdr_bytes() for name, envelope in self._envelopes()
         }
+        self.oldest = network.history.oldest.sequence
+        applied = self._inside("getTransactions", startLedger=self.oldest)["transactions"]
+        self.hashes = [transaction["txHash"] for transaction in applied]
         self.known = [
             self.alice.key.raw_public_key(),
             self.bob.key.raw_public_key(),
@@ -140,19 +156,16 @@ class World:
             network._native_contract,
             CODE_HASH,
             network.network_id,
-            self.history[0],
+            *map(bytes.fromhex, self.hashes),
         ]
         self._mark = network.snapshot()
         self._state = self.state()
 
     # -- what there is -----------------------------------------------------------------------
 
-    @property
-    def history(self) -> list[bytes]:
-        """The hashes of transactions in ledgers."""
-        first = self.network.history.oldest.sequence
-        records = self.network.history.records(first, self.network.latest_ledger)
-        return [record.transaction.hash for record in records]
+    def _inside(self, method: str, **params: Any) -> Any:
+        """Call a method without a socket."""
+        return self.network.dispatcher.call(method, params)
 
     def _builder(self) -> TransactionBuilder:
         account = Account(self.alice.id, self.alice.sequence)
@@ -327,35 +340,45 @@ class World:
         return entries, self.network.latest_ledger, self.network.history.latest.hash
 
     def ask(
-        self, body: bytes, path: str = "/", method: str = "POST", headers: Any = None
+        self,
+        body: bytes,
+        path: str = "/",
+        method: str = "POST",
+        headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Send a request over HTTP. Raises Broken where no answer comes, or the server faults."""
+        """Send a request over HTTP. Raises Hung or Broken where no answer comes."""
         self.asked += 1
+        headers = {"Content-Type": "application/json", **(headers or {})}
+        self._last.seek(0)
+        self._last.write(body)
+        self._last.truncate()
+        # where the process hangs as a whole, nothing but this ends it
+        faulthandler.dump_traceback_later(HANG_SECONDS + 1, exit=True)
         try:
-            self._connection.request(method, path, body, headers or {})
+            self._connection.request(method, path, body, headers)
             response = self._connection.getresponse()
             content = response.read()
         except TimeoutError:
-            faulthandler.dump_traceback(all_threads=True)
-            self._connection.close()
-            raise Broken(f"no answer within {HANG_SECONDS} s") from None
+            raise Hung(f"no answer within {HANG_SECONDS} s to {body[:2_000]!r}") from None
         except (http.client.HTTPException, OSError) as error:
             self._connection.close()
             raise Broken(f"no answer: {error!r}") from error
+        finally:
+            faulthandler.cancel_dump_traceback_later()
         if self._faults.seen:
             seen = "\n".join(self._faults.seen)
             self._faults.seen.clear()
             raise Broken(f"a fault in the server:\n{seen}")
         kind = response.headers.get_content_type()
         try:
-            document = json.loads(content) if kind == "application/json" else content
+            document = json.loads(content) if content and kind == "application/json" else content
         except ValueError as error:
             raise Broken(f"no JSON: {content[:200]!r}") from error
         return Answer(response.status, document)
 
     def check_http(self, answer: Answer, friendbot: bool = False) -> None:
         """Check an answer that need not be JSON-RPC, and that only friendbot changed anything."""
-        if answer.status not in {200, *HTTP_ERRORS}:
+        if answer.status not in {200, 307, *HTTP_ERRORS}:
             raise Broken(f"status {answer.status}")
         if friendbot and answer.status == 200 and answer.document.get("successful"):
             self._back()
@@ -364,17 +387,19 @@ class World:
     def call(self, body: bytes) -> Any:
         """Post a body to JSON-RPC and check all that must hold; return the document."""
         answer = self.ask(body)
-        if answer.status == 413:
-            self._unchanged()
-            return answer.document
-        if answer.status != 200:
+        if answer.status not in (200, 204, 413):
             raise Broken(f"status {answer.status}: {answer.document}")
-        sent = False
-        several = isinstance(answer.document, list)
-        for document in answer.document if several else [answer.document]:
-            sent |= self._check(document)
-        if sent:
-            self._back()
+        silent = _silently_sent(body)
+        if answer.status == 204:
+            if answer.document != b"":
+                raise Broken(f"no content, but {answer.document}")
+            documents = []
+        else:
+            several = isinstance(answer.document, list)
+            documents = answer.document if several else [answer.document]
+        sent = sum(map(self._check, documents))
+        if sent or (silent and self.state() != self._state):
+            self._back(sent + silent)
         self._unchanged()
         return answer.document
 
@@ -412,23 +437,21 @@ class World:
             self.network.revert(self._mark)
             raise Broken("the ledger changed, and nobody was told")
 
-    def _back(self) -> None:
-        """Check what an accepted transaction did, and take it back."""
+    def _back(self, sent: int = 1) -> None:
+        """Check what accepted transactions did, and take it back."""
         self.accepted += 1
         before, ledger, _ = self._state
         after, latest, _ = self.state()
         try:
-            if latest != ledger + 1:
-                raise Broken(f"{latest - ledger} ledgers for one transaction")
+            if not 1 <= latest - ledger <= sent:
+                raise Broken(f"{latest - ledger} ledgers for {sent} transactions")
             if _money(after) > _money(before):
                 raise Broken("money out of nothing")
             for key, (entry, *_) in after.items():
                 if key not in before or before[key][0] is not entry:
                     _canonical(xdr.LedgerEntry, entry)
-            for record in self.network.history.records(latest, latest):
-                _canonical(xdr.TransactionResult, record.applied.result)
-                _canonical(xdr.TransactionMeta, record.applied.meta)
-            _canonical(xdr.LedgerCloseMeta, self.network.history.latest.meta())
+            for closed in self._inside("getLedgers", startLedger=ledger + 1)["ledgers"]:
+                _canonical(xdr.LedgerCloseMeta, b64decode(closed["metadataXdr"]))
         finally:
             self.network.revert(self._mark)
 
@@ -437,6 +460,20 @@ class World:
         answer = self.request("sendTransaction", transaction=text(self.envelopes["payment"]))
         if answer.get("result", {}).get("status") != "PENDING":
             raise Broken(f"a payment does not go through any more: {answer}")
+
+
+def _silently_sent(body: bytes) -> int:
+    """Count the transactions in a body that asks for no answer about them."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return 0
+    return sum(
+        isinstance(request, dict)
+        and "id" not in request
+        and request.get("method") == "sendTransaction"
+        for request in (document if isinstance(document, list) else [document])
+    )
 
 
 def text(data: bytes) -> str:
@@ -480,10 +517,11 @@ def world() -> Iterator[World]:
     hooks = threading.excepthook, sys.unraisablehook
     threading.excepthook = sys.unraisablehook = faults.caught
     try:
-        with serve_http(network) as endpoint:
+        LAST.parent.mkdir(exist_ok=True)
+        with LAST.open("w+b") as last, serve_http(network) as endpoint:
             for logger in loggers:
                 logger.addHandler(faults)
-            made = World(endpoint.url, network, faults)
+            made = World(endpoint.url, network, faults, last)
             yield made
             made._connection.close()
     finally:
