@@ -12,7 +12,7 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import BufferedRandom
+from io import FileIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -112,7 +112,7 @@ class World:
     """
 
     def __init__(
-        self, url: str, network: LocalNetwork, faults: _Faults, last: BufferedRandom
+        self, url: str, network: LocalNetwork, faults: _Faults, last: FileIO
     ) -> None:
         parts = urlsplit(url)
         assert parts.hostname
@@ -378,7 +378,7 @@ class World:
 
     def check_http(self, answer: Answer, friendbot: bool = False) -> None:
         """Check an answer that need not be JSON-RPC, and that only friendbot changed anything."""
-        if answer.status not in {200, 307, *HTTP_ERRORS}:
+        if answer.status not in {200, *HTTP_ERRORS}:
             raise Broken(f"status {answer.status}")
         if friendbot and answer.status == 200 and answer.document.get("successful"):
             self._back()
@@ -518,7 +518,7 @@ def world() -> Iterator[World]:
     threading.excepthook = sys.unraisablehook = faults.caught
     try:
         LAST.parent.mkdir(exist_ok=True)
-        with LAST.open("w+b") as last, serve_http(network) as endpoint:
+        with LAST.open("wb", buffering=0) as last, serve_http(network) as endpoint:
             for logger in loggers:
                 logger.addHandler(faults)
             made = World(endpoint.url, network, faults, last)
