@@ -1,0 +1,118 @@
+"""Fuzz the HTTP door: bodies, parameters, and every field of every kind of transaction.
+
+    python -m localnet.tests.fuzz [--requests N] [--seed S] [PART ...]
+
+Prints what was asked, and fails with the shortest request that breaks the network: no JSON-RPC
+answer, a fault in the log, no answer in time, or a ledger that changed with nobody told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from localnet.tests.fuzz.requests import (
+    bodies,
+    calls,
+    encoded,
+    sending,
+    swept,
+    transactions,
+    ways_in,
+)
+from localnet.tests.fuzz.world import World, world
+
+PARTS = {"bodies": 25, "ways": 5, "parameters": 25, "transactions": 45}
+"""The parts of a campaign, and how many of a hundred requests each makes."""
+
+ROUND = 5_000
+"""Examples that Hypothesis draws at a time: it remembers all of them."""
+
+
+def sweep(made: World, every: int = 1) -> None:
+    """Change each field of each envelope, and both send and simulate what comes out."""
+    for name, path, envelope in swept(made, every):
+        for method in ("sendTransaction", "simulateTransaction"):
+            try:
+                made.call(sending(envelope, method))
+            except AssertionError as broken:
+                broken.add_note(f"{method} of {name!r} with {path} changed: {envelope.hex()}")
+                raise
+
+
+def drawn(
+    strategy: st.SearchStrategy[Any], check: Callable[[Any], object], examples: int, number: int
+) -> None:
+    """Check `examples` values of a strategy."""
+
+    @seed(number)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    @given(strategy)
+    def run(value: Any) -> None:
+        check(value)
+
+    run()
+
+
+def campaign(made: World, requests: int, number: int, only: Collection[str]) -> None:
+    """Make `requests` requests: the sweep of all fields, and the rest in four parts."""
+    sweep(made, max(1, 4 * 2 * 3_000 // requests))
+    print(f"{made.asked} requests with one field changed", flush=True)
+
+    def knock(way: tuple[str, str, bytes, dict[str, str]]) -> None:
+        verb, path, body, headers = way
+        answer = made.ask(body, path, verb, headers)
+        made.check_http(answer, friendbot=path.startswith("/friendbot"))
+
+    strategies: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
+        "bodies": (bodies(made), made.call),
+        "ways": (ways_in(made), knock),
+        "parameters": (calls(made).map(encoded), made.call),
+        "transactions": (transactions(made), made.call),
+    }
+    left = requests - made.asked
+    for name in only:
+        before, begin = made.asked, time.perf_counter()
+        todo = left * PARTS[name] // sum(PARTS[part] for part in only)
+        while todo > 0:
+            drawn(*strategies[name], min(todo, ROUND), number)
+            todo, number = todo - ROUND, number + 1
+            made.lives()
+        spent = time.perf_counter() - begin
+        print(f"{made.asked - before} requests with odd {name} in {spent:.0f} s", flush=True)
+    print(
+        f"{made.asked} requests, {made.accepted} transactions accepted, "
+        f"{sum(made.crashes.values())} host crashes"
+    )
+    for crash, count in made.crashes.most_common():
+        print(f"  {count} x {crash}")
+
+
+def main() -> int:
+    """Run a campaign; return the exit code."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32))
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
+    asked = parser.parse_args()
+    print(f"seed {asked.seed}", flush=True)
+    with world() as made:
+        campaign(made, asked.requests, asked.seed, asked.parts or PARTS)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
