@@ -111,6 +111,20 @@ class NoAccount(ClientError):
         return f"the account {self.account} is not on this network; fund it first"
 
 
+@attrs.frozen
+class NoFreeId(ClientError):
+    """Strangers gave every instance of a deployment an owner first: `abandoned`."""
+
+    name: str
+    abandoned: tuple[Address, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"strangers initialised all {len(self.abandoned)} instances of the deployment "
+            f"{self.name!r} first; deploy through a factory"
+        )
+
+
 # Nothing signed
 
 
@@ -151,15 +165,13 @@ class UnexpectedFootprint(RefusedToSign):
 
 @attrs.frozen
 class UnexpectedCode(RefusedToSign):
-    """`contract` does not run a WASM file of its own, so what it does can change any time."""
+    """`contract` runs `executable`: other code than is expected, or none of its own."""
 
     contract: Address
     executable: str
 
     def __str__(self) -> str:
-        return (
-            f"refused to sign: {self.contract} runs {self.executable}, not a WASM file of its own"
-        )
+        return f"refused to sign: {self.contract} runs {self.executable}, which is not expected"
 
 
 @attrs.frozen
@@ -320,8 +332,9 @@ class Unknown(_AboutTransaction):
     def __str__(self) -> str:
         return (
             f"whether the request {self.key!r} was applied is unknown: its transaction "
-            f"{self.transaction} was signed in ledger {self.signed_ledger}, and this RPC keeps none "
-            "so old; look at the vault's events, and repeat it under another key if it is not there"
+            f"{self.transaction} was signed in ledger {self.signed_ledger}, and this RPC keeps "
+            "none so old; look at the vault's events, and repeat it under another key where it is "
+            "not among them"
         )
 
 

@@ -24,6 +24,7 @@ from typing import Any, Final
 import attrs
 
 from callora_vault.client.errors import JournalUnusable
+from callora_vault.client.results import Failure, Success
 from callora_vault.units import Address
 
 _VERSION: Final = 1
@@ -102,21 +103,21 @@ class NewTransaction:
 
 @attrs.frozen
 class JournalEntry(NewTransaction):
-    """A transaction of the journal; `result` is what the network said of it, as JSON."""
+    """A transaction of the journal; `result` is what the network said of it, once in a ledger."""
 
     id: int
     state: State
-    result: dict[str, Any] | None
+    result: Success | Failure | None
 
 
 _COLUMNS: Final = tuple(field.name for field in attrs.fields(NewTransaction))
+_ALL_COLUMNS: Final = tuple(field.name for field in attrs.fields(JournalEntry))
+# only names of fields are put into statements, never values
 _INSERT: Final = (
-    f"INSERT INTO transactions ({', '.join(_COLUMNS)}, state) "  # noqa: S608 - names of fields
-    f"VALUES ({', '.join('?' * len(_COLUMNS))}, 'open')"
+    f"INSERT INTO transactions ({', '.join(_COLUMNS)}, state) "  # noqa: S608
+    f"VALUES ({', '.join('?' * len(_COLUMNS))}, 'open') RETURNING id"
 )
-_SELECT: Final = (
-    f"SELECT {', '.join(_COLUMNS)}, id, state, result FROM transactions "  # noqa: S608 - likewise
-)
+_SELECT: Final = f"SELECT {', '.join(_ALL_COLUMNS)} FROM transactions "  # noqa: S608
 
 
 class Conflict(Exception):
@@ -194,26 +195,20 @@ class Journal:
 
         Raises Conflict, JournalUnusable; then it is not noted.
         """
+        values = attrs.asdict(transaction)
         with self._usable():
             try:
                 with self._writing():
-                    done = self._database.execute(
-                        _INSERT, attrs.astuple(transaction, recurse=False)
-                    )
+                    (identity,) = self._database.execute(_INSERT, tuple(values.values())).fetchone()
             except sqlite3.IntegrityError as error:
                 raise Conflict(str(error)) from error
-        return JournalEntry(
-            **attrs.asdict(transaction, recurse=False),
-            id=done.lastrowid,
-            state=State.OPEN,
-            result=None,
-        )
+        return JournalEntry(**values, id=identity, state=State.OPEN, result=None)
 
     def settle(
-        self, entry: JournalEntry, state: State, result: dict[str, Any] | None = None
+        self, entry: JournalEntry, state: State, result: Success | Failure | None = None
     ) -> JournalEntry:
         """Note what became of a transaction that was open or unknown. Raises JournalUnusable."""
-        text = None if result is None else json.dumps(result)
+        text = None if result is None else json.dumps(result.to_json())
         with self._usable(), self._writing():
             self._database.execute(
                 "UPDATE transactions SET state = ?, result = ? "
@@ -279,13 +274,12 @@ class Journal:
 
 
 def _entry(row: tuple[Any, ...]) -> JournalEntry:
-    *values, identity, state, result = row
-    return JournalEntry(
-        *values,
-        id=identity,
-        state=State(state),
-        result=None if result is None else json.loads(result),
-    )
+    values: dict[str, Any] = dict(zip(_ALL_COLUMNS, row, strict=True))
+    values["state"] = State(values["state"])
+    if values["result"] is not None:
+        document = json.loads(values["result"])
+        values["result"] = (Failure if "code" in document else Success).from_json(document)
+    return JournalEntry(**values)
 
 
 def _make_private(path: Path) -> None:

@@ -93,7 +93,7 @@ def from_file(path: Path) -> Signer:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise BadKey(where, reason, "give a file that holds the seed") from None
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise BadKey(where, "it is not a plain file", "give a file that holds the seed")

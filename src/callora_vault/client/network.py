@@ -42,7 +42,7 @@ TIP_SECONDS: Final = 3.0
 FIRST_WAIT: Final = 0.2
 LONGEST_WAIT: Final = 5.0
 
-# What the RPC says with these codes it will say again: a bad request, no such method, bad parameters.
+# a bad request, no such method, bad parameters: what the RPC says so it will say again
 _LASTING: Final = (-32600, -32601, -32602)
 _T = TypeVar("_T")
 _random: Final = SystemRandom()
@@ -50,9 +50,10 @@ _random: Final = SystemRandom()
 
 @attrs.frozen
 class Clock:
-    """Time for deadlines, in seconds from any start, and a way to wait."""
+    """The process's time: `now` for deadlines, in seconds from any start; `utc` since 1970."""
 
     now: Callable[[], float] = time.monotonic
+    utc: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -112,7 +113,9 @@ class Network:
     Arguments: `server`, from stellar-sdk; `connect` makes one for a URL.
     """
 
-    def __init__(self, server: SorobanServer, passphrase: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, server: SorobanServer, passphrase: str, *, clock: Clock | None = None
+    ) -> None:
         self.passphrase = passphrase
         self.clock = clock or Clock()
         self.name = origin(server.server_url)
@@ -250,11 +253,11 @@ class Network:
         return answer
 
     def transaction(
-        self, transaction_hash: str, names: Mapping[bytes, str], until: float
+        self, transaction_hash: str, names: Callable[[], Mapping[bytes, str]], until: float
     ) -> Fate:
         """Ask what became of a transaction.
 
-        Arguments: `names` of entries whose renewal is to be told, by the XDR of their keys.
+        Arguments: `names`, as for `read_result`.
         """
 
         def ask() -> Fate:
@@ -281,6 +284,8 @@ def _parse(read: Callable[[], _T]) -> _T:
     """Read XDR out of an answer."""
     try:
         return read()
+    except SimulationFailed:
+        raise
     except Exception as error:  # the decoder raises whatever Python raises on bad input
         raise _Unusable(f"its answer cannot be read, {type(error).__name__}") from error
 
@@ -290,7 +295,7 @@ def _read_simulation(answer: SimulateTransactionResponse) -> Simulation:
         diagnostics = map(xdr.DiagnosticEvent.from_xdr, answer.events or ())
         reason = (answer.error.splitlines() or [""])[0]
         raise SimulationFailed(find_error(diagnostics), reason)
-    (result,) = answer.results or ()
+    (result,) = answer.results or []
     if answer.transaction_data is None or answer.min_resource_fee is None:
         raise ValueError("no resources")
     return Simulation(

@@ -6,7 +6,7 @@ documentation on fees.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -95,11 +95,11 @@ class Failure:
 
 
 def read_result(
-    answer: GetTransactionResponse, names: Mapping[bytes, str]
+    answer: GetTransactionResponse, names: Callable[[], Mapping[bytes, str]]
 ) -> Success | Failure:
     """Read the answer of getTransaction for a transaction that is in a ledger.
 
-    Arguments: `names` of entries whose renewal is to be told, by the XDR of their keys.
+    Arguments: `names`, asked where lives were prolonged: names of entries by the XDR of their keys.
     Raises ValueError for an answer that lacks what a ledger has.
     """
     if answer.result_xdr is None or answer.ledger is None:
@@ -116,34 +116,35 @@ def read_result(
     if meta is None or meta.soroban_meta is None or meta.soroban_meta.return_value is None:
         raise ValueError("an answer without transaction meta of version 4")
     extension = meta.soroban_meta.ext.v1
+    rent = 0 if extension is None else extension.rent_fee_charged.int64
     renewed, restored = _lives(meta.operations, names)
     return Success(
         answer.ledger,
-        Fee(
-            charged,
-            0 if extension is None else extension.rent_fee_charged.int64,
-            renewed,
-            restored,
-        ),
+        Fee(charged, rent, renewed, restored),
         meta.soroban_meta.return_value,
         tuple(event for operation in meta.operations for event in operation.events),
     )
 
 
 def _lives(
-    operations: Sequence[xdr.OperationMetaV2], names: Mapping[bytes, str]
+    operations: Sequence[xdr.OperationMetaV2], names: Callable[[], Mapping[bytes, str]]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Name the entries whose life was prolonged, and those that were restored."""
-    by_hash = {sha256(key): name for key, name in names.items()}
-    renewed, restored = [], []
-    for operation in operations:
-        for change in operation.changes.ledger_entry_changes:
-            for entry, found in ((change.updated, renewed), (change.restored, restored)):
-                if entry is not None and entry.data.ttl is not None:
-                    name = by_hash.get(entry.data.ttl.key_hash.hash)
-                    if name is not None and name not in found:
-                        found.append(name)
-    return tuple(renewed), tuple(restored)
+    changes = [c for operation in operations for c in operation.changes.ledger_entry_changes]
+    renewed, restored = _ttls(c.updated for c in changes), _ttls(c.restored for c in changes)
+    if not renewed and not restored:
+        return (), ()
+    by_hash = {sha256(key): name for key, name in names().items()}
+    return (
+        tuple(by_hash[key] for key in renewed if key in by_hash),
+        tuple(by_hash[key] for key in restored if key in by_hash),
+    )
+
+
+def _ttls(entries: Iterable[xdr.LedgerEntry | None]) -> list[bytes]:
+    """Return the hashes of the keys whose life is in these entries."""
+    lives = (None if entry is None else entry.data.ttl for entry in entries)
+    return [life.key_hash.hash for life in lives if life is not None]
 
 
 def result_name(result: xdr.TransactionResult) -> str:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import attrs
 from stellar_sdk import (
@@ -23,21 +24,17 @@ from stellar_sdk import (
     xdr,
 )
 from stellar_sdk.operation import InvokeHostFunction
-from stellar_sdk.soroban_rpc import (
-    GetTransactionResponse,
-    GetTransactionStatus,
-    SendTransactionStatus,
-    SimulateTransactionResponse,
-)
+from stellar_sdk.soroban_rpc import SendTransactionStatus
 
 from callora_vault.client import signing
 from callora_vault.client.errors import (
     AppliedByOthers,
+    BadKey,
+    CallFailed,
     KeyReused,
     NeverApplied,
     NotAccepted,
     RpcRefused,
-    SimulationFailed,
     SourceBusy,
     Unknown,
     Unreachable,
@@ -45,10 +42,10 @@ from callora_vault.client.errors import (
 )
 from callora_vault.client.journal import Conflict, Journal, JournalEntry, NewTransaction, State
 from callora_vault.client.keys import Signer
-from callora_vault.client.network import Network
-from callora_vault.client.results import RETRYABLE, Failure, read_result
+from callora_vault.client.network import Fate, Network
+from callora_vault.client.results import RETRYABLE, Failure, Success
 from callora_vault.client.signing import Expected
-from callora_vault.codec import find_error, instance_key, nonce_key
+from callora_vault.codec import HostError, instance_key, nonce_key
 from callora_vault.units import Address
 
 LEDGER_SECONDS: Final = 5
@@ -103,14 +100,15 @@ class Transactions:
 
     One call at a time goes on; other threads wait. The account must be used by nobody else.
 
-    Arguments: `source` pays and has the sequence numbers; `signers`, everybody who can sign.
+    Arguments: `source` pays and has the sequence numbers, None where nothing is to be signed;
+    `signers`, everybody who can sign.
     """
 
     def __init__(
         self,
         network: Network,
         journal: Journal,
-        source: Signer,
+        source: Signer | None,
         signers: Mapping[Address, Signer],
         limits: Limits,
     ) -> None:
@@ -122,11 +120,11 @@ class Transactions:
         self._sequence: int | None = None
         self._lock = threading.Lock()
 
-    def submit(self, action: Action, until: float) -> JournalEntry:
+    def submit(self, action: Action, until: float) -> tuple[JournalEntry, bool]:
         """Do something once; return its transaction, applied or failed.
 
-        What was applied before under this key is returned as it is. `until` is a moment of the
-        network's clock. Raises what this module's errors say; after Unsettled, NotAccepted and
+        The second value says whether it was applied by an earlier call under this key. `until` is a
+        moment of the network's clock. Raises what errors.py has; after Unsettled, NotAccepted and
         JournalUnusable a transaction may be open, and the same key goes on with it.
         """
         with self._lock:
@@ -134,20 +132,20 @@ class Transactions:
             while True:
                 done = self._earlier(action, until)
                 if done is not None:
-                    return done
-                self._free_source(until)
+                    return done, True
                 try:
+                    self._free_source(until)
                     entry = self._sign_and_note(action, until)
                 except Conflict:
                     self._sequence = None
                     continue
                 entry = self._settle(entry, until, new=True)
-                if entry.state is State.FAILED:
+                if entry.state is State.APPLIED:
+                    return entry, False
+                if isinstance(entry.result, Failure):
                     failures += 1
-                    if not _is_retryable(entry) or failures == FAILURES:
-                        return entry
-                elif entry.state is State.APPLIED:
-                    return entry
+                    if not _is_retryable(entry.result) or failures == FAILURES:
+                        return entry, False
                 elif self._network.clock.now() >= until:
                     raise NeverApplied(entry.key, entry.contract, entry.hash)
 
@@ -169,6 +167,12 @@ class Transactions:
             self._sequence = None
             return tuple(found)
 
+    @property
+    def _payer(self) -> Signer:
+        if self._source is None:
+            raise BadKey("this client", "it has no account that pays", "give a source to it")
+        return self._source
+
     # -- before anything is signed -----------------------------------------------------------
 
     def _earlier(self, action: Action, until: float) -> JournalEntry | None:
@@ -183,7 +187,7 @@ class Transactions:
 
     def _free_source(self, until: float) -> None:
         """Settle an open transaction of this account: its sequence number decides the next."""
-        entry = self._journal.open_of(self._network.passphrase, self._source.address)
+        entry = self._journal.open_of(self._network.passphrase, self._payer.address)
         if entry is None:
             return
         self._sequence = None
@@ -196,7 +200,7 @@ class Transactions:
 
     def _next_sequence(self, until: float) -> int:
         if self._sequence is None:
-            account = self._source.address
+            account = self._payer.address
             # the RPC may hand out an old number just after a transaction
             used = self._journal.last_sequence(self._network.passphrase, account)
             self._sequence = max(self._network.sequence(account, until), used) + 1
@@ -206,12 +210,11 @@ class Transactions:
         network, limits, expected = self._network, self._limits, action.expected
         tip = network.tip(until)
         operation = InvokeHostFunction(action.function, source=self._operation_source(action))
-        envelope = _envelope(self._source.address, operation, network.passphrase)
-        answer = network.simulate(envelope, until)
-        check_simulated(answer)
+        envelope = _envelope(self._payer.address, operation, network.passphrase)
+        simulation = network.simulate(envelope, until)
         nonce = signing.fresh_nonce()
         data = signing.check(
-            answer,
+            simulation,
             expected,
             by_address=action.by_address,
             nonce=nonce,
@@ -219,7 +222,7 @@ class Transactions:
             headroom=limits.rent_headroom,
         )
         sequence = self._next_sequence(until)
-        until_ledger = answer.latest_ledger + -(-limits.validity // LEDGER_SECONDS)
+        until_ledger = simulation.ledger + -(-limits.validity // LEDGER_SECONDS)
         if action.by_address and expected.signer is not None:
             signer = self._signers[expected.signer]
             operation.auth = [
@@ -233,7 +236,8 @@ class Transactions:
             ]
         elif expected.signer is not None:
             operation.auth = [signing.by_source(expected)]
-        max_time = tip.close_time + limits.validity
+        # a local network may close no ledger for hours: its latest close time alone would be late
+        max_time = max(tip.close_time, int(network.clock.utc())) + limits.validity
         transaction = envelope.transaction
         transaction.sequence = sequence
         transaction.preconditions = Preconditions(time_bounds=TimeBounds(0, max_time))
@@ -251,7 +255,7 @@ class Transactions:
                 key=action.key,
                 contract=action.contract,
                 request=action.request,
-                source=self._source.address,
+                source=self._payer.address,
                 sequence=sequence,
                 hash=transaction_hash.hex(),
                 envelope=envelope.to_xdr(),
@@ -269,11 +273,11 @@ class Transactions:
         It may be another than the one that pays; the transaction's own needs no mention.
         """
         signer = action.expected.signer
-        return None if action.by_address or signer == self._source.address else signer
+        return None if action.by_address or signer == self._payer.address else signer
 
     def _envelope_signers(self, action: Action) -> list[Signer]:
         other = self._operation_source(action)
-        return [self._source] if other is None else [self._source, self._signers[other]]
+        return [self._payer] if other is None else [self._payer, self._signers[other]]
 
     # -- after that --------------------------------------------------------------------------
 
@@ -290,8 +294,10 @@ class Transactions:
         try:
             refused = self._send(entry) if new else None
             while True:
-                answer = self._network.transaction(entry.hash, until)
-                state, result = self._judge(entry, answer, until)
+                fate = self._network.transaction(entry.hash, partial(_names, entry), until)
+                state, result = self._judge(entry, fate, until)
+                if state is State.OPEN and entry.state is State.UNKNOWN:
+                    state = State.UNKNOWN  # from a node that lags behind
                 if state is not entry.state:
                     entry = self._journal.settle(entry, state, result)
                 if state is not State.OPEN:
@@ -300,15 +306,15 @@ class Transactions:
                     raise NotAccepted(*about, refused, entry.max_time)
                 if next(waits, _OVER) is _OVER:
                     raise Unsettled(*about, entry.max_time)
-                if answer.status == GetTransactionStatus.NOT_FOUND and not _is_late(entry, answer):
+                if fate.result is None and fate.close_time <= entry.max_time:
                     refused = self._send(entry)
-        except Unreachable as error:
+        except (Unreachable, RpcRefused) as error:
             raise Unsettled(*about, entry.max_time) from error
         if state is State.UNKNOWN:
             raise Unknown(*about, entry.signed_ledger)
         if state is State.APPLIED_BY_OTHERS:
             raise AppliedByOthers(*about)
-        if entry.source == self._source.address:
+        if self._source is not None and entry.source == self._source.address:
             self._sequence = None if state is State.NEVER_APPLIED else entry.sequence + 1
         return entry
 
@@ -325,19 +331,18 @@ class Transactions:
         return xdr.TransactionResult.from_xdr(answer.error_result_xdr).result.code.name
 
     def _judge(
-        self, entry: JournalEntry, answer: GetTransactionResponse, until: float
-    ) -> tuple[State, dict[str, Any] | None]:
+        self, entry: JournalEntry, fate: Fate, until: float
+    ) -> tuple[State, Success | Failure | None]:
         """Say what one answer of getTransaction shows of a transaction."""
-        if answer.status == GetTransactionStatus.NOT_FOUND:
-            if not _is_late(entry, answer):
+        if fate.result is None:
+            if fate.close_time <= entry.max_time:
                 return State.OPEN, None
-            if answer.oldest_ledger > entry.signed_ledger:
+            if fate.oldest_ledger > entry.signed_ledger:
                 return State.UNKNOWN, None
             return self._unused(entry, State.NEVER_APPLIED, until), None
-        result = read_result(answer, lives(entry))
-        if not isinstance(result, Failure):
-            return State.APPLIED, result.to_json()
-        return self._unused(entry, State.FAILED, until), result.to_json()
+        if isinstance(fate.result, Success):
+            return State.APPLIED, fate.result
+        return self._unused(entry, State.FAILED, until), fate.result
 
     def _unused(self, entry: JournalEntry, otherwise: State, until: float) -> State:
         """Say whether somebody used, or still can use, the signature of a transaction.
@@ -368,34 +373,34 @@ def _envelope(
     return TransactionEnvelope(Transaction(source, 0, 100, [operation]), passphrase)
 
 
-def simulate(
-    network: Network, function: xdr.HostFunction, until: float
-) -> SimulateTransactionResponse:
-    """Simulate a call that nobody signs. Raises SimulationFailed."""
+def simulate(network: Network, function: xdr.HostFunction, until: float) -> xdr.SCVal:
+    """Return what a call that nobody signs would return. Raises SimulationFailed."""
     envelope = _envelope(NOBODY, InvokeHostFunction(function), network.passphrase)
-    answer = network.simulate(envelope, until)
-    check_simulated(answer)
-    return answer
+    return network.simulate(envelope, until).returned
 
 
-def check_simulated(answer: SimulateTransactionResponse) -> None:
-    """Raise SimulationFailed where a simulation failed."""
-    if answer.error is not None:
-        diagnostics = map(xdr.DiagnosticEvent.from_xdr, answer.events or ())
-        raise SimulationFailed(find_error(diagnostics), answer.error.splitlines()[0])
+def _names(entry: JournalEntry) -> dict[bytes, str]:
+    """Name the entries of the contract's instance and code that a transaction touches."""
+    transaction = TransactionEnvelope.from_xdr(entry.envelope, entry.network).transaction
+    assert transaction.soroban_data is not None  # noqa: S101 - signed here
+    footprint = transaction.soroban_data.resources.footprint
+    keys = (*footprint.read_only, *footprint.read_write)
+    names = {key.to_xdr_bytes(): "code" for key in keys if key.contract_code is not None}
+    if entry.contract:
+        names[instance_key(entry.contract).to_xdr_bytes()] = "instance"
+    return names
 
 
-def _is_late(entry: JournalEntry, answer: GetTransactionResponse) -> bool:
-    return answer.latest_ledger_close_time > entry.max_time
-
-
-def _is_retryable(entry: JournalEntry) -> bool:
-    assert entry.result is not None  # noqa: S101 - it failed in a ledger
-    failure = Failure.from_json(entry.result)
+def _is_retryable(failure: Failure) -> bool:
     return failure.code in RETRYABLE or failure.error == _EXPIRED
 
 
-_EXPIRED: Final = HostError(
-    xdr.SCErrorType.SCE_AUTH, xdr.SCErrorCode.SCEC_INVALID_INPUT.value
-)
+_EXPIRED: Final = HostError(xdr.SCErrorType.SCE_AUTH, xdr.SCErrorCode.SCEC_INVALID_INPUT.value)
 """A signature that expired before its transaction was applied."""
+
+
+def failed(entry: JournalEntry) -> CallFailed:
+    """Build the exception for a transaction that failed in a ledger."""
+    assert isinstance(entry.result, Failure)  # noqa: S101 - it failed in a ledger
+    result = entry.result
+    return CallFailed(entry.key, entry.contract, entry.hash, result.code, result.error)
