@@ -8,8 +8,8 @@ import pytest
 from localnet.tests.person import Code, Person, Sent
 from stellar_sdk import (
     Asset,
-    BumpSequence,
     CreateAccount,
+    Inflation,
     Keypair,
     LedgerBounds,
     Payment,
@@ -136,7 +136,7 @@ def test_friendbot_funds_an_account_once(network: LocalNetwork, alice: Person) -
 
 def test_an_unknown_operation_is_refused_by_name_and_changes_nothing(alice: Person) -> None:
     before = alice.balance, alice.sequence
-    sent = alice.send(BumpSequence(10**15))
+    sent = alice.send(Inflation())
     assert sent.refused
     assert sent.operation.code == xdr.OperationResultCode.opNOT_SUPPORTED
     assert (alice.balance, alice.sequence) == before

@@ -53,7 +53,8 @@ def fetch(url: str, body: bytes | None = None, method: str | None = None) -> tup
     request = urllib.request.Request(url, body, method=method)  # noqa: S310 - our own url
     try:
         with urllib.request.urlopen(request) as response:  # noqa: S310 - our own url
-            return response.status, json.loads(response.read())
+            content = response.read()
+            return response.status, json.loads(content) if content else content
     except urllib.error.HTTPError as error:
         with error:
             content = error.read()
@@ -103,15 +104,14 @@ def test_an_error_reaches_the_client_with_code_and_message(server: SorobanServer
     assert (error.value.code, error.value.message) == (-32602, "unexpected hash length (2)")
 
 
-def test_transactions_of_many_senders_at_once_all_get_their_ledger(
+def test_transactions_of_many_senders_at_once_all_get_their_place(
     network: LocalNetwork, endpoint: Endpoint
 ) -> None:
-    before = network.latest_ledger
     keys = [Keypair.random() for _ in range(4)]
 
-    def live(key: Keypair) -> list[int]:
+    def live(key: Keypair) -> list[tuple[int, int]]:
         fetch(f"{endpoint.friendbot_url}?addr={key.public_key}")
-        ledgers = []
+        places = []
         with SorobanServer(endpoint.url) as server:
             account = server.load_account(key.public_key)
             for _ in range(5):
@@ -125,13 +125,14 @@ def test_transactions_of_many_senders_at_once_all_get_their_ledger(
                 got = server.get_transaction(server.send_transaction(envelope).hash)
                 assert got.status == GetTransactionStatus.SUCCESS
                 assert got.ledger is not None
-                ledgers.append(got.ledger)
-        return ledgers
+                assert got.application_order is not None
+                places.append((got.ledger, got.application_order))
+        assert len({ledger for ledger, _ in places}) == 5
+        return places
 
     with ThreadPoolExecutor(len(keys)) as pool:
-        used = [ledger for ledgers in pool.map(live, keys) for ledger in ledgers]
+        used = [place for places in pool.map(live, keys) for place in places]
     assert len(set(used)) == len(keys) * 5
-    assert network.latest_ledger == before + len(keys) * 6
 
 
 # -- friendbot -------------------------------------------------------------------------------
@@ -199,13 +200,29 @@ def test_what_is_no_json_is_a_parse_error(
     assert network.latest_ledger == before
 
 
-@pytest.mark.parametrize("document", [None, 1, "x", [], [{}], {}])
+@pytest.mark.parametrize("document", [None, 1, "x", [], {}])
 def test_json_that_is_no_request_is_an_invalid_request(
     endpoint: Endpoint, document: object
 ) -> None:
     status, answer = fetch(endpoint.url, json.dumps(document).encode())
     assert status == 200
     assert answer["error"]["code"] == -32600
+
+
+def test_a_batch_is_answered_in_one_body(endpoint: Endpoint) -> None:
+    request = {"jsonrpc": "2.0", "method": "getHealth"}
+    batch = [{**request, "id": 1}, {}, request, {**request, "id": "x"}]
+    status, answers = fetch(endpoint.url, json.dumps(batch).encode())
+    assert status == 200
+    assert [answer["id"] for answer in answers] == [1, None, "x"]
+    assert ["result" in answer for answer in answers] == [True, False, True]
+
+
+@pytest.mark.parametrize("count", [None, 1, 3])
+def test_notifications_are_answered_without_a_body(endpoint: Endpoint, count: int | None) -> None:
+    request = {"jsonrpc": "2.0", "method": "getHealth"}
+    document = request if count is None else [request] * count
+    assert fetch(endpoint.url, json.dumps(document).encode()) == (204, b"")
 
 
 def test_a_body_that_is_too_large_is_refused(endpoint: Endpoint) -> None:

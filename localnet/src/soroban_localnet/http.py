@@ -48,7 +48,8 @@ def application(network: LocalNetwork) -> Starlette:
             document = msgspec.json.decode(bytes(body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return _problem(PARSE_ERROR, f"parse error: {error}")
-        return _json(await run_in_threadpool(network.dispatcher.answer, document))
+        answer = await run_in_threadpool(network.dispatcher.answer, document)
+        return Response(status_code=204) if answer is None else _json(answer)
 
     async def friendbot(request: Request) -> Response:
         address = request.query_params.get("addr", "")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import attrs
+from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import wire
 from soroban_localnet.account import Account
@@ -34,6 +35,13 @@ class Entry:
         if self._account is None:
             self._account = Account.decode(self.xdr)
         return self._account
+
+    @property
+    def extension(self) -> bytes:
+        """The LedgerEntryExt, which names the sponsor of a classic entry that has one."""
+        if self.live_until is not None:
+            return wire.ABSENT
+        return stellar_xdr.LedgerEntry.from_xdr_bytes(self.xdr).ext.to_xdr_bytes()
 
     @classmethod
     def of_account(cls, account: Account, ledger: int) -> Entry:
@@ -106,12 +114,18 @@ class Store(Protocol):
     def get(self, key: bytes) -> Entry | None:
         """Return the entry, or None."""
 
+    def account(self, public_key: bytes) -> Account | None:
+        """Return the account, or None."""
+
     def put(self, key: bytes, entry: Entry | None) -> None:
         """Store an entry, or remove it with None."""
 
 
 class Changes:
-    """What a transaction is about to change: reads fall through to the ledger, writes stay here."""
+    """What is about to change: reads fall through to what is below, writes stay here.
+
+    A ledger is made in one of these, a transaction in one on top of it, an operation in a third.
+    """
 
     def __init__(self, ledger: Store) -> None:
         self._ledger = ledger
@@ -137,13 +151,17 @@ class Changes:
         """Note an account as modified in `ledger`."""
         self._entries[wire.account_key(account.public_key)] = Entry.of_account(account, ledger)
 
+    def take(self, key: bytes) -> Entry | None:
+        """Return what was noted for the key, and note it no longer."""
+        return self._entries.pop(key, None)
+
     def items(self) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
         """Yield key, entry before, entry after."""
         for key, entry in self._entries.items():
             yield key, self._ledger.get(key), entry
 
     def commit(self) -> None:
-        """Write everything to the ledger."""
+        """Write everything to what is below."""
         for key, entry in self._entries.items():
             self._ledger.put(key, entry)
         self._entries.clear()

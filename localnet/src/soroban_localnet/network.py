@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Self
 
 import attrs
 from stellar_sdk import (
@@ -20,7 +22,7 @@ from stellar_sdk import (
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import settings as network_settings
-from soroban_localnet import validity, wire
+from soroban_localnet import wire
 from soroban_localnet.account import Account
 from soroban_localnet.apply import apply
 from soroban_localnet.envelope import Transaction, parse
@@ -34,11 +36,14 @@ from soroban_localnet.history import (
     close,
 )
 from soroban_localnet.host import Host
-from soroban_localnet.ledger import Entry, Ledger
+from soroban_localnet.ledger import Changes, Entry, Ledger, Store
+from soroban_localnet.pace import Pace
+from soroban_localnet.pending import Queue, Verdict, Waiting, ready
 from soroban_localnet.results import Invalid
 from soroban_localnet.rpc import Dispatcher
 from soroban_localnet.scene import Scene
 from soroban_localnet.settings import PROTOCOL, NetworkSettings
+from soroban_localnet.transaction_set import BaseFees, Room, TransactionSet, choose
 from soroban_localnet.transport import InProcessClient
 
 STANDALONE = "Standalone Network ; February 2017"
@@ -56,12 +61,15 @@ class _Mark:
 class LocalNetwork:
     """A Soroban network in this process: stellar's own host, a ledger, and the RPC methods.
 
-    A transaction that is sent gets a ledger of its own at once, so its result is there when the
-    sender asks. One thread at a time works on the network; others wait.
+    A transaction that is sent gets a ledger at once, so its result is there when the sender asks.
+    Where more are sent meanwhile, the next ledger takes them all. With a `close_time` they wait for
+    the next tick, as on a real network; `close`, or the end of a `with` block, stops the ticking.
+    One thread at a time works on the network; others wait.
 
     Arguments: `passphrase`; `settings`, the network's Soroban settings (default: those of the
     testnet); `start_time`, the close time of the first ledger in seconds since 1970 (default: now);
-    `retention`, how many ledgers of history are kept.
+    `retention`, how many ledgers of history are kept; `close_time`, seconds from one ledger to the
+    next (default: a ledger whenever a transaction comes).
     Raises SettingsError.
     """
 
@@ -72,6 +80,7 @@ class LocalNetwork:
         settings: NetworkSettings | None = None,
         start_time: int | None = None,
         retention: int = RETENTION_LEDGERS,
+        close_time: float | None = None,
     ) -> None:
         self.passphrase = passphrase
         self.network_id = wire.sha256(passphrase.encode())
@@ -80,6 +89,9 @@ class LocalNetwork:
         self._ledger = Ledger()
         self._history = History(retention)
         self._marks: list[_Mark] = []
+        self._arrivals: deque[Waiting] = deque()
+        self._queue = Queue(self.settings.limits.ledger)
+        self._room = Room.of(self.settings.limits.ledger)
         self._clock: Callable[[], int] = lambda: int(time.time())
         self._time_offset = 0 if start_time is None else start_time - self._clock()
         self._native_contract = StrKey.decode_contract(Asset.native().contract_id(passphrase))
@@ -90,8 +102,20 @@ class LocalNetwork:
         root = Account(self._root.raw_public_key(), TOTAL_COINS, 0)
         self._ledger.put(wire.account_key(root.public_key), Entry.of_account(root, 1))
         first = self._now() if start_time is None else start_time
-        self._history.add(close(None, 1, first, ()))
+        self._history.add(close(None, 1, first, (), TransactionSet(bytes(32), (), BaseFees())))
         self._dispatcher = Dispatcher(self)
+        self._pace = None if close_time is None else Pace(close_time, self.close_ledgers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop closing ledgers at a pace; everything else goes on working."""
+        if self._pace is not None:
+            self._pace.stop()
 
     # -- what clients use ------------------------------------------------------------------
 
@@ -116,6 +140,7 @@ class LocalNetwork:
     def fund(self, account_id: str, stroops: int = STARTING_STROOPS) -> str:
         """Create an account with a balance, as friendbot does, and return the transaction's hash.
 
+        It is in a ledger when this returns, whatever the pace.
         Arguments: `account_id` (G...); `stroops`, its starting balance.
         Raises FundingFailed, where the account exists already or the balance is too low.
         """
@@ -129,47 +154,100 @@ class LocalNetwork:
             builder.append_create_account_op(account_id, balance).add_time_bounds(0, 0)
             built = builder.build()
             built.sign(self._root)
-            sent = self.submit(parse(built.to_xdr_object().to_xdr_bytes(), self.network_id))
+            sent = self._submit(parse(built.to_xdr_object().to_xdr_bytes(), self.network_id))
             if isinstance(sent, Invalid):
                 raise FundingFailed(account_id, sent.code.name)
+            assert isinstance(sent, Record)  # noqa: S101 - the sequence number is the root's next
             if not sent.applied.success:
                 raise FundingFailed(account_id, _reason(sent))
-            return sent.transaction.hash.hex()
+            return sent.hash.hex()
 
     # -- transactions ----------------------------------------------------------------------
 
-    def submit(self, transaction: Transaction) -> Record | Invalid:
-        """Check a transaction and put it into a ledger of its own, or say why it may not enter."""
-        with self.lock:
-            scene = self._scene(self.latest_ledger + 1, self._next_close_time(), transaction)
-            refused = validity.check(transaction, scene)
-            if refused is not None:
-                return refused
-            applied = apply(transaction, scene)
-            record = Record(transaction, applied, scene.sequence, scene.close_time, 1)
-            self._history.add(
-                close(self._history.latest, scene.sequence, scene.close_time, (record,))
-            )
-            return record
+    def send(self, transaction: Transaction) -> Verdict | Invalid:
+        """Take a transaction in, as sendTransaction does, or say why it may not enter a ledger.
 
-    def _scene(self, sequence: int, close_time: int, transaction: Transaction | None) -> Scene:
-        previous = self._history.latest.hash
-        seed = previous if transaction is None else wire.sha256(previous + transaction.hash)
+        Without a pace it is in a ledger when this returns PENDING.
+        """
+        if self._pace is None:
+            outcome = self._submit(transaction)
+            return Verdict.PENDING if isinstance(outcome, Record) else outcome
+        with self.lock:
+            if self._history.find(transaction.hash) is not None:
+                return Verdict.DUPLICATE
+            scene = self._scene(self._ledger, self.close_time, self.latest_ledger + 1)
+            # as stellar-core: it has to be valid still after two more ledgers
+            margin = max(self._now() - self.close_time, 0) + 2 * int(self._pace.seconds)
+            return self._queue.admit(transaction, scene, margin)
+
+    def _submit(self, transaction: Transaction) -> Record | Invalid | Verdict:
+        """Put a transaction into a ledger at once, with whatever else waits."""
+        own = Waiting(transaction)
+        self._arrivals.append(own)  # before the lock: who has it now takes this along
+        with self.lock:
+            while own.outcome is None:
+                try:
+                    self._close_waiting()
+                except Exception:
+                    if own.outcome is None:
+                        self._arrivals.remove(own)
+                        self._close_with([own])  # this raises only what is its own fault
+        return own.outcome
+
+    def _close_waiting(self, *, even_empty: bool = False) -> None:
+        """Close a ledger with what waits, as far as it fits."""
+        arrived = [self._arrivals.popleft() for _ in range(len(self._arrivals))]
+        try:
+            self._close_with((*arrived, *self._queue), even_empty=even_empty)
+        finally:
+            self._arrivals.extendleft(w for w in reversed(arrived) if w.outcome is None)
+        self._queue.settle(self.latest_ledger)
+
+    def _close_with(
+        self, waiting: Iterable[Waiting], *, even_empty: bool = False, ledgers: int = 1
+    ) -> None:
+        """Close the ledger that is `ledgers` ahead with those that may be in it, if any may."""
+        changes = Changes(self._ledger)
+        scene = self._scene(changes, self._next_close_time(), self.latest_ledger + ledgers)
+        candidates = {w.transaction.hash: w for w in ready(waiting, scene, self._history)}
+        chosen, fees = choose((w.transaction for w in candidates.values()), self._room)
+        if not chosen:
+            for stranded in candidates.values():  # no ledger is large enough
+                stranded.outcome = Verdict.TRY_AGAIN_LATER
+            if not even_empty:
+                return
+        previous = self._history.latest
+        transactions = TransactionSet(previous.hash, chosen, fees)
+        records = tuple(
+            Record.of(transaction, applied, scene.sequence, scene.close_time, index)
+            for index, (transaction, applied) in enumerate(apply(transactions, scene), 1)
+        )
+        self._close(
+            close(previous, scene.sequence, scene.close_time, records, transactions), changes
+        )
+        for record in records:
+            candidates[record.hash].outcome = record
+
+    def _close(self, ledger: ClosedLedger, changes: Changes) -> None:
+        """Make a ledger the latest, with what it changes; all but the first come through here."""
+        changes.commit()
+        self._history.add(ledger)
+
+    def _scene(self, ledger: Store, close_time: int, sequence: int) -> Scene:
         return Scene(
             sequence=sequence,
             close_time=close_time,
             network_id=self.network_id,
-            prng_seed=wire.sha256(seed + wire.u64(0)),
+            prng_seed=wire.sha256(self._history.latest.hash + wire.u64(0)),
             native_contract=self._native_contract,
             limits=self.settings.limits,
             host=self.host,
-            ledger=self._ledger,
+            ledger=ledger,
         )
 
     def current_scene(self) -> Scene:
         """Return what a simulation sees: the latest ledger, as it was closed."""
-        latest = self._history.latest
-        return self._scene(latest.sequence, latest.close_time, None)
+        return self._scene(self._ledger, self.close_time, self.latest_ledger)
 
     def _read(self, key: bytes) -> tuple[bytes, int | None] | None:
         entry = self._ledger.get(key)
@@ -199,20 +277,26 @@ class LocalNetwork:
         return max(self._now(), self.close_time)
 
     def close_ledgers(self, count: int = 1) -> None:
-        """Close `count` empty ledgers."""
+        """Close `count` ledgers, the first of them with what waits."""
         with self.lock:
             for _ in range(count):
-                latest = self._history.latest
-                self._history.add(close(latest, latest.sequence + 1, self._next_close_time(), ()))
+                self._close_waiting(even_empty=True)
 
     def advance_ledgers(self, count: int) -> None:
-        """Jump `count` ledgers ahead, 5 seconds each; those in between are not kept."""
+        """Jump `count` ledgers ahead, 5 seconds each; those in between are not kept.
+
+        What waits goes into the first of them.
+        """
         if count < 1:
             raise ValueError("count: at least one ledger")
         with self.lock:
-            latest = self._history.latest
-            self._time_offset += count * LEDGER_SECONDS
-            self._history.add(close(latest, latest.sequence + count, self._next_close_time(), ()))
+            if len(self._queue):
+                self._time_offset += LEDGER_SECONDS
+                self._close_waiting(even_empty=True)
+                count -= 1
+            if count:
+                self._time_offset += count * LEDGER_SECONDS
+                self._close_with((), even_empty=True, ledgers=count)
 
     def advance_time(self, seconds: int) -> None:
         """Move the clock ahead and close a ledger with the new time."""
@@ -231,7 +315,7 @@ class LocalNetwork:
             return mark.entries
 
     def revert(self, snapshot: int) -> None:
-        """Go back to a mark: entries, ledgers, history and clock.
+        """Go back to a mark: entries, ledgers, history and clock. What waits is forgotten.
 
         The mark stays usable; marks that were taken after it are gone. Raises UnknownSnapshot.
         """
@@ -241,6 +325,7 @@ class LocalNetwork:
             mark = self._marks[snapshot]
             self._history.revert(mark.ledger)
             self._time_offset = mark.time_offset
+            self._queue.clear()
 
     # -- entries ---------------------------------------------------------------------------
 
@@ -273,10 +358,7 @@ class LocalNetwork:
 
 
 def _key_of(entry: bytes) -> bytes:
-    decoded = stellar_xdr.LedgerEntry.from_xdr_bytes(entry)
-    if decoded.ext.v != 0:
-        raise ValueError("entries with a sponsor cannot be set here")
-    data = decoded.data
+    data = stellar_xdr.LedgerEntry.from_xdr_bytes(entry).data
     kind = stellar_xdr.LedgerEntryType
     if data.account is not None:
         key = stellar_xdr.LedgerKey(
@@ -294,6 +376,15 @@ def _key_of(entry: bytes) -> bytes:
         key = stellar_xdr.LedgerKey(
             kind.CONTRACT_CODE,
             contract_code=stellar_xdr.LedgerKeyContractCode(data.contract_code.hash),
+        )
+    elif data.trust_line is not None:
+        line = data.trust_line
+        key = stellar_xdr.LedgerKey(
+            kind.TRUSTLINE, trust_line=stellar_xdr.LedgerKeyTrustLine(line.account_id, line.asset)
+        )
+    elif data.data is not None:
+        key = stellar_xdr.LedgerKey(
+            kind.DATA, data=stellar_xdr.LedgerKeyData(data.data.account_id, data.data.data_name)
         )
     else:
         raise ValueError(f"entries of type {data.type.name} cannot be set here")

@@ -10,7 +10,7 @@ import json
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 from stellar_sdk import xdr as stellar_xdr
@@ -32,14 +32,33 @@ REQUIRED = (
     _Id.CONFIG_SETTING_CONTRACT_DATA_KEY_SIZE_BYTES,
     _Id.CONFIG_SETTING_CONTRACT_DATA_ENTRY_SIZE_BYTES,
     _Id.CONFIG_SETTING_STATE_ARCHIVAL,
+    _Id.CONFIG_SETTING_CONTRACT_EXECUTION_LANES,
     _Id.CONFIG_SETTING_CONTRACT_LEDGER_COST_EXT_V0,
     _Id.CONFIG_SETTING_LIVE_SOROBAN_STATE_SIZE_WINDOW,
 )
 
 
+class LedgerLimits(NamedTuple):
+    """What the Soroban transactions of one ledger may use together (bytes, entries, instructions).
+
+    `instructions` are those of transactions that run one after the other.
+    """
+
+    transactions: int
+    instructions: int
+    transaction_bytes: int
+    disk_read_entries: int
+    disk_read_bytes: int
+    write_entries: int
+    write_bytes: int
+
+
 @attrs.frozen
 class Limits:
-    """The limits that a transaction is held to (bytes, entries, instructions, ledgers)."""
+    """The limits that a transaction is held to (bytes, entries, instructions, ledgers).
+
+    `ledger`, those for the transactions of one ledger together.
+    """
 
     contract_bytes: int
     data_key_bytes: int
@@ -55,6 +74,7 @@ class Limits:
     transaction_bytes: int
     minimum_persistent_ttl: int
     maximum_ttl: int
+    ledger: LedgerLimits
 
 
 @attrs.frozen
@@ -125,6 +145,7 @@ def _limits(found: dict[_Id, stellar_xdr.ConfigSettingEntry]) -> Limits:
     events = of(_Id.CONFIG_SETTING_CONTRACT_EVENTS_V0, "contract_events")
     bandwidth = of(_Id.CONFIG_SETTING_CONTRACT_BANDWIDTH_V0, "contract_bandwidth")
     cost_ext = of(_Id.CONFIG_SETTING_CONTRACT_LEDGER_COST_EXT_V0, "contract_ledger_cost_ext")
+    lanes = of(_Id.CONFIG_SETTING_CONTRACT_EXECUTION_LANES, "contract_execution_lanes")
     return Limits(
         contract_bytes=of(
             _Id.CONFIG_SETTING_CONTRACT_MAX_SIZE_BYTES, "contract_max_size_bytes"
@@ -146,6 +167,15 @@ def _limits(found: dict[_Id, stellar_xdr.ConfigSettingEntry]) -> Limits:
         transaction_bytes=bandwidth.tx_max_size_bytes.uint32,
         minimum_persistent_ttl=archival.min_persistent_ttl.uint32,
         maximum_ttl=archival.max_entry_ttl.uint32,
+        ledger=LedgerLimits(
+            transactions=lanes.ledger_max_tx_count.uint32,
+            instructions=compute.ledger_max_instructions.int64,
+            transaction_bytes=bandwidth.ledger_max_txs_size_bytes.uint32,
+            disk_read_entries=cost.ledger_max_disk_read_entries.uint32,
+            disk_read_bytes=cost.ledger_max_disk_read_bytes.uint32,
+            write_entries=cost.ledger_max_write_ledger_entries.uint32,
+            write_bytes=cost.ledger_max_write_bytes.uint32,
+        ),
     )
 
 

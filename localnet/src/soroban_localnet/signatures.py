@@ -8,6 +8,7 @@ CAP-40 (signed payloads).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
@@ -38,8 +39,12 @@ def signers_of(account: Account) -> list[Signer]:
     return own + list(account.signers)
 
 
+@lru_cache(maxsize=4096)
 def verify(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    """Tell whether `signature` is that of `public_key` over `message`."""
+    """Tell whether `signature` is that of `public_key` over `message`.
+
+    Answers are kept for a while: a transaction is checked when it comes and again at its turn.
+    """
     if len(signature) != 64:
         return False
     try:
