@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 from stellar_sdk import Address as StellarAddress
-from stellar_sdk import StrKey, scval, xdr
+from stellar_sdk import Keypair, StrKey, scval, xdr
 
 from callora_vault import units
 from callora_vault.calls import Balance, Call, Deduct, Deposit, GetMeta, Init, Withdraw, WithdrawTo
@@ -389,4 +389,39 @@ def code_key(wasm_hash: bytes) -> xdr.LedgerKey:
     return xdr.LedgerKey(
         xdr.LedgerEntryType.CONTRACT_CODE,
         contract_code=xdr.LedgerKeyContractCode(xdr.Hash(wasm_hash)),
+    )
+
+
+@lru_cache(maxsize=1024)
+def account_key(account: Address) -> xdr.LedgerKey:
+    """Build the key of an account's entry (G...)."""
+    account_id = Keypair.from_public_key(account).xdr_account_id()
+    return xdr.LedgerKey(xdr.LedgerEntryType.ACCOUNT, account=xdr.LedgerKeyAccount(account_id))
+
+
+def nonce_key(signer: Address, nonce: int) -> xdr.LedgerKey:
+    """Build the key of the entry that uses a signer's nonce up."""
+    return xdr.LedgerKey(
+        xdr.LedgerEntryType.CONTRACT_DATA,
+        contract_data=xdr.LedgerKeyContractData(
+            contract=StellarAddress(signer).to_xdr_sc_address(),
+            key=xdr.SCVal(
+                xdr.SCValType.SCV_LEDGER_KEY_NONCE,
+                nonce_key=xdr.SCNonceKey(xdr.Int64(nonce)),
+            ),
+            durability=xdr.ContractDataDurability.TEMPORARY,
+        ),
+    )
+
+
+def is_nonce(key: xdr.LedgerKey) -> bool:
+    """Tell whether a key is one of ``nonce_key``."""
+    data = key.contract_data
+    return data is not None and data.key.type == xdr.SCValType.SCV_LEDGER_KEY_NONCE
+
+
+def setting_key(setting: xdr.ConfigSettingID) -> xdr.LedgerKey:
+    """Build the key of a setting of the network."""
+    return xdr.LedgerKey(
+        xdr.LedgerEntryType.CONFIG_SETTING, config_setting=xdr.LedgerKeyConfigSetting(setting)
     )
