@@ -186,9 +186,9 @@ def _factory() -> str:
     return f"""\
 ## The factory
 
-It stores one entry for each vault that it migrated: a ledger entry of type CONTRACT_DATA of its own,
-with persistent durability. The key is the Vec of Symbol `{SUCCESSOR_KEY}` and the Address of the old
-vault, the value the Address of the new one. It never changes once it is there.
+It stores one entry for each vault that it migrated: a ledger entry of type CONTRACT_DATA of its
+own, with persistent durability. The key is the Vec of Symbol `{SUCCESSOR_KEY}` and the Address of
+the old vault, the value the Address of the new one. It never changes once it is there.
 
 `create` and `migrate` renew the factory's instance and code and the new vault's, `migrate` also the
 entry that it writes, all as a vault's write does. Calls of vaults renew what these vaults renew.
