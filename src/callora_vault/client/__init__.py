@@ -3,7 +3,7 @@
 It needs the extra ``client`` (stellar-sdk).
 """
 
-from callora_vault.client.deploy import Deployed, deploy
+from callora_vault.client.deploy import Deployed, Deployer
 from callora_vault.client.errors import (
     AppliedByOthers,
     BadKey,
@@ -44,6 +44,7 @@ __all__ = [
     "ClientError",
     "Clock",
     "Deployed",
+    "Deployer",
     "Fee",
     "FeeTooHigh",
     "Journal",
@@ -74,7 +75,6 @@ __all__ = [
     "VaultClient",
     "WrongNetwork",
     "connect",
-    "deploy",
     "from_environment",
     "from_file",
     "from_keypair",

@@ -47,87 +47,91 @@ class Deployed:
     abandoned: tuple[Address, ...]
 
 
-def deploy(
-    network: Network,
-    journal: Journal,
-    source: Signer,
-    code: bytes,
-    *,
-    owner: Signer,
-    initial_balance: int | None = None,
-    min_deposit: int | None = None,
-    name: str | None = None,
-    limits: Limits | None = None,
-) -> Deployed:
-    """Deploy a vault and give it its owner.
+class Deployer:
+    """Deploys vaults with one account, which pays and from which their ids follow.
 
-    Arguments: `source` pays, and the ids follow from its account; `code`, a compiled vault; `owner`
-    signs `init`; `name` of the deployment, with which it is repeated after a crash: a deployment
-    that is done returns its vault.
-    Raises NoFreeId; UnexpectedCode where this name stands for a deployment of other code; as
-    VaultClient.init and VaultClient.submit.
+    The account is used by no other process at the time.
     """
-    limits = limits or Limits()
-    name = uuid.uuid4().hex if name is None else name
-    steps = _Steps(network, journal, source, limits)
-    code_hash = sha256(code).digest()
-    steps.upload(code, code_hash)
-    abandoned: list[Address] = []
-    for number in range(IDS):
-        salt = sha256(f"{name} {number}".encode()).digest()
-        contract = steps.create(code_hash, salt)
-        vault = VaultClient(contract, network, journal, [owner], source=source, limits=limits)
-        stored = vault.stored()
-        _check_code(contract, stored, code_hash)
-        if stored.meta is None:
-            with suppress(AlreadyInitialized):  # by whom is read back
-                vault.init(owner.address, initial_balance, min_deposit, key="init")
+
+    def __init__(
+        self, network: Network, journal: Journal, source: Signer, limits: Limits | None = None
+    ) -> None:
+        self._network = network
+        self._journal = journal
+        self._source = source
+        self._limits = limits or Limits()
+
+    def deploy(
+        self,
+        code: bytes,
+        owner: Signer,
+        initial_balance: int | None = None,
+        min_deposit: int | None = None,
+        *,
+        name: str | None = None,
+    ) -> Deployed:
+        """Deploy a vault and give it its owner.
+
+        Arguments: `code`, a compiled vault; `owner`, who signs ``init``; `name` of the deployment,
+        with which it is repeated after a crash: one that is done returns its vault.
+        Raises NoFreeId; UnexpectedCode where this name stands for a deployment of other code; as
+        ``VaultClient.init`` and ``VaultClient.submit``.
+        """
+        name = uuid.uuid4().hex if name is None else name
+        code_hash = self.upload(code)
+        abandoned: list[Address] = []
+        for number in range(IDS):
+            contract = self.create(code_hash, sha256(f"{name} {number}".encode()).digest())
+            vault = VaultClient(
+                contract,
+                self._network,
+                self._journal,
+                [owner],
+                source=self._source,
+                limits=self._limits,
+            )
             stored = vault.stored()
-        if stored.meta is not None and stored.meta.owner == owner.address:
-            return Deployed(contract, code_hash.hex(), tuple(abandoned))
-        abandoned.append(contract)
-    raise NoFreeId(name, tuple(abandoned))
+            _check_code(contract, stored, code_hash)
+            if stored.meta is None:
+                with suppress(AlreadyInitialized):  # by whom is read back
+                    vault.init(owner.address, initial_balance, min_deposit, key="init")
+                stored = vault.stored()
+            if stored.meta is not None and stored.meta.owner == owner.address:
+                return Deployed(contract, code_hash.hex(), tuple(abandoned))
+            abandoned.append(contract)
+        raise NoFreeId(name, tuple(abandoned))
 
+    def upload(self, code: bytes) -> bytes:
+        """Upload code where it is not on the ledger, or archived; return its SHA-256.
 
-def _check_code(contract: Address, stored: StoredVault, code_hash: bytes) -> None:
-    executable = stored.executable
-    if executable.wasm_hash is None or executable.wasm_hash.hash != code_hash:
-        found = executable.wasm_hash
-        name = executable.type.name if found is None else f"the code {found.hash.hex()}"
-        raise UnexpectedCode(contract, name)
-
-
-@attrs.frozen
-class _Steps:
-    """The transactions before there is a vault."""
-
-    network: Network
-    journal: Journal
-    source: Signer
-    limits: Limits
-
-    def upload(self, code: bytes, code_hash: bytes) -> None:
-        """Upload the code where it is not on the ledger, or archived."""
+        Raises as ``VaultClient.submit``.
+        """
+        code_hash = sha256(code).digest()
         key = code_key(code_hash)
-        until = self.network.deadline(self.limits.timeout)
-        found = self.network.entries([key], until)
+        until = self._network.deadline(self._limits.timeout)
+        found = self._network.entries([key], until)
         held = found.get(key)
         if held is not None and (held.live_until_ledger or 0) >= found.ledger:
-            return
+            return code_hash
         function = xdr.HostFunction(
             xdr.HostFunctionType.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=code
         )
         request = f"upload {code_hash.hex()}"
         # an upload changes nothing where the code is there, so each has a key of its own
         self._submit("", uuid.uuid4().hex, request, function, Expected(None, None, (), (key,)))
+        return code_hash
 
     def create(self, code_hash: bytes, salt: bytes) -> Address:
-        """Make an instance of the code where there is none, and return its id."""
+        """Make an instance of the code where there is none, and return its id.
+
+        Arguments: `salt`, 32 bytes: the id follows from it and from the account that pays. What is
+        there already may run other code, and may have an owner. Raises as ``VaultClient.submit``.
+        """
         arguments = xdr.CreateContractArgsV2(
             xdr.ContractIDPreimage(
                 xdr.ContractIDPreimageType.CONTRACT_ID_PREIMAGE_FROM_ADDRESS,
                 from_address=xdr.ContractIDPreimageFromAddress(
-                    StellarAddress(self.source.address).to_xdr_sc_address(), xdr.Uint256(salt)
+                    StellarAddress(self._source.address).to_xdr_sc_address(), xdr.Uint256(salt)
                 ),
             ),
             xdr.ContractExecutable(
@@ -135,10 +139,10 @@ class _Steps:
             ),
             [],
         )
-        contract = contract_id(arguments.contract_id_preimage, self.network.passphrase)
+        contract = contract_id(arguments.contract_id_preimage, self._network.passphrase)
         key = instance_key(contract)
-        until = self.network.deadline(self.limits.timeout)
-        if self.network.entries([key], until).get(key) is not None:
+        until = self._network.deadline(self._limits.timeout)
+        if self._network.entries([key], until).get(key) is not None:
             return contract
         kind = xdr.SorobanAuthorizedFunctionType
         node = xdr.SorobanAuthorizedInvocation(
@@ -148,7 +152,7 @@ class _Steps:
             ),
             [],
         )
-        expected = Expected(self.source.address, node, (code_key(code_hash),), (key,))
+        expected = Expected(self._source.address, node, (code_key(code_hash),), (key,))
         function = xdr.HostFunction(
             xdr.HostFunctionType.HOST_FUNCTION_TYPE_CREATE_CONTRACT_V2,
             create_contract_v2=arguments,
@@ -164,14 +168,23 @@ class _Steps:
         function: xdr.HostFunction,
         expected: Expected,
     ) -> JournalEntry:
-        signers = {self.source.address: self.source}
-        transactions = Transactions(self.network, self.journal, self.source, signers, self.limits)
+        signers = {self._source.address: self._source}
+        transactions = Transactions(
+            self._network, self._journal, self._source, signers, self._limits
+        )
         action = Action(contract, key, contract, request, function, expected)
-        until = self.network.deadline(self.limits.timeout)
+        until = self._network.deadline(self._limits.timeout)
         entry, _ = transactions.submit(action, until)
         if not isinstance(entry.result, Success):
             raise failed(entry)
         return entry
+
+
+def _check_code(contract: Address, stored: StoredVault, code_hash: bytes) -> None:
+    found = stored.executable.wasm_hash
+    if found is None or found.hash != code_hash:
+        name = stored.executable.type.name if found is None else f"the code {found.hash.hex()}"
+        raise UnexpectedCode(contract, name)
 
 
 def contract_id(preimage: xdr.ContractIDPreimage, passphrase: str) -> Address:

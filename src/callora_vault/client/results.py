@@ -136,15 +136,15 @@ def _lives(
         return (), ()
     by_hash = {sha256(key): name for key, name in names().items()}
     return (
-        tuple(by_hash[key] for key in renewed if key in by_hash),
-        tuple(by_hash[key] for key in restored if key in by_hash),
+        tuple(name for key, name in by_hash.items() if key in renewed),
+        tuple(name for key, name in by_hash.items() if key in restored),
     )
 
 
-def _ttls(entries: Iterable[xdr.LedgerEntry | None]) -> list[bytes]:
+def _ttls(entries: Iterable[xdr.LedgerEntry | None]) -> set[bytes]:
     """Return the hashes of the keys whose life is in these entries."""
     lives = (None if entry is None else entry.data.ttl for entry in entries)
-    return [life.key_hash.hash for life in lives if life is not None]
+    return {life.key_hash.hash for life in lives if life is not None}
 
 
 def result_name(result: xdr.TransactionResult) -> str:

@@ -385,9 +385,8 @@ def _names(entry: JournalEntry) -> dict[bytes, str]:
     assert transaction.soroban_data is not None  # noqa: S101 - signed here
     footprint = transaction.soroban_data.resources.footprint
     keys = (*footprint.read_only, *footprint.read_write)
-    names = {key.to_xdr_bytes(): "code" for key in keys if key.contract_code is not None}
-    if entry.contract:
-        names[instance_key(entry.contract).to_xdr_bytes()] = "instance"
+    names = {instance_key(entry.contract).to_xdr_bytes(): "instance"} if entry.contract else {}
+    names |= {key.to_xdr_bytes(): "code" for key in keys if key.contract_code is not None}
     return names
 
 
