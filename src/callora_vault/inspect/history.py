@@ -139,7 +139,7 @@ def export(
     which one request may take; ``progress``, called with the ledger reached and the latest.
     Raises HistoryUnusable, NoVault, and what Network raises.
     """
-    with _appending(path, network.passphrase, contract) as (history, append):
+    with appending(path, network.passphrase, contract) as (history, append):
         state = _state(network, contract, until())
         _follow(network, history, append, state.ledger, until, progress)
         append({"kind": "state", "ledger": state.ledger, "entry": state.entry})
@@ -185,10 +185,13 @@ def _follow(
 
 
 @contextmanager
-def _appending(
+def appending(
     path: Path, network: str, contract: Address
 ) -> Iterator[tuple[History, Callable[[dict[str, Any]], None]]]:
-    """Open a history to append to it; one process at a time."""
+    """Open a history, made where there is none, and yield it with what appends a line to it.
+
+    One process at a time. Raises HistoryUnusable.
+    """
     try:
         with FileLock(f"{path}.lock", timeout=0), path.open("a+b") as file:
             file.seek(0)
