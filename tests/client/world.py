@@ -24,6 +24,7 @@ from callora_vault.client import (
     from_keypair,
 )
 from soroban_localnet import LocalNetwork
+from soroban_localnet.faults import Fault, FaultyClient, Plan
 from soroban_localnet.transport import InProcessClient
 
 URL = "http://localnet.invalid"
@@ -99,6 +100,13 @@ class World:
         server = SorobanServer(URL, transport or self.network.client())
         return Network(server, self.network.passphrase, clock=self.moving.clock())
 
+    def faulty(
+        self, plan: Plan, after_answer: Callable[[int, str], None] | None = None
+    ) -> FaultyClient:
+        """A transport with faults, whose delays move the network's time."""
+        inner = self.network.client()
+        return FaultyClient(inner, plan, after_answer=after_answer, sleep=self.moving.sleep)
+
     def deployer(self, journal: Journal) -> Deployer:
         """What deploys with the owner's account."""
         return Deployer(self.connect(), journal, self.owner)
@@ -148,3 +156,13 @@ class Altering(InProcessClient):
         if json_data is not None and json_data["method"] == self._method:
             self._change(answer.json()["result"])
         return answer
+
+
+def always(method: str, fault: Fault) -> Plan:
+    """A plan in which every request of a method meets a fault."""
+    return lambda number, asked: fault if asked == method else None
+
+
+def once(at: int, fault: Fault) -> Plan:
+    """A plan in which one request meets a fault, by its number from 1."""
+    return lambda number, asked: fault if number == at else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -73,11 +73,11 @@ def from_keypair(keypair: Keypair) -> Signer:
     return Signer(keypair.public_key, keypair.sign)
 
 
-def from_environment(name: str, environment: Mapping[str, str] = os.environ) -> Signer:
+def from_environment(name: str) -> Signer:
     """Return the signer whose secret seed (S...) is in an environment variable. Raises BadKey."""
-    if name not in environment:
+    if name not in os.environ:
         raise BadKey(f"the environment variable {name}", "it is not set", "export it first")
-    return _found(_from_seed(environment[name]), f"the environment variable {name}")
+    return _found(_from_seed(os.environ[name]), f"the environment variable {name}")
 
 
 def from_file(path: Path) -> Signer:
@@ -93,13 +93,15 @@ def from_file(path: Path) -> Signer:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise BadKey(where, reason, "give a file that holds the seed") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise BadKey(where, "it is not a plain file", "give a file that holds the seed")
         if os.name == "posix":
             _check_owner(status, path, where)
-        signer = _from_seed(file.read(_MAX_BYTES).decode("ascii", "replace"))
+        signer = _from_seed(os.read(descriptor, _MAX_BYTES).decode("ascii", "replace"))
+    finally:
+        os.close(descriptor)
     return _found(signer, where)
 
 
