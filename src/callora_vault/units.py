@@ -102,6 +102,14 @@ def address(value: Address, field: str) -> Address:
     return value
 
 
+def contract(value: Address, field: str) -> Address:
+    """Check that an address is a contract's (``C...``)."""
+    address(value, field)
+    if not value.startswith("C"):
+        raise BadValue(field, "a vault is a contract (C...)")
+    return value
+
+
 _VERSION: Final = {"G": 6 << 3, "C": 2 << 3}
 _OTHER_STRKEYS: Final = {
     "M": "a contract takes no muxed account (M...); give the account in it (G...)",

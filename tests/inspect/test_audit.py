@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from stellar_sdk import xdr
 from tests.model import values
@@ -79,6 +79,7 @@ lives = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(lives)
 def test_whatever_a_vault_does_from_init_is_conserved(calls: list[Call]) -> None:
     events, state = _live(calls, None)
@@ -89,6 +90,7 @@ def test_whatever_a_vault_does_from_init_is_conserved(calls: list[Call]) -> None
     assert audited.events == len(events)
 
 
+@settings(deadline=None)
 @given(lives, st.data())
 def test_whatever_a_vault_does_from_any_ledger_on_is_consistent(
     calls: list[Call], data: st.DataObject
@@ -105,6 +107,7 @@ def _changed(event: Event, field: str, by: int) -> Event:
     return attrs.evolve(event, **{field: getattr(event, field) + by})
 
 
+@settings(deadline=None)
 @given(lives, st.data())
 def test_a_changed_amount_or_balance_breaks_it_there_or_at_the_next_balance(
     calls: list[Call], data: st.DataObject
@@ -121,6 +124,7 @@ def test_a_changed_amount_or_balance_breaks_it_there_or_at_the_next_balance(
     assert index <= audited.events <= next(balanced, len(events))
 
 
+@settings(deadline=None)
 @given(lives, st.data())
 def test_a_missing_event_that_moved_something_breaks_it(
     calls: list[Call], data: st.DataObject

@@ -185,10 +185,14 @@ class Network:
         return self._repeat(request, until)
 
     def _check(self, until: float) -> None:
-        found = self._repeat(self._server.get_network, until).passphrase
+        found = self.announced(until)
         if found != self.passphrase:
             raise WrongNetwork(self.name, self.passphrase, found)
         self._checked = True
+
+    def announced(self, until: float) -> str:
+        """Return the passphrase that the RPC says its network has."""
+        return self._repeat(self._server.get_network, until).passphrase
 
     def _repeat(self, request: Callable[[], _T], until: float) -> _T:
         waits = self.waits(until)
@@ -406,3 +410,12 @@ def connect(
     # repeating is done here, where the deadline is known
     client = RequestsClient(num_retries=0, post_timeout=request_seconds)
     return Network(SorobanServer(url, client), passphrase, clock=clock)
+
+
+def passphrase_of(url: str, seconds: float = REQUEST_SECONDS) -> str:
+    """Ask the RPC at a URL which network it is of: its word alone.
+
+    Raises BadValue for a URL that is none of a server, Unreachable, RpcRefused.
+    """
+    network = connect(url, "")
+    return network.announced(network.deadline(seconds))

@@ -10,6 +10,7 @@ import attrs
 from stellar_sdk import scval, xdr
 from stellar_sdk.utils import external_ref_owner_address
 
+from callora_vault import units
 from callora_vault.client.errors import NoVault
 from callora_vault.client.network import Entries, Network
 from callora_vault.codec import CannotDecode, code_key, decode_stored, instance_key
@@ -85,8 +86,9 @@ class Inspection:
 def inspect(network: Network, contract: Address, until: float) -> Inspection:
     """Read a contract. Arguments: ``until``, a moment of the network's clock.
 
-    Raises NoVault where there is no such contract, and what Network raises.
+    Raises BadValue, NoVault where there is no such contract, and what Network raises.
     """
+    units.contract(contract, "contract")
     found = network.entries([instance_key(contract)], until)
     item = found.get(instance_key(contract))
     if item is None:

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Final
 import attrs
 from filelock import FileLock, Timeout
 
+from callora_vault import units
 from callora_vault.client.errors import NoVault
 from callora_vault.client.network import EventRecord, Network
 from callora_vault.codec import instance_key
@@ -137,8 +138,9 @@ def export(
     A run that is ended at any moment is gone on with by the next one. Arguments: ``path``, the
     file, made where there is none; ``until``, which gives the moment of the network's clock up to
     which one request may take; ``progress``, called with the ledger reached and the latest.
-    Raises HistoryUnusable, NoVault, and what Network raises.
+    Raises BadValue, HistoryUnusable, NoVault, and what Network raises.
     """
+    units.contract(contract, "contract")
     with appending(path, network.passphrase, contract) as (history, append):
         state = _state(network, contract, until())
         _follow(network, history, append, state.ledger, until, progress)
