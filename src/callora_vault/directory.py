@@ -150,9 +150,7 @@ class VaultDirectory:
         Raises StaleDirectory where somebody else was faster; BadValue for a bad name or contract.
         """
         _check_name(name)
-        if not contract.startswith("C"):
-            raise units.BadValue("contract", "a vault is a contract (C...)")
-        units.address(contract, "contract")
+        units.contract(contract, "contract")
         with self._locked():
             names = self._read().networks.get(network, {})
             present = names.get(name)

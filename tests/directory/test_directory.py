@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stellar_sdk import StrKey
 
@@ -217,6 +217,7 @@ def test_of_two_writers_neither_loses_a_change(path: Path) -> None:
     assert sorted(e.generation for e in directory.listed(LOCAL)) == list(range(1, 41))
 
 
+@settings(deadline=None)
 @given(
     changes=st.lists(
         st.tuples(

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 TRACEBACK = "CALLORA_VAULT_TRACEBACK"
 
 
@@ -17,6 +18,10 @@ def main() -> NoReturn:
         code = _run()
     except KeyboardInterrupt:
         code = _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # nobody reads any more; the interpreter must not try to write on its way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = PIPE_CLOSED
     except Exception as error:
         if TRACEBACK in os.environ:
             raise
@@ -37,12 +42,14 @@ def _run() -> int:
     os.environ.setdefault(
         "HYPOTHESIS_STORAGE_DIRECTORY", str(user_cache_path("callora-vault") / "hypothesis")
     )
-    from callora_vault.cli.app import app  # noqa: PLC0415
+    from callora_vault.cli.app import EXPECTED, app  # noqa: PLC0415
 
     try:
         code = app(exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return _fail(str(error), COULD_NOT_RUN)
+    except EXPECTED as error:
+        return _fail(str(error), getattr(error, "exit_code", COULD_NOT_RUN))
     return code if isinstance(code, int) else 0
 
 

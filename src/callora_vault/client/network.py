@@ -17,6 +17,9 @@ from stellar_sdk.client.requests_client import RequestsClient
 from stellar_sdk.exceptions import BaseRequestError, SorobanRpcErrorResponse
 from stellar_sdk.soroban_rpc import (
     AuthMode,
+    EventFilter,
+    EventFilterType,
+    GetEventsResponse,
     GetTransactionStatus,
     LedgerEntryResult,
     SendTransactionResponse,
@@ -39,6 +42,7 @@ REQUEST_SECONDS: Final = 10.0
 """How long one request over HTTP may take."""
 TIP_SECONDS: Final = 3.0
 """How long what is known of the latest ledger counts as new."""
+EVENTS_PER_PAGE: Final = 1_000
 FIRST_WAIT: Final = 0.2
 LONGEST_WAIT: Final = 5.0
 
@@ -103,6 +107,36 @@ class Fate:
     result: Success | Failure | None
 
 
+@attrs.frozen
+class EventRecord:
+    """An event as an RPC hands it out; ``id`` orders all events, topics and data are base64 XDR.
+
+    ``closed_at`` is the close time of its ledger, in seconds since 1970.
+    """
+
+    id: str
+    ledger: int
+    closed_at: int
+    transaction: str
+    topics: tuple[str, ...]
+    data: str
+
+
+@attrs.frozen
+class EventPage:
+    """Events of a contract in their order, and how far the RPC looked.
+
+    Every event up to and in ``through`` is in this page or the ones before it; the next page begins
+    at ``cursor``. ``oldest`` is the first ledger that the RPC has, ``latest`` its last.
+    """
+
+    events: tuple[EventRecord, ...]
+    through: int
+    cursor: str
+    oldest: int
+    latest: int
+
+
 class Network:
     """A network with this passphrase, behind an RPC that is checked to be of that network.
 
@@ -151,10 +185,14 @@ class Network:
         return self._repeat(request, until)
 
     def _check(self, until: float) -> None:
-        found = self._repeat(self._server.get_network, until).passphrase
+        found = self.announced(until)
         if found != self.passphrase:
             raise WrongNetwork(self.name, self.passphrase, found)
         self._checked = True
+
+    def announced(self, until: float) -> str:
+        """Return the passphrase that the RPC says its network has."""
+        return self._repeat(self._server.get_network, until).passphrase
 
     def _repeat(self, request: Callable[[], _T], until: float) -> _T:
         waits = self.waits(until)
@@ -245,6 +283,27 @@ class Network:
 
         return self._ask(ask, until)
 
+    def oldest_ledger(self, until: float) -> int:
+        """Return the first ledger whose events and transactions the RPC still has."""
+        return self._ask(self._server.get_health, until).oldest_ledger
+
+    def events(
+        self, contract: Address, start: int | str, until: float, limit: int = EVENTS_PER_PAGE
+    ) -> EventPage:
+        """Read a page of a contract's events.
+
+        Arguments: ``start``, a ledger, or the cursor of the page before.
+        Raises RpcRefused where the RPC does not have that ledger any more, or not yet.
+        """
+        wanted = EventFilter(type=EventFilterType.CONTRACT, contractIds=[contract])
+
+        def ask() -> EventPage:
+            first, cursor = (start, None) if isinstance(start, int) else (None, start)
+            answer = self._server.get_events(first, None, [wanted], cursor, limit)
+            return _parse(lambda: _read_events(answer, contract, limit))
+
+        return self._ask(ask, until)
+
     def send(self, envelope: str) -> SendTransactionResponse:
         """Send a signed envelope, in base64, once."""
         now = self.clock.now()
@@ -307,6 +366,33 @@ def _read_simulation(answer: SimulateTransactionResponse) -> Simulation:
     )
 
 
+def _read_events(answer: GetEventsResponse, contract: Address, limit: int) -> EventPage:
+    events = []
+    for found in answer.events:
+        if found.contract_id != contract:
+            raise ValueError("an event of another contract")
+        events.append(
+            EventRecord(
+                found.id,
+                found.ledger,
+                int(found.ledger_close_at.timestamp()),
+                found.transaction_hash,
+                tuple(found.topic),
+                found.value,
+            )
+        )
+    # a cursor begins with 32 bits of the ledger, then those of the transaction and the operation
+    reached = int(answer.cursor.split("-")[0]) >> 32
+    full = len(events) == limit
+    return EventPage(
+        tuple(events),
+        reached - 1 if full else reached,
+        answer.cursor,
+        answer.oldest_ledger,
+        answer.latest_ledger,
+    )
+
+
 def connect(
     url: str,
     passphrase: str,
@@ -324,3 +410,12 @@ def connect(
     # repeating is done here, where the deadline is known
     client = RequestsClient(num_retries=0, post_timeout=request_seconds)
     return Network(SorobanServer(url, client), passphrase, clock=clock)
+
+
+def passphrase_of(url: str, seconds: float = REQUEST_SECONDS) -> str:
+    """Ask the RPC at a URL which network it is of: its word alone.
+
+    Raises BadValue for a URL that is none of a server, Unreachable, RpcRefused.
+    """
+    network = connect(url, "")
+    return network.announced(network.deadline(seconds))

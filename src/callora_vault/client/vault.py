@@ -106,10 +106,7 @@ class VaultClient:
         scope: str | None = None,
         limits: Limits | None = None,
     ) -> None:
-        units.address(contract, "contract")
-        if not contract.startswith("C"):
-            raise units.BadValue("contract", "a vault is a contract (C...)")
-        self.contract = contract
+        self.contract = units.contract(contract, "contract")
         self.limits = limits or Limits()
         self._network = network
         self._journal = journal
