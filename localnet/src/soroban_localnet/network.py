@@ -44,7 +44,7 @@ from soroban_localnet.results import Invalid
 from soroban_localnet.rpc import Dispatcher
 from soroban_localnet.scene import Scene
 from soroban_localnet.settings import PROTOCOL, NetworkSettings
-from soroban_localnet.transaction_set import BaseFees, Room, TransactionSet, choose
+from soroban_localnet.transaction_set import Room, TransactionSet, choose
 from soroban_localnet.transport import InProcessClient
 
 _log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class LocalNetwork:
         root = Account(self._root.raw_public_key(), TOTAL_COINS, 0)
         self._ledger.put(wire.account_key(root.public_key), Entry.of_account(root, 1))
         first = self._now() if start_time is None else start_time
-        self._history.add(close(None, 1, first, (), TransactionSet(bytes(32), (), BaseFees())))
+        self._history.add(close(None, 1, first, ()))
         self._dispatcher = Dispatcher(self)
         # last, for it works on the network at once
         self._pace = None if close_time is None else Pace(close_time, self.close_ledgers)
@@ -238,9 +238,8 @@ class LocalNetwork:
             Record.of(transaction, applied, scene.sequence, scene.close_time, index)
             for index, (transaction, applied) in enumerate(apply(transactions, scene), 1)
         )
-        self._close(
-            close(previous, scene.sequence, scene.close_time, records, transactions), changes
-        )
+        ledger = close(previous, scene.sequence, scene.close_time, records, fees, transactions.hash)
+        self._close(ledger, changes)
         for record in records:
             candidates[record.hash].outcome = record
 
