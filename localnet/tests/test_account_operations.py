@@ -52,6 +52,22 @@ XLM = Asset.native()
 RESERVE = 5_000_000
 
 
+# -- create account --------------------------------------------------------------------------
+
+
+def test_an_account_does_not_create_itself_and_no_debts(alice: Person) -> None:
+    def debt(body: Any) -> None:
+        body.create_account_op.starting_balance = xdr.Int64(-1)
+
+    new = CreateAccount(Keypair.random().public_key, "5")
+    for malformed in (CreateAccount(alice.id, "5"), Altered(new, debt)):
+        assert refusal(alice, malformed) == "CREATE_ACCOUNT_MALFORMED"
+
+
+def test_an_account_is_created_once(alice: Person, bob: Person) -> None:
+    assert failure(alice, CreateAccount(bob.id, "5")) == "CREATE_ACCOUNT_ALREADY_EXIST"
+
+
 # -- account merge ---------------------------------------------------------------------------
 
 

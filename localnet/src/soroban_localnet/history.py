@@ -26,7 +26,7 @@ from soroban_localnet.events import (
 )
 from soroban_localnet.scene import BASE_FEE, BASE_RESERVE, MAX_CLASSIC_OPERATIONS
 from soroban_localnet.settings import PROTOCOL
-from soroban_localnet.transaction_set import BaseFees, TransactionSet, encode_set
+from soroban_localnet.transaction_set import UNCONTESTED, BaseFees, encode_set
 
 # A real RPC node keeps seven days of ledgers.
 RETENTION_LEDGERS = 120_960
@@ -140,21 +140,25 @@ def close(
     sequence: int,
     close_time: int,
     records: tuple[Record, ...],
-    transactions: TransactionSet,
+    fees: BaseFees = UNCONTESTED,
+    set_hash: bytes | None = None,
 ) -> ClosedLedger:
     """Close a ledger on top of the previous one: each header holds the hash of the one before.
 
-    Arguments: `records`, in the order in which they were applied; `transactions`, the set of them.
+    Arguments: `records`, in the order in which they were applied; `fees` that they paid; `set_hash`
+    of the transaction set, where it is known already.
     """
-    fee_pool = sum(record.applied.fee_charged for record in records)
+    previous_hash, fee_pool = bytes(32), sum(record.applied.fee_charged for record in records)
     if previous is not None:
-        fee_pool += previous.fee_pool
+        previous_hash, fee_pool = previous.hash, fee_pool + previous.fee_pool
+    if set_hash is None:
+        set_hash = wire.sha256(encode_set(previous_hash, records, fees))
     results = wire.array(r.hash + r.applied.result for r in records)
     header = b"".join(
         (
             wire.u32(PROTOCOL.version),
-            transactions.previous_hash,
-            transactions.hash,
+            previous_hash,
+            set_hash,
             wire.u64(close_time),
             wire.ABSENT,  # no upgrades
             wire.ABSENT,  # a basic value, without the proposer's signature
@@ -175,9 +179,7 @@ def close(
         )
     )
     ledger_hash = wire.sha256(header)
-    return ClosedLedger(
-        sequence, close_time, header, ledger_hash, fee_pool, records, transactions.fees
-    )
+    return ClosedLedger(sequence, close_time, header, ledger_hash, fee_pool, records, fees)
 
 
 def first_ledger(sequence: int, close_time: int) -> ClosedLedger:

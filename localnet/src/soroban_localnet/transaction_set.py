@@ -32,6 +32,10 @@ class BaseFees:
         return self.soroban if transaction.is_soroban else self.classic
 
 
+UNCONTESTED = BaseFees()
+"""The fees of a ledger in which there was room for all."""
+
+
 class Member(Protocol):
     """What is in a transaction set, before it is applied and after."""
 
@@ -75,7 +79,6 @@ class TransactionSet:
     def __init__(
         self, previous_hash: bytes, transactions: Sequence[Transaction], fees: BaseFees
     ) -> None:
-        self.previous_hash = previous_hash
         self.fees = fees
         self.hash = wire.sha256(encode_set(previous_hash, transactions, fees))
         self._transactions = transactions
@@ -104,7 +107,7 @@ class Room:
     """
 
     def __init__(self, classic: Sequence[int], soroban: Sequence[int]) -> None:
-        self._left = [classic, soroban]
+        self._left = [classic, soroban]  # by is_soroban
 
     @classmethod
     def of(cls, limits: LedgerLimits, ledgers: int = 1) -> Room:
@@ -158,7 +161,7 @@ def choose(waiting: Iterable[Transaction], empty: Room) -> tuple[list[Transactio
     everyone = list(waiting)
     room = empty.copy()
     if all(room.take(transaction) for transaction in everyone):
-        return everyone, BaseFees()
+        return everyone, UNCONTESTED
     # equal bids keep their order, so who came first goes first
     everyone.sort(key=bid, reverse=True)
     room = empty.copy()
