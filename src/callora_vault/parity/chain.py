@@ -36,7 +36,7 @@ from stellar_sdk.utils import sha256
 
 from callora_vault.codec import code_key, encode_call, find_error, instance_key
 from callora_vault.parity import outcomes
-from callora_vault.parity.errors import CannotRun, cause, check_url, no_rpc, origin
+from callora_vault.parity.errors import CannotRun, Inconclusive, cause, check_url, no_rpc, origin
 from callora_vault.parity.signatures import Nonces, Signer, authorise, nonce_key
 from callora_vault.parity.steps import Lane, Role, Submit
 from callora_vault.units import Address
@@ -310,7 +310,7 @@ class Chain:
     def submit(self, step: Submit, before: Reading) -> Observation:
         """Make a call: simulate it without and with its signature, then send it.
 
-        Arguments: `before`, what the vault has on the ledger now. Raises CannotRun.
+        Arguments: `before`, what the vault has on the ledger now. Raises CannotRun, Inconclusive.
         """
         call = step.call(self.people)
         signer = Signer(self.people[step.signer], self._keys.get(step.signer))
@@ -440,10 +440,7 @@ class Chain:
         if answer.status != GetTransactionStatus.SUCCESS:
             result = _result(answer)
             if result != xdr.InvokeHostFunctionResultCode.INVOKE_HOST_FUNCTION_TRAPPED.name:
-                raise CannotRun(
-                    f"a call ended in a way that says nothing of the contract: {result}",
-                    "run again, and if it stays look at the network",
-                )
+                raise Inconclusive(result)
             outcome = outcomes.of_failure(find_error(_diagnostics(answer)), result)
             return Observation(outcome, "", "", False, answer.ledger)
         assert meta.soroban_meta is not None  # noqa: S101 - it succeeded
@@ -594,7 +591,9 @@ def _simulated(answer: SimulateTransactionResponse) -> str:
     if answer.error is None:
         return outcomes.ACCEPTED
     error = find_error(map(xdr.DiagnosticEvent.from_xdr, answer.events or ()))
-    return outcomes.of_failure(error, "a simulation fails")
+    if error is None:  # no event tells of a budget that is used up
+        raise Inconclusive(f"simulated: {answer.error.splitlines()[0]}")
+    return outcomes.of_failure(error, "simulated")
 
 
 def _unseen(keys: Iterable[xdr.LedgerKey], seen: set[str]) -> list[xdr.LedgerKey]:

@@ -18,6 +18,17 @@ class CannotRun(Exception):
         self.remedy = remedy
 
 
+class Inconclusive(Exception):
+    """A call ended in a way that says nothing of the contract; its example ends there.
+
+    Arguments: `cause`, how it ended.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
 def no_rpc(url: str, error: Exception, option: str) -> CannotRun:
     """Say that no Stellar RPC answers at a URL; `option` is where it was given."""
     return CannotRun(
