@@ -113,10 +113,18 @@ class Dispatcher:
             decoded = msgspec.convert(params, kind)
         except msgspec.ValidationError as error:
             raise RpcError(INVALID_PARAMS, str(error)) from error
-        if isinstance(decoded, Formatted) and decoded.xdr_format not in (None, "", "base64"):
-            raise RpcError(INVALID_PARAMS, "xdrFormat: only base64 is served here; leave it out")
+        if isinstance(decoded, Formatted):
+            _check_format(decoded.xdr_format or "base64")
         with self._network.lock:
             try:
                 return function(self._network, decoded)
             except HostCrashed as crash:
                 raise RpcError(INTERNAL_ERROR, str(crash)) from crash
+
+
+def _check_format(name: str) -> None:
+    if name == "json":
+        raise RpcError(INVALID_PARAMS, "xdrFormat: only base64 is served here; leave it out")
+    if name != "base64":
+        message = f"got '{name}': expected base64, json for optional 'xdrFormat'"
+        raise RpcError(INVALID_PARAMS, message)
