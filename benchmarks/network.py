@@ -111,7 +111,7 @@ def measure_calls() -> None:
     originals = Host.invoke, Host.simulate, Dispatcher.answer
     Host.invoke = watch.wrap(originals[0])  # type: ignore[method-assign, assignment]
     Host.simulate = watch.wrap(originals[1])  # type: ignore[method-assign, assignment]
-    Dispatcher.answer = network.wrap(originals[2])  # type: ignore[method-assign, assignment]
+    Dispatcher.answer = network.wrap(originals[2])  # type: ignore[method-assign]
     start = time.perf_counter()
     for _ in range(CALLS):
         _, events = deployed.call("deposit", arguments)

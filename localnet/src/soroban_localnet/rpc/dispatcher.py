@@ -17,7 +17,7 @@ from soroban_localnet.rpc.errors import (
     METHOD_NOT_FOUND,
     RpcError,
 )
-from soroban_localnet.rpc.parameters import Formatted, NoParameters
+from soroban_localnet.rpc.parameters import NoParameters
 
 if TYPE_CHECKING:
     from soroban_localnet.network import LocalNetwork
@@ -113,18 +113,8 @@ class Dispatcher:
             decoded = msgspec.convert(params, kind)
         except msgspec.ValidationError as error:
             raise RpcError(INVALID_PARAMS, str(error)) from error
-        if isinstance(decoded, Formatted):
-            _check_format(decoded.xdr_format or "base64")
         with self._network.lock:
             try:
                 return function(self._network, decoded)
             except HostCrashed as crash:
                 raise RpcError(INTERNAL_ERROR, str(crash)) from crash
-
-
-def _check_format(name: str) -> None:
-    if name == "json":
-        raise RpcError(INVALID_PARAMS, "xdrFormat: only base64 is served here; leave it out")
-    if name != "base64":
-        message = f"got '{name}': expected base64, json for optional 'xdrFormat'"
-        raise RpcError(INVALID_PARAMS, message)
