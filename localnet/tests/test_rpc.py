@@ -484,6 +484,16 @@ def test_parameters_have_names(world: World, params: object) -> None:
         ),
         ("getTransaction", {"hash": NO_HASH, "xdrFormat": "json"}, "xdrFormat"),
         ("getTransaction", {"hash": NO_HASH, "xdrFormat": 5}, "xdrFormat"),
+        ("getEvents", {"xdrFormat": "x"}, "got 'x': expected base64, json"),
+        ("getEvents", {"startLedger": -1}, "startLedger"),
+        ("getEvents", {"startLedger": 2**32}, "startLedger"),
+        ("getEvents", {"startLedger": 1, "endLedger": "2"}, "endLedger"),
+        ("getEvents", {"startLedger": 1, "filters": {}}, "filters"),
+        ("getEvents", {"startLedger": 1, "filters": [{"topics": ["*"]}]}, "topics"),
+        ("getEvents", {"startLedger": 1, "filters": [{"type": ["system"]}]}, "type"),
+        ("getTransactions", {"startLedger": 1, "pagination": []}, "pagination"),
+        ("getTransactions", {"pagination": {"limit": -1}}, "pagination.limit"),
+        ("getLedgers", {"pagination": {"cursor": 5}}, "pagination.cursor"),
     ],
 )
 def test_a_wrong_parameter_is_refused_by_its_name(

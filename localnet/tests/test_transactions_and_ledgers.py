@@ -169,6 +169,16 @@ def test_a_revert_after_a_jump_ahead_brings_transactions_back(
     assert alice.server.get_transactions(1) == before
 
 
+def test_a_transaction_that_is_there_twice_is_found_until_both_are_forgotten() -> None:
+    network = LocalNetwork(retention=5)
+    for ledger in (2, 5):
+        append(network, ledger, [attrs.evolve(record(ledger, 1), hashes=(b"\1" * 32,))])
+    for _ in range(8):
+        found = answer(network, "getTransaction", hash="01" * 32)
+        assert found["ledger"] == (5 if network.latest_ledger < 10 else 0)
+        network.close_ledgers(1)
+
+
 WINDOW = "the oldest ledger: 8 and the latest ledger: 12 for this rpc instance"
 
 

@@ -17,7 +17,9 @@ from soroban_localnet.rpc import Dispatcher
 _KEPT_MODELS = (
     soroban_rpc.Request[soroban_rpc.GetEventsRequest],
     soroban_rpc.Request[soroban_rpc.GetLedgerEntriesRequest],
+    soroban_rpc.Request[soroban_rpc.GetLedgersRequest],
     soroban_rpc.Request[soroban_rpc.GetTransactionRequest],
+    soroban_rpc.Request[soroban_rpc.GetTransactionsRequest],
     soroban_rpc.Request[soroban_rpc.SendTransactionRequest],
     soroban_rpc.Request[soroban_rpc.SimulateTransactionRequest],
     soroban_rpc.Response[Any],

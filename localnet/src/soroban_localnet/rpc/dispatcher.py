@@ -18,7 +18,7 @@ from soroban_localnet.rpc.errors import (
     METHOD_NOT_FOUND,
     RpcError,
 )
-from soroban_localnet.rpc.parameters import Formatted, NoParameters
+from soroban_localnet.rpc.parameters import NoParameters
 
 if TYPE_CHECKING:
     from soroban_localnet.network import LocalNetwork
@@ -118,8 +118,6 @@ class Dispatcher:
             decoded = msgspec.convert(params, kind)
         except (msgspec.ValidationError, UnicodeEncodeError) as error:
             raise RpcError(INVALID_PARAMS, str(error)) from error
-        if isinstance(decoded, Formatted) and decoded.xdr_format not in (None, "", "base64"):
-            raise RpcError(INVALID_PARAMS, "xdrFormat: only base64 is served here; leave it out")
         lock = nullcontext() if method in UNLOCKED else self._network.lock
         with lock:
             try:

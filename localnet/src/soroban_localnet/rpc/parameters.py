@@ -20,6 +20,13 @@ class Formatted(Struct, rename="camel", kw_only=True):
 
     xdr_format: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.xdr_format == "json":
+            raise ValueError("xdrFormat: only base64 is served here; leave it out")
+        if self.xdr_format not in (None, "", "base64"):
+            message = f"got '{self.xdr_format}': expected base64, json for optional 'xdrFormat'"
+            raise ValueError(message)
+
 
 class Pagination(Struct):
     """Where a page begins, after `cursor`, and how many items it holds at most."""
