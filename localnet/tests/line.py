@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from base64 import b64decode
 from collections.abc import Callable, Generator
 from typing import Any
 
+from localnet.tests.person import Person
 from stellar_sdk import xdr
 from stellar_sdk.client.base_sync_client import BaseSyncClient
 from stellar_sdk.client.response import Response
@@ -68,3 +70,10 @@ def times_asked(line: Line, *keys: xdr.LedgerKey) -> int:
     """Count how often one of the keys was asked for."""
     wanted = {key.to_xdr_bytes() for key in keys}
     return sum(key in wanted for keys in line.keys for key in keys)
+
+
+def at(person: Person, network: LocalNetwork) -> Person:
+    """Return the same person, on another network."""
+    there = copy.copy(person)
+    there.network, there.server = network, network.server()
+    return there

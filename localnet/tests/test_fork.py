@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from localnet.tests.conftest import START
 from localnet.tests.contract import (
     CODE_KEY,
@@ -20,12 +22,15 @@ from localnet.tests.contract import (
     stored,
     upload,
 )
-from localnet.tests.line import URL, Line, fork_of, times_asked
+from localnet.tests.issued import UNIT, held, line_key, trust
+from localnet.tests.line import URL, Line, at, fork_of, times_asked
 from localnet.tests.person import Code, Person
+from localnet.tests.test_account_operations import data_key, sponsored_by
 from stellar_sdk import (
     Asset,
     ExtendFootprintTTL,
     Keypair,
+    ManageData,
     Payment,
     SetOptions,
     Signer,
@@ -42,6 +47,9 @@ from soroban_localnet import (
     RemoteMismatch,
     UnknownAccount,
 )
+from soroban_localnet.account import Account
+from soroban_localnet.http import serve_http
+from soroban_localnet.ledger import Entry
 from soroban_localnet.settings import load
 
 PERSISTENT, TEMPORARY, INSTANCE = Kind.PERSISTENT, Kind.TEMPORARY, Kind.INSTANCE
@@ -51,26 +59,6 @@ READING = {"getNetwork", "getLatestLedger", "getLedgerEntries"}
 @pytest.fixture
 def remote(network: LocalNetwork) -> LocalNetwork:
     return network
-
-
-@pytest.fixture
-def line(remote: LocalNetwork, alice: Person, contract: Contract) -> Line:
-    """The line to a remote where alice has a contract with a counter of each kind."""
-    for kind in Kind:
-        alice.invoke(contract.call("add", kind, "n", 5))
-    return Line(remote)
-
-
-@pytest.fixture
-def forked(line: Line) -> LocalNetwork:
-    return fork_of(line)
-
-
-def at(person: Person, network: LocalNetwork) -> Person:
-    """Return the same person, on another network."""
-    there = copy.copy(person)
-    there.network, there.server = network, network.server()
-    return there
 
 
 # -- what is taken over ----------------------------------------------------------------------
@@ -316,6 +304,111 @@ def forked_entry(network: LocalNetwork, person: Person) -> bytes:
     found = network.entry(account_key(person.id).to_xdr_bytes())
     assert found is not None
     return found[0]
+
+
+# -- any sequence of reads and writes --------------------------------------------------------
+
+PEOPLE = [Keypair.from_raw_ed25519_seed(bytes(31) + bytes((n,))) for n in range(6)]
+KEYS = [account_key(person.public_key).to_xdr_bytes() for person in PEOPLE]
+
+MOVES = st.one_of(
+    st.tuples(st.just("read"), st.sets(st.integers(0, 5), min_size=1)),
+    st.tuples(st.just("write"), st.tuples(st.integers(0, 5), st.integers(0, 10**10))),
+    st.tuples(st.just("remove"), st.integers(0, 5)),
+    st.tuples(st.just("close"), st.none()),
+    st.tuples(st.just("mark"), st.none()),
+    st.tuples(st.just("back"), st.integers(0, 3)),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sets(st.integers(0, 5)), st.lists(MOVES, max_size=20))
+def test_what_is_not_written_here_is_as_on_the_remote(
+    there: set[int], moves: list[tuple[str, Any]]
+) -> None:
+    remote = LocalNetwork(start_time=START)
+    expected: dict[bytes, bytes | None] = dict.fromkeys(KEYS)
+    for number in there:
+        remote.fund(PEOPLE[number].public_key)
+    for key in KEYS:
+        found = remote.entry(key)
+        expected[key] = None if found is None else found[0]
+    before = remote.latest_ledger, dict(remote._ledger)
+    line = Line(remote)
+    network = fork_of(line)
+    marks: list[tuple[int, dict[bytes, bytes | None]]] = []
+    for name, argument in moves:
+        if name == "read":
+            keys = [KEYS[number] for number in sorted(argument)]
+            held = [None if entry is None else entry.xdr for entry in network.lookup(*keys)]
+            assert held == [expected[key] for key in keys]
+        elif name == "write":
+            number, balance = argument
+            account = Account(PEOPLE[number].raw_public_key(), balance, 1)
+            network.set_entry(Entry.of_account(account, 1).xdr)
+            expected[KEYS[number]] = Entry.of_account(account, 1).xdr
+        elif name == "remove":
+            network.remove_entry(KEYS[argument])
+            expected[KEYS[argument]] = None
+        elif name == "close":
+            network.close_ledgers()
+        elif name == "mark":
+            marks.append((network.snapshot(), dict(expected)))
+        elif marks:
+            index = argument % len(marks)
+            network.revert(marks[index][0])
+            expected = dict(marks[index][1])
+            del marks[index + 1 :]
+    held = [None if entry is None else entry.xdr for entry in network.lookup(*KEYS)]
+    assert held == [expected[key] for key in KEYS]
+    assert (remote.latest_ledger, dict(remote._ledger)) == before
+    asked = [key for keys in line.keys for key in keys]
+    assert len(set(asked)) == len(asked)
+
+
+# -- classic entries -------------------------------------------------------------------------
+
+
+def test_trustlines_data_and_sponsors_are_as_on_the_remote(
+    alice: Person, bob: Person, network: LocalNetwork
+) -> None:
+    coin = Asset("COIN", bob.id)
+    trust(alice, coin)
+    bob.send(Payment(alice.id, coin, "5"))
+    alice.send(ManageData("name", "value"))
+    data = data_key(alice, "name")
+    found = network.entry(data.to_xdr_bytes())
+    assert found is not None
+    entry = xdr.LedgerEntry.from_xdr_bytes(found[0])
+    entry.ext = sponsored_by(bob)
+    network.set_entry(entry.to_xdr_bytes())
+    keys = [line_key(alice, coin), data, account_key(alice.id), account_key(bob.id)]
+    line = Line(network)
+    here = at(alice, fork_of(line))
+    assert here.server.get_ledger_entries(keys) == alice.server.get_ledger_entries(keys)
+    assert here.send(Payment(bob.id, coin, "2")).code == Code.txSUCCESS
+    assert (held(here, coin), held(alice, coin)) == (3 * UNIT, 5 * UNIT)
+    assert here.send(ManageData("name", None)).code == Code.txSUCCESS
+    assert stored(alice, data) is not None
+
+
+# -- over HTTP -------------------------------------------------------------------------------
+
+
+def test_a_fork_of_a_fork_over_http(tmp_path: Path, alice: Person, contract: Contract) -> None:
+    call = contract.call("add", PERSISTENT, "n", 2)
+    with (
+        serve_http(alice.network) as first,
+        Fork.connect(first.url, cache=tmp_path / "cache") as fork,
+        serve_http(LocalNetwork(fork=fork)) as second,
+        Fork.connect(second.url) as again,
+    ):
+        here = at(alice, LocalNetwork(fork=again))
+        for total in (2, 4):
+            assert scval.from_uint64(here.invoke(call).value) == total
+        assert here.network.passphrase == alice.network.passphrase
+        assert fork.name == first.url
+    assert counter(alice, contract, PERSISTENT) is None
 
 
 # -- accounts --------------------------------------------------------------------------------

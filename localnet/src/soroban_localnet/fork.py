@@ -86,11 +86,12 @@ class _Cache:
         origin: _Origin = msgspec.msgpack.decode(value, type=_Origin)
         return origin
 
-    def begin(self, origin: _Origin) -> None:
-        """Note where the fork begins, unless another process just did."""
+    def begin(self, origin: _Origin) -> _Origin:
+        """Note where the fork begins, unless another process just did; return what is noted."""
         with self.database.transaction() as connection:
             encoded = msgspec.msgpack.encode(origin)
             connection.execute("INSERT OR IGNORE INTO origin VALUES (1, ?)", (encoded,))
+        return self.origin() or origin
 
     def get(self, key: bytes) -> tuple[bytes | None, int | None] | None:
         """Return XDR (None where the remote had no entry) and last ledger of life, or None."""
@@ -144,7 +145,7 @@ class Fork:
         Raises RemoteFailed, RemoteMismatch where the cache is of another network, FileError.
         """
         remote = None if url is None else Remote(url, client, timeout)
-        kept = None if cache is None else _Cache(cache)
+        kept = None if cache is None or not cache.exists() else _Cache(cache)
         try:
             origin = None if kept is None else kept.origin()
             if origin is not None:
@@ -153,9 +154,9 @@ class Fork:
                 name = "nothing" if cache is None else str(cache)
                 raise ForkError(name, "without a URL, a cache that a fork has filled is needed")
             origin = _ask_origin(remote)
-            if kept is not None:
-                kept.begin(origin)
-                origin = kept.origin() or origin
+            if cache is not None:
+                kept = kept or _Cache(cache)
+                origin = kept.begin(origin)
             return cls(origin, remote, kept, verified=True)
         except BaseException:
             if kept is not None:
@@ -235,8 +236,10 @@ class Fork:
                 f"base fee {BASE_FEE} and base reserve {BASE_RESERVE} stroops, the remote has "
                 f"{header.base_fee.uint32} and {header.base_reserve.uint32}"
             )
-        if not self._verified:
-            lines.append(f"{self.name} is not asked or does not answer: only what the cache holds")
+        if self._remote is None:
+            lines.append("no remote: what the cache lacks cannot be read")
+        elif not self._verified:
+            lines.append(f"{self.name} does not answer: what the cache lacks cannot be read")
         return tuple(lines)
 
     def first_ledger(self) -> ClosedLedger:

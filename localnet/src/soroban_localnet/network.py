@@ -51,11 +51,12 @@ from soroban_localnet.host import Host
 from soroban_localnet.ledger import Changes, Entry, Ledger, Store
 from soroban_localnet.pace import Pace
 from soroban_localnet.pending import Queue, Verdict, Waiting, ready
+from soroban_localnet.reserves import with_stand_in
 from soroban_localnet.results import Invalid
 from soroban_localnet.rpc import Dispatcher
-from soroban_localnet.scene import BASE_RESERVE, Scene
+from soroban_localnet.scene import Scene
 from soroban_localnet.settings import PROTOCOL, NetworkSettings
-from soroban_localnet.signatures import with_full_signer
+from soroban_localnet.signatures import ed25519_signer
 from soroban_localnet.state import About, State
 from soroban_localnet.transaction_set import Room, TransactionSet, choose
 from soroban_localnet.transport import InProcessClient
@@ -508,12 +509,15 @@ class LocalNetwork:
         Raises UnknownAccount.
         """
         with self.lock:
-            account = self._ledger.account(StrKey.decode_ed25519_public_key(account_id))
+            changes = Changes(self._ledger)
+            account = changes.account(StrKey.decode_ed25519_public_key(account_id))
             if account is None:
                 raise UnknownAccount(account_id)
             key = Keypair.random()
-            acting = with_full_signer(account, key.raw_public_key(), BASE_RESERVE)
-            self.set_entry(Entry.of_account(acting, self.latest_ledger).xdr)
+            signer = ed25519_signer(key.raw_public_key())
+            acting = with_stand_in(changes, account, signer, self.latest_ledger)
+            changes.put_account(acting, self.latest_ledger)
+            self._keep(changes)
             return key
 
     def __repr__(self) -> str:

@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-import attrs
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
 from soroban_localnet import wire
-from soroban_localnet.account import MASTER_WEIGHT, Account
+from soroban_localnet.account import MASTER_WEIGHT, MAX_WEIGHT, Account
 
 _ED25519, _PRE_AUTH_TX, _HASH_X, _SIGNED_PAYLOAD = (wire.u32(kind) for kind in range(4))
-_MAX_WEIGHT = 255
-MAX_SIGNERS = 20
 
 Signer = tuple[bytes, int]  # SignerKey XDR, weight
 
@@ -39,28 +36,6 @@ def signers_of(account: Account) -> list[Signer]:
     master = account.thresholds[MASTER_WEIGHT]
     own = [(ed25519_signer(account.public_key), master)] if master else []
     return own + list(account.signers)
-
-
-def with_full_signer(account: Account, public_key: bytes, base_reserve: int) -> Account:
-    """Return the account with one more signer, whose weight is enough for anything.
-
-    The reserve for it (`base_reserve`, in stroops) is added to the balance, so what the account can
-    spend stays the same. Where there is no room for one more signer, the last one gives way.
-    """
-    sponsors = account.signer_sponsors or (None,) * len(account.signers)
-    held = list(zip(account.signers, sponsors, strict=True))
-    if len(held) < MAX_SIGNERS:
-        balance, subentries = account.balance + base_reserve, account.subentries + 1
-        account = attrs.evolve(account, balance=balance, subentries=subentries)
-    else:
-        held.pop()
-    held.append(((ed25519_signer(public_key), _MAX_WEIGHT), None))
-    held.sort(key=lambda item: item[0][0])
-    return attrs.evolve(
-        account,
-        signers=tuple(signer for signer, _ in held),
-        signer_sponsors=tuple(sponsor for _, sponsor in held) if account.signer_sponsors else (),
-    )
 
 
 @lru_cache(maxsize=4096)
@@ -95,7 +70,7 @@ class SignatureChecker:
         total = 0
         for key, weight in left:
             if key == pre_authorized_signer(self._hash):
-                total += min(weight, _MAX_WEIGHT)
+                total += min(weight, MAX_WEIGHT)
                 if total >= needed:
                     return True
         for kind in (_HASH_X, _ED25519, _SIGNED_PAYLOAD):
@@ -104,7 +79,7 @@ class SignatureChecker:
                 for candidate in candidates:
                     if self._matches(index, candidate[0]):
                         self._used[index] = True
-                        total += min(candidate[1], _MAX_WEIGHT)
+                        total += min(candidate[1], MAX_WEIGHT)
                         if total >= needed:
                             return True
                         candidates.remove(candidate)
