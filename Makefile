@@ -50,6 +50,7 @@ vectors: $(READY)
 bench: $(READY)
 	$(RUN)python -m benchmarks.model
 	$(RUN)python -m benchmarks.network
+	$(RUN)python -m benchmarks.server
 	$(RUN)python -m benchmarks.parity
 
 $(READY): uv.lock pyproject.toml localnet/pyproject.toml

@@ -385,6 +385,5 @@ class _Started:
             table.add_row(str(number), Text(key.public_key, "bold"))
             table.add_row("", Text(key.secret))
         console.print(table)
-        console.print(
-            Text.assemble("A wallet makes them from: ", (self.development.phrase, "bold"), "\n")
-        )
+        console.print("A wallet makes them from this phrase:")
+        console.print(Text(f"{self.development.phrase}\n", "bold"), soft_wrap=True)

@@ -168,7 +168,8 @@ class _Door:
             if method == "POST":
                 return await self._rpc(request)
             if method in ("GET", "HEAD"):
-                return _encoded(msgspec.json.encode(self._greeting(request)))
+                greeting = msgspec.json.encode(self._greeting(request))
+                return _encoded(msgspec.json.format(greeting))
         elif path == FRIENDBOT_PATH:
             if method in ("GET", "POST"):
                 return await self._friendbot(request)
