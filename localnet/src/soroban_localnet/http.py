@@ -250,7 +250,8 @@ class _Door:
 async def _read(request: Request) -> bytes | None:
     """Return the body, or None where it is too large. Raises TimeoutError, ClientDisconnect.
 
-    It is read to its end in either case, so that the client is there to read the answer.
+    A body that is too large is read on, and dropped: so the client comes to read the answer, and
+    none goes on for ever.
     """
     body = bytearray()
     size = 0
