@@ -51,6 +51,7 @@ bench: $(READY)
 	$(RUN)python -m benchmarks.model
 	$(RUN)python -m benchmarks.network
 	$(RUN)python -m benchmarks.server
+	$(RUN)python -m benchmarks.events
 	$(RUN)python -m benchmarks.parity
 
 $(READY): uv.lock pyproject.toml localnet/pyproject.toml

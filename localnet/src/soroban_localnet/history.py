@@ -231,6 +231,9 @@ class History:
             if self._ledgers:
                 self.latest = self._ledgers[self._sequences[-1]]
         if not self._ledgers:
+            for positions in (self._sequences, self._transactions):
+                del positions[:]  # of ledgers that were forgotten before
+            self._events = EventIndex()
             self.add(ledger)
 
     @property
