@@ -42,7 +42,6 @@ from stellar_sdk import (
     RevokeSponsorship,
     SetOptions,
     Signer,
-    SignerKey,
     xdr,
 )
 from stellar_sdk.operation.set_options import AuthorizationFlag
@@ -255,6 +254,18 @@ def test_a_sponsored_account_may_spend_its_reserve(leaver: Person, bob: Person) 
     assert leaver.balance == 0
 
 
+def test_what_an_account_is_to_buy_takes_room(alice: Person, bob: Person) -> None:
+    def buys(account: xdr.AccountEntry) -> None:
+        account.balance = xdr.Int64(2**63 - 1 - 10)
+        liabilities = xdr.Liabilities(buying=xdr.Int64(5), selling=xdr.Int64(0))
+        v1 = xdr.AccountEntryExtensionV1(liabilities, xdr.AccountEntryExtensionV1Ext(0))
+        account.ext = xdr.AccountEntryExt(1, v1=v1)
+
+    change(bob, buys)
+    assert failure(alice, pay(XLM, bob, 6)) == "PAYMENT_LINE_FULL"
+    assert alice.send(pay(XLM, bob, 5)).code == Code.txSUCCESS
+
+
 def test_a_sponsored_data_entry_frees_its_sponsor(alice: Person, bob: Person) -> None:
     alice.send(ManageData("name", "value"))
     entry = data_entry(alice, "name")
@@ -269,22 +280,31 @@ def test_a_sponsored_data_entry_frees_its_sponsor(alice: Person, bob: Person) ->
     assert alice.entry().num_sub_entries.uint32 == 0
 
 
-def test_a_sponsored_signer_frees_its_sponsor(alice: Person, bob: Person) -> None:
-    carol = Keypair.random().public_key
-    for key in (bob.id, carol):
-        alice.send(SetOptions(signer=Signer.ed25519_public_key(key, 1)))
-    by_bob = xdr.SponsorshipDescriptor(bob.key.xdr_account_id())
-    signers = alice.entry().signers
-    positions = [SignerKey.from_xdr_object(s.key).encoded_signer_key for s in signers]
-    sponsors = [by_bob if key == carol else xdr.SponsorshipDescriptor(None) for key in positions]
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_sponsored_signer_frees_its_sponsor(alice: Person, bob: Person, which: int) -> None:
+    for byte in range(3):
+        alice.send(SetOptions(signer=Signer.sha256_hash(bytes([byte]) * 32, 1)))
+    sponsors = [xdr.SponsorshipDescriptor(None)] * 3
+    sponsors[which] = xdr.SponsorshipDescriptor(bob.key.xdr_account_id())
     change(alice, reserves(1, 0, sponsors))
     change(bob, reserves(0, 1))
-    alice.send(SetOptions(signer=Signer.sha256_hash(bytes(32), 1)))
-    alice.send(SetOptions(signer=Signer.ed25519_public_key(bob.id, 0)))
+    for byte in range(3):
+        alice.send(SetOptions(signer=Signer.sha256_hash(bytes([byte]) * 32, 0)))
+        freed = byte >= which
+        assert sponsoring(alice) == (0 if freed else 1, 0)
+        assert sponsoring(bob) == (0, 0 if freed else 1)
+        assert alice.entry().num_sub_entries.uint32 == 2 - byte
+
+
+def test_a_new_signer_leaves_the_sponsors_of_others(alice: Person, bob: Person) -> None:
+    alice.send(SetOptions(signer=Signer.sha256_hash(b"m" * 32, 1)))
+    change(alice, reserves(1, 0, [xdr.SponsorshipDescriptor(bob.key.xdr_account_id())]))
+    change(bob, reserves(0, 1))
+    for byte in (b"a", b"z"):
+        alice.send(SetOptions(signer=Signer.sha256_hash(byte * 32, 1)))
+    for byte in (b"a", b"z"):
+        alice.send(SetOptions(signer=Signer.sha256_hash(byte * 32, 0)))
     assert (sponsoring(alice), sponsoring(bob)) == ((1, 0), (0, 1))
-    alice.send(SetOptions(signer=Signer.ed25519_public_key(carol, 0)))
-    assert (sponsoring(alice), sponsoring(bob)) == ((0, 0), (0, 0))
-    assert alice.entry().num_sub_entries.uint32 == len(alice.entry().signers) == 1
 
 
 # -- manage data -----------------------------------------------------------------------------

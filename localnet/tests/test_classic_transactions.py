@@ -113,9 +113,20 @@ def test_a_new_account_starts_at_its_ledgers_sequence(alice: Person) -> None:
     assert account.sequence == alice.network.latest_ledger << 32
 
 
+def test_a_new_account_gets_its_balance_from_the_one_that_makes_it(alice: Person) -> None:
+    before = alice.balance
+    newcomer = Keypair.random()
+    alice.send(CreateAccount(newcomer.public_key, "1"))
+    assert alice.balance == before - XLM - 100
+    made = alice.network._ledger.account(newcomer.raw_public_key())
+    assert made is not None
+    assert (made.balance, made.thresholds) == (XLM, b"\1\0\0\0")
+
+
 @pytest.mark.parametrize(
     ("balance", "code"),
     [
+        ("0.9999999", xdr.CreateAccountResultCode.CREATE_ACCOUNT_LOW_RESERVE),
         ("0.5", xdr.CreateAccountResultCode.CREATE_ACCOUNT_LOW_RESERVE),
         ("100000", xdr.CreateAccountResultCode.CREATE_ACCOUNT_UNDERFUNDED),
     ],

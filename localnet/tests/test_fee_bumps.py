@@ -151,6 +151,20 @@ def test_a_fee_bump_is_found_by_its_hash_and_by_that_of_its_inside(
     assert found[0].result_xdr == found[1].result_xdr
 
 
+def test_the_ledger_holds_the_fee_bump(alice: Person, bob: Person) -> None:
+    outer = around(bob, inside(alice, pay(XLM, bob, 7)))
+    alice.submit(outer)
+    text = alice.network.dispatcher.call("getLatestLedger", {})["metadataXdr"]
+    meta = xdr.LedgerCloseMeta.from_xdr(text).v2
+    assert meta is not None
+    (processed,) = meta.tx_processing
+    assert processed.result.transaction_hash.hash == outer.hash()
+    (_, before), (_, after) = described(processed.fee_processing)
+    assert before.account.account_id == bob.key.xdr_account_id()
+    assert before.account.balance.int64 - after.account.balance.int64 == 200
+    assert outer.to_xdr_object().to_xdr_bytes() in meta.tx_set.to_xdr_bytes()
+
+
 def test_a_revert_forgets_both_hashes(alice: Person, bob: Person) -> None:
     mark = alice.network.snapshot()
     inner = inside(alice, pay(XLM, bob, 7))
@@ -194,6 +208,20 @@ def test_the_bid_may_not_be_below_that_of_the_inside(
     else:
         sent = refused(alice, outer)
         assert (sent.code, sent.fee_charged) == (Code.txINSUFFICIENT_FEE, 2_000)
+
+
+def test_what_a_fee_bump_would_have_to_bid_is_rounded_up(alice: Person, bob: Person) -> None:
+    inner = alice.build(pay(XLM, bob, 7), pay(XLM, bob, 8))
+    inner.transaction.fee = 1_001  # 500.5 for each of two operations, so 1,501.5 for three
+    inner.sign(alice.key)
+    assert refused(alice, around(bob, inner, 1_501)).fee_charged == 1_502
+    assert alice.submit(around(bob, inner, 1_502)).code == Code.txFEE_BUMP_INNER_SUCCESS
+
+
+def test_the_inside_may_bid_nothing(alice: Person, bob: Person) -> None:
+    inner = alice.build(pay(XLM, bob, 7), fee=0)
+    inner.sign(alice.key)
+    assert alice.submit(around(bob, inner)).fee_charged == 200
 
 
 def test_a_payer_that_does_not_exist_is_refused(alice: Person, bob: Person) -> None:
@@ -459,6 +487,14 @@ def test_the_old_form_holds_time_bounds_at_most(
         new = envelope.to_xdr_object().to_xdr_bytes()
         with pytest.raises(MalformedEnvelope, match="old form"):
             parse(bytes(4) + new[8:], alice.network.network_id)
+
+
+def test_a_transaction_has_its_own_size_inside_a_fee_bump(alice: Person, bob: Person) -> None:
+    inner = inside(alice, pay(XLM, bob, 7))
+    alone = inner.to_xdr_object().to_xdr_bytes()
+    outer = around(bob, inner).to_xdr_object().to_xdr_bytes()
+    sizes = [parse(envelope, alice.network.network_id).size for envelope in (alone, outer)]
+    assert sizes == [len(alone)] * 2
 
 
 def test_a_fee_bump_is_for_a_transaction_of_the_present_form(alice: Person, bob: Person) -> None:

@@ -28,6 +28,7 @@ from stellar_sdk.soroban_rpc import SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
 from soroban_localnet.history import TOTAL_COINS, ClosedLedger
+from soroban_localnet.host import Host, InvokeAnswer, InvokeRequest
 from soroban_localnet.ledger import Changes
 from soroban_localnet.pace import Pace
 from soroban_localnet.settings import NetworkSettings, load
@@ -207,6 +208,8 @@ def test_an_account_has_one_transaction_that_waits(alice: Patient, contract: Con
     assert send(alice, payment(alice, fee=200)) == LATER
     assert send(alice, call) == LATER
     assert refusal(alice, payment(alice, sequence=sequence)) == (Code.txBAD_SEQ, 0)
+    call.transaction.sequence = sequence
+    assert send(alice, call) == LATER
     alice.network.close_ledgers()
     assert alice.found(first.hash_hex()).code == Code.txSUCCESS
     assert send(alice, payment(alice, sequence=sequence + 2)) == PENDING
@@ -250,6 +253,26 @@ def test_what_became_invalid_is_dropped_and_costs_nothing(alice: Patient, bob: P
     assert bob.balance == before
     assert network.history.latest.records == ()
     assert send(bob, payment(bob)) == PENDING
+
+
+def test_what_raises_is_dropped_and_the_others_enter(
+    alice: Patient, bob: Patient, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = signed(bob, bob.prepare(contract.call("add", Kind.TEMPORARY, "n", 1)))
+    envelope, before = payment(alice), bob.balance
+    queue(bob, call)
+    queue(alice, envelope)
+
+    def unplugged(host: Host, request: InvokeRequest) -> InvokeAnswer:
+        raise OSError("the machine has no memory left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Host, "invoke", unplugged)
+        alice.network.close_ledgers()
+    assert alice.found(envelope.hash_hex()).code == Code.txSUCCESS
+    assert is_missing(bob, call)
+    assert bob.balance == before
+    assert bob.submit(call).code == Code.txSUCCESS
 
 
 def limited(**limits: int) -> NetworkSettings:
@@ -339,19 +362,25 @@ def test_a_full_queue_refuses_a_bid_that_is_no_higher_and_names_the_fee(
     assert ledgers(people, kept) == [0, 0, 1, 1]
 
 
-def test_who_waits_too_long_is_dropped(crowd: tuple[list[Patient], Contract]) -> None:
+@pytest.mark.parametrize("full", [3, 4])
+def test_who_waits_for_four_ledgers_in_vain_is_dropped(
+    crowd: tuple[list[Patient], Contract], full: int
+) -> None:
     people, contract = crowd
     network = people[0].network
     low = bidding(people[0], contract, 100)
     queue(people[0], low)
-    for _ in range(4):
+    for _ in range(full):
         for who in people[1:3]:
             queue(who, bidding(who, contract, 200))
         network.close_ledgers()
     network.close_ledgers()
-    assert network.history.latest.records == ()
-    assert is_missing(people[0], low)
-    assert send(people[0], low) == PENDING
+    if full == 3:
+        assert people[0].found(low.hash_hex()).code == Code.txSUCCESS
+    else:
+        assert network.history.latest.records == ()
+        assert is_missing(people[0], low)
+        assert send(people[0], low) == PENDING
 
 
 def test_what_fits_into_no_ledger_is_to_come_again_later() -> None:

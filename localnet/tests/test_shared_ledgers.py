@@ -57,19 +57,24 @@ def network() -> Iterator[LocalNetwork]:
         yield network
 
 
+def person(network: LocalNetwork, number: int) -> Patient:
+    """A person with the same key each time, so that hashes, and with them the order, stay."""
+    return Patient(network, Keypair.from_raw_ed25519_seed(bytes([number]) * 32))
+
+
 @pytest.fixture
 def alice(network: LocalNetwork) -> Patient:
-    return Patient(network)
+    return person(network, 1)
 
 
 @pytest.fixture
 def bob(network: LocalNetwork) -> Patient:
-    return Patient(network)
+    return person(network, 2)
 
 
 @pytest.fixture
 def carol(network: LocalNetwork) -> Patient:
-    return Patient(network)
+    return person(network, 3)
 
 
 def payment(source: Patient, destination: Patient, stroops: int = 7) -> TransactionEnvelope:
@@ -103,7 +108,7 @@ def test_what_waits_shares_a_ledger(alice: Patient, bob: Patient, carol: Patient
 def test_classic_ones_come_first_and_both_kinds_are_ordered_by_their_hashes_and_the_sets(
     network: LocalNetwork, contract: Contract
 ) -> None:
-    people = [Patient(network) for _ in range(8)]
+    people = [person(network, number) for number in range(10, 18)]
     calls = [call(who, contract, "add", Kind.TEMPORARY, "n", 1) for who in people[:4]]
     payments = [payment(who, people[0]) for who in people[4:]]
     envelopes = [*calls, *payments]
@@ -154,7 +159,7 @@ def test_the_header_names_the_set_and_the_results(
 def test_each_transaction_has_random_numbers_of_its_own(
     network: LocalNetwork, contract: Contract
 ) -> None:
-    people = [Patient(network) for _ in range(3)]
+    people = [person(network, number) for number in range(10, 13)]
     sent = share(*((who, call(who, contract, "random")) for who in people))
     assert len({scval.from_uint64(each.value) for each in sent}) == 3
 
@@ -226,25 +231,27 @@ def test_a_prolonged_life_is_paid_by_all_who_only_read_the_entry(
     assert live_until(alice, contract.instance) == network.latest_ledger + 200_000 > before
 
 
-def test_a_prolonged_life_is_there_for_who_writes_the_entry(
+def test_who_writes_an_entry_pays_for_its_prolonged_life(
     network: LocalNetwork, contract: Contract
 ) -> None:
-    """In one of the two orders the writer finds the new life, and keeps it."""
-    for number in range(6):
-        alice, bob = Patient(network), Patient(network)
-        extension = call(
-            alice,
-            contract,
-            "extend",
-            Kind.INSTANCE,
-            "n",
-            *map(scval.to_uint32, (200_000 + number,) * 2),
-        )
-        write = call(bob, contract, "add", Kind.INSTANCE, "n", 1)
-        share((alice, extension), (bob, write))
-        life = live_until(alice, contract.instance)
-        assert life == network.latest_ledger + 200_000 + number
-    assert counter(alice, contract, Kind.INSTANCE) == 6
+    """A counter more makes the instance larger; for how long is to be paid depends on the order."""
+    pairs = [(person(network, 20 + number), person(network, 30 + number)) for number in range(6)]
+    mark = network.snapshot()
+    rents: dict[bool, set[int]] = {True: set(), False: set()}
+    for alice, bob in pairs:
+        network.revert(mark)
+        term = map(scval.to_uint32, (3_000_000,) * 2)
+        extension = call(alice, contract, "extend", Kind.INSTANCE, "n", *term)
+        growth = bob.prepare(contract.call("add", Kind.INSTANCE, "more", 1))
+        assert growth.transaction.soroban_data is not None
+        growth.transaction.soroban_data.resource_fee.int64 += 10**6
+        growth.transaction.fee += 10**6
+        growing = share((alice, extension), (bob, signed(bob, growth)))[1]
+        assert live_until(alice, contract.instance) == network.latest_ledger + 3_000_000
+        (first, _) = network.history.latest.records
+        rents[first.hash == extension.hash()].add(rent(growing))
+    (longer,), (shorter,) = rents[True], rents[False]
+    assert longer > 10 * shorter
 
 
 def rent(sent: Sent) -> int:
@@ -261,7 +268,7 @@ def test_calls_that_write_the_same_entry_build_on_each_other(
     network: LocalNetwork, alice: Patient, contract: Contract
 ) -> None:
     alice.invoke(contract.call("add", Kind.PERSISTENT, "n", 0))
-    people = [Patient(network) for _ in range(4)]
+    people = [person(network, number) for number in range(10, 14)]
     sent = share(*((who, call(who, contract, "add", Kind.PERSISTENT, "n", 1)) for who in people))
     assert sorted(scval.from_uint64(each.value) for each in sent) == [1, 2, 3, 4]
     for each in sent:
@@ -417,7 +424,7 @@ class World:
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with paced_network() as network:
-        people = [Patient(network) for _ in range(5)]
+        people = [person(network, number) for number in range(5)]
         people[0].invoke(upload())
         contract = deploy(people[0])
         for kind in (Kind.PERSISTENT, Kind.INSTANCE):

@@ -30,6 +30,7 @@ from stellar_sdk import (
     Keypair,
     LiquidityPoolAsset,
     Operation,
+    SetOptions,
     SetTrustLineFlags,
     StrKey,
     TrustLineFlags,
@@ -215,6 +216,11 @@ def _pool_order(body: Any) -> None:
     pool.asset_a, pool.asset_b = pool.asset_b, pool.asset_a
 
 
+def _pool_of_one(body: Any) -> None:
+    pool = body.change_trust_op.line.liquidity_pool.constant_product
+    pool.asset_a = pool.asset_b
+
+
 def _negative_limit(body: Any) -> None:
     body.change_trust_op.limit = xdr.Int64(-1)
 
@@ -226,6 +232,7 @@ def _negative_limit(body: Any) -> None:
         (Altered(ChangeTrust(POOL), _negative_limit), "CHANGE_TRUST_MALFORMED"),
         (Altered(ChangeTrust(POOL), _pool_fee), "CHANGE_TRUST_MALFORMED"),
         (Altered(ChangeTrust(POOL), _pool_order), "CHANGE_TRUST_MALFORMED"),
+        (Altered(ChangeTrust(POOL), _pool_of_one), "CHANGE_TRUST_MALFORMED"),
         (ChangeTrust(Asset.native()), "CHANGE_TRUST_MALFORMED"),
     ],
 )
@@ -429,6 +436,14 @@ def test_flags_of_a_trustline_that_is_not_there_cannot_be_set(
     assert failure(issuer, allow) == "SET_TRUST_LINE_FLAGS_NO_TRUST_LINE"
 
 
+def test_flags_need_the_low_threshold_alone(alice: Person, issuer: Person, usd: Asset) -> None:
+    trust(alice, usd)
+    issuer.send(SetOptions(med_threshold=2, high_threshold=2))
+    allow = authorise(alice, usd, set_flags=AUTHORIZED)
+    assert issuer.send(allow).outcomes == ["SET_TRUST_LINE_FLAGS_SUCCESS"]
+    assert refusal(issuer, pay(usd, alice, 1)) == "opBAD_AUTH"
+
+
 def test_misused_flags_are_refused(alice: Person, bob: Person, issuer: Person, usd: Asset) -> None:
     trust(alice, usd)
     for misused in (
@@ -443,25 +458,51 @@ def test_misused_flags_are_refused(alice: Person, bob: Person, issuer: Person, u
         assert refusal(issuer, misused) == "SET_TRUST_LINE_FLAGS_MALFORMED"
 
 
-def test_a_trustline_with_offers_of_another_network_is_not_shut(
-    alice: Person, issuer: Person, usd: Asset
+# -- what other networks keep beside a trustline ---------------------------------------------
+
+
+def traded(
+    holder: Person, asset: Asset, *, buying: int = 0, selling: int = 0, pools: int = 0
 ) -> None:
-    set_flags(issuer, REVOCABLE)
-    trust(alice, usd)
-    entry = xdr.LedgerEntry.from_xdr_bytes(line_entry(alice, usd))
-    assert entry.data.trust_line is not None
-    liabilities = xdr.Liabilities(buying=xdr.Int64(5 * UNIT), selling=xdr.Int64(0))
-    entry.data.trust_line.ext = xdr.TrustLineEntryExt(
-        1, v1=xdr.TrustLineEntryV1(liabilities, xdr.TrustLineEntryV1Ext(0))
-    )
-    alice.network.set_entry(entry.to_xdr_bytes())
-    assert failure(issuer, authorise(alice, usd, clear_flags=AUTHORIZED)) == "opNOT_SUPPORTED"
-    assert failure(issuer, pay(usd, alice, 995 * UNIT + 1)) == "PAYMENT_LINE_FULL"
-    assert failure(alice, ChangeTrust(usd, "0")) == "CHANGE_TRUST_INVALID_LIMIT"
-    assert issuer.send(pay(usd, alice, 995 * UNIT)).code == Code.txSUCCESS
-
-
-def line_entry(holder: Person, asset: Asset) -> bytes:
+    """Say of a trustline that offers and pool shares hang on it."""
     found = holder.network.entry(line_key(holder, asset).to_xdr_bytes())
     assert found is not None
-    return found[0]
+    entry = xdr.LedgerEntry.from_xdr_bytes(found[0])
+    assert entry.data.trust_line is not None
+    v2 = xdr.TrustLineEntryExtensionV2(xdr.Int32(pools), xdr.TrustLineEntryExtensionV2Ext(0))
+    liabilities = xdr.Liabilities(xdr.Int64(buying), xdr.Int64(selling))
+    v1 = xdr.TrustLineEntryV1(liabilities, xdr.TrustLineEntryV1Ext(2, v2=v2))
+    entry.data.trust_line.ext = xdr.TrustLineEntryExt(1, v1=v1)
+    holder.network.set_entry(entry.to_xdr_bytes())
+
+
+@pytest.mark.parametrize("kind", ["buying", "selling", "pools"])
+def test_a_trustline_that_is_traded_with_is_not_shut(
+    alice: Person, issuer: Person, held_by_alice: Asset, kind: str
+) -> None:
+    set_flags(issuer, REVOCABLE)
+    traded(alice, held_by_alice, **{kind: 1})
+    revoke = authorise(alice, held_by_alice, clear_flags=AUTHORIZED)
+    assert failure(issuer, revoke) == "opNOT_SUPPORTED"
+
+
+def test_what_is_to_be_bought_takes_room(alice: Person, issuer: Person, usd: Asset) -> None:
+    trust(alice, usd)
+    traded(alice, usd, buying=5)
+    assert failure(alice, ChangeTrust(usd, "0")) == "CHANGE_TRUST_INVALID_LIMIT"
+    assert failure(issuer, pay(usd, alice, 1_000 * UNIT - 4)) == "PAYMENT_LINE_FULL"
+    assert issuer.send(pay(usd, alice, 1_000 * UNIT - 5)).code == Code.txSUCCESS
+
+
+def test_what_is_to_be_sold_is_not_paid(
+    alice: Person, issuer: Person, held_by_alice: Asset
+) -> None:
+    traded(alice, held_by_alice, selling=5)
+    assert failure(alice, pay(held_by_alice, issuer, 100 * UNIT - 4)) == "PAYMENT_UNDERFUNDED"
+    assert alice.send(pay(held_by_alice, issuer, 100 * UNIT - 5)).code == Code.txSUCCESS
+
+
+def test_a_trustline_that_a_pool_needs_is_not_removed(alice: Person, usd: Asset) -> None:
+    trust(alice, usd)
+    traded(alice, usd, pools=1)
+    assert failure(alice, ChangeTrust(usd, "0")) == "CHANGE_TRUST_CANNOT_DELETE"

@@ -18,12 +18,13 @@ def moved(
     source: bytes,
     destination: bytes,
     amount: int,
-    muxed_id: bytes | None = None,
+    destination_id: int | None,
+    memo: stellar_xdr.Memo,
 ) -> bytes:
     """Encode the event of a payment: a transfer, or a mint or burn where one side is the issuer.
 
-    Arguments: public keys; `amount` in stroops; `muxed_id`, what tells apart those who share the
-    destination, as ScVal.
+    Arguments: public keys; `amount` in stroops; `destination_id`, that of a multiplexed account,
+    or the transaction's `memo` tell apart those who share the destination.
     """
     minted, burned = source == asset.issuer, destination == asset.issuer
     name, parties = "transfer", [source, destination]
@@ -32,21 +33,13 @@ def moved(
     elif burned and not minted:
         name, parties = "burn", [source]
     data = wire.int128(amount)
-    if muxed_id is not None and name != "burn":
-        data = wire.symbol_map(amount=data, to_muxed_id=muxed_id)
+    shared_by = _muxed_id(destination_id, memo)
+    if shared_by is not None and name != "burn":
+        data = wire.symbol_map(amount=data, to_muxed_id=shared_by)
     return _event(scene, asset, name, parties, data)
 
 
-def authorized(scene: Scene, asset: Asset, holder: bytes, allowed: bool) -> bytes:
-    """Encode the event of a trustline that the issuer lets be used, or not any more."""
-    return _event(scene, asset, "set_authorized", [holder], wire.boolean(allowed))
-
-
-def muxed_id(destination_id: int | None, memo: stellar_xdr.Memo) -> bytes | None:
-    """Encode what tells apart those who share a destination, or None where nothing does.
-
-    That is the id of a multiplexed account, else the memo.
-    """
+def _muxed_id(destination_id: int | None, memo: stellar_xdr.Memo) -> bytes | None:
     if destination_id is not None:
         return wire.uint64(destination_id)
     if memo.id is not None:
@@ -55,6 +48,11 @@ def muxed_id(destination_id: int | None, memo: stellar_xdr.Memo) -> bytes | None
         return wire.string(memo.text)
     digest = memo.ret_hash if memo.hash is None else memo.hash
     return None if digest is None else wire.byte_string(digest.hash)
+
+
+def authorized(scene: Scene, asset: Asset, holder: bytes, allowed: bool) -> bytes:
+    """Encode the event of a trustline that the issuer lets be used, or not any more."""
+    return _event(scene, asset, "set_authorized", [holder], wire.boolean(allowed))
 
 
 def _event(scene: Scene, asset: Asset, name: str, parties: list[bytes], data: bytes) -> bytes:

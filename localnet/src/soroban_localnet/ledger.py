@@ -42,6 +42,8 @@ class Entry:
         """The LedgerEntryExt, which names the sponsor of a classic entry that has one."""
         if self.live_until is not None:
             return wire.ABSENT
+        if self._account is not None:
+            return self._account.extension
         return stellar_xdr.LedgerEntry.from_xdr_bytes(self.xdr).ext.to_xdr_bytes()
 
     @classmethod

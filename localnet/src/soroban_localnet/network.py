@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import threading
 import time
 from collections import deque
@@ -58,6 +59,8 @@ from soroban_localnet.signatures import with_full_signer
 from soroban_localnet.state import About, State
 from soroban_localnet.transaction_set import Room, TransactionSet, choose
 from soroban_localnet.transport import InProcessClient
+
+_log = logging.getLogger(__name__)
 
 STANDALONE = "Standalone Network ; February 2017"
 LEDGER_SECONDS = 5
@@ -122,6 +125,7 @@ class LocalNetwork:
         self._queue = Queue(self.settings.limits.ledger)
         self._room = Room.of(self.settings.limits.ledger)
         self._dispatcher = Dispatcher(self)
+        # last, for it works on the network at once
         self._pace = None if close_time is None else Pace(close_time, self.close_ledgers)
 
     def _set_up(
@@ -282,22 +286,34 @@ class LocalNetwork:
         self._arrivals.append(own)  # before the lock: who has it now takes this along
         with self.lock:
             while own.outcome is None:
-                try:
-                    self._close_waiting()
-                except Exception:
-                    if own.outcome is None:
-                        self._arrivals.remove(own)
-                        self._close_with([own])  # this raises only what is its own fault
+                self._close_waiting()
+        if isinstance(own.outcome, Exception):
+            raise own.outcome
         return own.outcome
 
     def _close_waiting(self, *, even_empty: bool = False) -> None:
         """Close a ledger with what waits, as far as it fits."""
         arrived = [self._arrivals.popleft() for _ in range(len(self._arrivals))]
+        waiting = [*arrived, *self._queue]
         try:
-            self._close_with((*arrived, *self._queue), even_empty=even_empty)
+            self._close_with(waiting, even_empty=even_empty)
+        except Exception:
+            if not waiting:
+                raise
+            self._close_one_by_one(waiting)
         finally:
             self._arrivals.extendleft(w for w in reversed(arrived) if w.outcome is None)
         self._queue.settle(self.latest_ledger)
+
+    def _close_one_by_one(self, waiting: Iterable[Waiting]) -> None:
+        """Close a ledger for each: one of them made the shared one fail, and keeps its error."""
+        for each in waiting:
+            if each.outcome is None:
+                try:
+                    self._close_with([each])
+                except Exception as error:
+                    _log.exception("transaction %s is dropped", each.transaction.hash.hex())
+                    each.outcome = error
 
     def _close_with(
         self, waiting: Iterable[Waiting], *, even_empty: bool = False, ledgers: int = 1

@@ -68,7 +68,6 @@ _KNOWN: dict[stellar_xdr.OperationType, _Known] = {
     _Type.RESTORE_FOOTPRINT: _Known(soroban.check_restore, soroban.restore, _always(LOW)),
 }
 
-
 # what a result of success carries, for an operation that was not tried yet
 _NOTHING_YET = {
     _Type.INVOKE_HOST_FUNCTION: bytes(32),

@@ -34,6 +34,7 @@ _Options = stellar_xdr.SetOptionsResultCode
 _Data = stellar_xdr.ManageDataResultCode
 _Bump = stellar_xdr.BumpSequenceResultCode
 
+_SET_OPTIONS = stellar_xdr.OperationType.SET_OPTIONS
 _FLAGS = AUTH_REQUIRED | AUTH_REVOCABLE | AUTH_IMMUTABLE | AUTH_CLAWBACK
 _MAX_SIGNERS = 20
 
@@ -103,7 +104,7 @@ def set_options(
     account = cast(Account, changes.account(source))
     if body.inflation_dest is not None:
         destination = body.inflation_dest.account_id.ed25519.uint256
-        if destination != source and changes.account(destination) is None:
+        if changes.account(destination) is None:
             raise failed(operation.type, _Options.SET_OPTIONS_INVALID_INFLATION)
         account = attrs.evolve(account, inflation_destination=destination)
     to_set, to_clear = _number(body.set_flags), _number(body.clear_flags)
@@ -151,9 +152,6 @@ def _with_signer(
         signers=ordered,
         signer_sponsors=tuple(sponsors.get(k) for k, _ in ordered) if sponsors else (),
     )
-
-
-_SET_OPTIONS = stellar_xdr.OperationType.SET_OPTIONS
 
 
 # -- manage data -------------------------------------------------------------------------------

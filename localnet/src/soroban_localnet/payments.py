@@ -25,6 +25,18 @@ _Create = stellar_xdr.CreateAccountResultCode
 _Payment = stellar_xdr.PaymentResultCode
 _Merge = stellar_xdr.AccountMergeResultCode
 
+_PAYMENT = stellar_xdr.OperationType.PAYMENT
+_ARRIVING = (
+    _Payment.PAYMENT_NO_TRUST,
+    _Payment.PAYMENT_NOT_AUTHORIZED,
+    _Payment.PAYMENT_LINE_FULL,
+)
+_LEAVING = (
+    _Payment.PAYMENT_SRC_NO_TRUST,
+    _Payment.PAYMENT_SRC_NOT_AUTHORIZED,
+    _Payment.PAYMENT_UNDERFUNDED,
+)
+
 
 def check_create_account(
     operation: Operation, source: bytes, transaction: Transaction, limits: Limits
@@ -52,8 +64,7 @@ def create_account(
         raise failed(operation.type, _Create.CREATE_ACCOUNT_UNDERFUNDED)
     changes.put_account(attrs.evolve(payer, balance=payer.balance - stroops), scene.sequence)
     changes.put_account(created, scene.sequence)
-    memo = asset_events.muxed_id(None, transaction.memo)
-    event = asset_events.moved(scene, NATIVE, source, destination, stroops, memo)
+    event = asset_events.moved(scene, NATIVE, source, destination, stroops, None, transaction.memo)
     return succeeded(operation.type, (event,))
 
 
@@ -86,14 +97,12 @@ def payment(
         if asset.is_native:
             _move_lumens(source, destination, amount, changes, scene)
         else:
-            _credit(asset, destination, amount, changes, scene)
-            _debit(asset, source, amount, changes, scene)
-    told_apart = asset_events.muxed_id(destination_id, transaction.memo)
-    event = asset_events.moved(scene, asset, source, destination, amount, told_apart)
+            _change_line(asset, destination, amount, _ARRIVING, changes, scene)
+            _change_line(asset, source, -amount, _LEAVING, changes, scene)
+    event = asset_events.moved(
+        scene, asset, source, destination, amount, destination_id, transaction.memo
+    )
     return succeeded(operation.type, (event,))
-
-
-_PAYMENT = stellar_xdr.OperationType.PAYMENT
 
 
 def _move_lumens(
@@ -109,32 +118,30 @@ def _move_lumens(
     changes.put_account(attrs.evolve(payer, balance=payer.balance - stroops), scene.sequence)
 
 
-def _credit(asset: Asset, holder: bytes, amount: int, changes: Changes, scene: Scene) -> None:
+def _change_line(
+    asset: Asset,
+    holder: bytes,
+    amount: int,
+    codes: tuple[int, int, int],
+    changes: Changes,
+    scene: Scene,
+) -> None:
+    """Put an amount on a trustline or take it away; an issuer has all there is and needs none.
+
+    `codes` say that there is no trustline, no authorisation, no room or not enough.
+    """
     if holder == asset.issuer:
         return
+    no_trust, not_authorized, beyond = codes
     line = TrustLine.load(changes, holder, asset)
     if line is None:
-        raise failed(_PAYMENT, _Payment.PAYMENT_NO_TRUST)
+        raise failed(_PAYMENT, no_trust)
     if not line.is_authorized:
-        raise failed(_PAYMENT, _Payment.PAYMENT_NOT_AUTHORIZED)
-    credited = line.moved(amount)
-    if credited is None:
-        raise failed(_PAYMENT, _Payment.PAYMENT_LINE_FULL)
-    credited.store(changes, scene.sequence)
-
-
-def _debit(asset: Asset, holder: bytes, amount: int, changes: Changes, scene: Scene) -> None:
-    if holder == asset.issuer:
-        return
-    line = TrustLine.load(changes, holder, asset)
-    if line is None:
-        raise failed(_PAYMENT, _Payment.PAYMENT_SRC_NO_TRUST)
-    if not line.is_authorized:
-        raise failed(_PAYMENT, _Payment.PAYMENT_SRC_NOT_AUTHORIZED)
-    debited = line.moved(-amount)
-    if debited is None:
-        raise failed(_PAYMENT, _Payment.PAYMENT_UNDERFUNDED)
-    debited.store(changes, scene.sequence)
+        raise failed(_PAYMENT, not_authorized)
+    changed = line.moved(amount)
+    if changed is None:
+        raise failed(_PAYMENT, beyond)
+    changed.store(changes, scene.sequence)
 
 
 def check_merge(
@@ -151,8 +158,7 @@ def merge(
 ) -> OperationOutcome:
     """Give all lumens of the source to another account and remove the source."""
     destination, destination_id = account_and_id(operation.body.destination)
-    payee = changes.account(destination)
-    if payee is None:
+    if changes.account(destination) is None:
         raise failed(operation.type, _Merge.ACCOUNT_MERGE_NO_ACCOUNT)
     account = cast(Account, changes.account(source))
     if account.flags & AUTH_IMMUTABLE:
@@ -169,12 +175,14 @@ def merge(
     sponsor = wire.sponsor(account.extension)
     if sponsor is not None:
         stop_sponsoring(changes, sponsor, 2, scene.sequence)
-    payee = cast(Account, changes.account(destination))  # it may have been a sponsor
-    credited = payee.credited(account.balance)
+    # only now: the other account may have been a sponsor of this one
+    credited = cast(Account, changes.account(destination)).credited(account.balance)
     if credited is None:
         raise failed(operation.type, _Merge.ACCOUNT_MERGE_DEST_FULL)
     changes.put_account(credited, scene.sequence)
     changes.put(wire.account_key(source), None)
-    told_apart = asset_events.muxed_id(destination_id, transaction.memo)
-    event = asset_events.moved(scene, NATIVE, source, destination, account.balance, told_apart)
-    return succeeded(operation.type, (event,), wire.i64(account.balance))
+    moved = account.balance
+    event = asset_events.moved(
+        scene, NATIVE, source, destination, moved, destination_id, transaction.memo
+    )
+    return succeeded(operation.type, (event,), wire.i64(moved))

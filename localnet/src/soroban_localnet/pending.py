@@ -38,11 +38,14 @@ class Verdict(Enum):
 
 @attrs.define(eq=False)
 class Waiting:
-    """A transaction that waits since the ledger `since`, and in the end what became of it."""
+    """A transaction that waits since the ledger `since`, and in the end what became of it.
+
+    `outcome` is an exception where applying it raised one, which no transaction should.
+    """
 
     transaction: Transaction
     since: int = 0
-    outcome: Record | Invalid | Verdict | None = None
+    outcome: Record | Invalid | Verdict | Exception | None = None
 
 
 def ready(waiting: Iterable[Waiting], scene: Scene, history: History) -> list[Waiting]:

@@ -335,8 +335,7 @@ def _check_bounds(transaction: Transaction, scene: Scene, margin: int) -> Invali
         last = ledgers.max_ledger.uint32
         if last and scene.sequence >= last:
             return Invalid(Code.txTOO_LATE)
-    own_fee = transaction.fee_bump is None
-    if own_fee and transaction.inclusion_fee < BASE_FEE * len(transaction.operations):
+    if transaction.inclusion_fee < BASE_FEE * len(transaction.operations):
         return Invalid(Code.txINSUFFICIENT_FEE)
     return None
 
