@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from localnet.tests.conftest import START
+from localnet.tests.issued import pay
 from localnet.tests.person import Person, Sent
-from stellar_sdk import FeeBumpTransactionEnvelope, TransactionEnvelope, xdr
+from stellar_sdk import Asset, FeeBumpTransactionEnvelope, TransactionEnvelope, xdr
 from stellar_sdk.soroban_rpc import GetTransactionStatus, SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
+from soroban_localnet.host import Host, InvokeAnswer, InvokeRequest
 from soroban_localnet.settings import NetworkSettings
 
 NEVER = 7 * 86_400.0
 """Seconds from ledger to ledger: none is closed by itself while a test runs."""
+
+XLM = Asset.native()
 
 Envelope = TransactionEnvelope | FeeBumpTransactionEnvelope
 
@@ -35,6 +40,23 @@ class Patient(Person):
 def signed(person: Person, envelope: TransactionEnvelope) -> TransactionEnvelope:
     envelope.sign(person.key)
     return envelope
+
+
+def payment(source: Person, *, fee: int = 100, sequence: int | None = None) -> TransactionEnvelope:
+    """Sign a payment of somebody to himself."""
+    return signed(source, source.build(pay(XLM, source, 7), fee=fee, sequence=sequence))
+
+
+@contextmanager
+def no_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let every invocation of the host raise what no transaction accounts for."""
+
+    def unplugged(host: Host, request: InvokeRequest) -> InvokeAnswer:
+        raise OSError("the machine has no memory left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Host, "invoke", unplugged)
+        yield
 
 
 def queue(person: Person, envelope: Envelope) -> None:

@@ -12,18 +12,16 @@ from typing import Any
 import pytest
 from localnet.tests.contract import Contract, Kind, counter
 from localnet.tests.issued import pay
-from localnet.tests.patient import lumens, signed
+from localnet.tests.patient import XLM, lumens, no_memory, payment, signed
 from localnet.tests.person import Code, Person
 from localnet.tests.test_fee_bumps import around, inside
-from stellar_sdk import Asset, TransactionEnvelope, xdr
+from stellar_sdk import xdr
 from stellar_sdk.soroban_rpc import SendTransactionResponse, SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
 from soroban_localnet.history import TOTAL_COINS
-from soroban_localnet.host import Host, InvokeAnswer, InvokeRequest
 from soroban_localnet.pending import Waiting
 
-XLM = Asset.native()
 RESERVE = 5_000_000
 SOON = 10.0
 """Seconds after which a test that waits for another thread fails."""
@@ -69,10 +67,6 @@ def status(answer: Answer) -> SendTransactionStatus:
 PENDING, DUPLICATE = SendTransactionStatus.PENDING, SendTransactionStatus.DUPLICATE
 
 
-def payment(source: Person, sequence: int | None = None) -> TransactionEnvelope:
-    return signed(source, source.build(pay(XLM, source, 7), sequence=sequence))
-
-
 def place(who: Person, envelope: Any) -> tuple[int | None, int | None]:
     got = who.server.get_transaction(envelope.hash_hex())
     return got.ledger, got.application_order
@@ -98,7 +92,9 @@ def test_all_that_come_while_the_network_is_busy_share_the_next_ledger(
 def test_the_later_one_of_an_account_gets_the_ledger_right_after(
     network: LocalNetwork, alice: Person, bob: Person
 ) -> None:
-    first, second, third = (payment(alice, alice.sequence + number) for number in (1, 2, 3))
+    first, second, third = (
+        payment(alice, sequence=alice.sequence + number) for number in (1, 2, 3)
+    )
     other = payment(bob)
     before = network.latest_ledger
     with held_up(network) as send:
@@ -127,7 +123,7 @@ def test_one_that_may_not_enter_is_told_why_and_the_others_enter(
     network: LocalNetwork, alice: Person, bob: Person
 ) -> None:
     with held_up(network) as send:
-        wrong = send(alice, payment(alice, 5))
+        wrong = send(alice, payment(alice, sequence=5))
         right = send(bob, payment(bob))
     answer = wrong.result(SOON)
     assert answer.status == SendTransactionStatus.ERROR
@@ -142,7 +138,7 @@ def test_no_ledger_is_closed_for_those_that_may_not_enter(
 ) -> None:
     before = network.latest_ledger
     with held_up(network) as send:
-        answers = [send(who, payment(who, 5)) for who in (alice, bob)]
+        answers = [send(who, payment(who, sequence=5)) for who in (alice, bob)]
     assert {status(answer) for answer in answers} == {SendTransactionStatus.ERROR}
     assert network.latest_ledger == before
 
@@ -189,14 +185,8 @@ def test_a_fault_of_one_reaches_its_sender_alone_and_leaves_nothing(
     call = signed(bob, bob.prepare(contract.call("add", Kind.TEMPORARY, "n", 1)))
     envelope = payment(alice)
     before = alice.sequence, bob.sequence, bob.balance
-    run = Host.invoke
-
-    def unplugged(host: Host, request: InvokeRequest) -> InvokeAnswer:
-        raise OSError("the machine has no memory left")
-
-    monkeypatch.setattr(Host, "invoke", unplugged)
     senders = [(bob, call), (alice, envelope)]
-    with held_up(network) as send:
+    with no_memory(monkeypatch), held_up(network) as send:
         answers = [send(*each) for each in (senders if guilty_first else reversed(senders))]
     guilty, innocent = answers if guilty_first else reversed(answers)
     with pytest.raises(OSError, match="no memory left"):
@@ -204,7 +194,6 @@ def test_a_fault_of_one_reaches_its_sender_alone_and_leaves_nothing(
     assert status(innocent) == PENDING
     assert (alice.sequence, bob.sequence, bob.balance) == (before[0] + 1, before[1], before[2])
     assert lumens(network) == TOTAL_COINS
-    monkeypatch.setattr(Host, "invoke", run)
     assert bob.submit(call).code == Code.txSUCCESS
     assert counter(bob, contract, Kind.TEMPORARY) == 1
 

@@ -13,27 +13,28 @@ from localnet.tests.contract import Contract, Kind, counter, deploy, upload
 from localnet.tests.issued import pay
 from localnet.tests.patient import (
     NEVER,
+    XLM,
     Patient,
     is_missing,
     latest_meta,
     lumens,
+    no_memory,
     paced_network,
+    payment,
     queue,
     signed,
 )
 from localnet.tests.person import Code, described
 from localnet.tests.test_fee_bumps import around, inside
-from stellar_sdk import Asset, Keypair, Preconditions, TimeBounds, TransactionEnvelope, xdr
+from stellar_sdk import Keypair, Preconditions, TimeBounds, TransactionEnvelope, xdr
 from stellar_sdk.soroban_rpc import SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
 from soroban_localnet.history import TOTAL_COINS, ClosedLedger
-from soroban_localnet.host import Host, InvokeAnswer, InvokeRequest
 from soroban_localnet.ledger import Changes
 from soroban_localnet.pace import Pace
 from soroban_localnet.settings import NetworkSettings, load
 
-XLM = Asset.native()
 RESERVE = 5_000_000
 PENDING, DUPLICATE = SendTransactionStatus.PENDING, SendTransactionStatus.DUPLICATE
 LATER, ERROR = SendTransactionStatus.TRY_AGAIN_LATER, SendTransactionStatus.ERROR
@@ -55,10 +56,6 @@ def alice(network: LocalNetwork) -> Patient:
 @pytest.fixture
 def bob(network: LocalNetwork) -> Patient:
     return Patient(network)
-
-
-def payment(source: Patient, *, fee: int = 100, sequence: int | None = None) -> TransactionEnvelope:
-    return signed(source, source.build(pay(XLM, source, 7), fee=fee, sequence=sequence))
 
 
 def send(who: Patient, envelope: Any) -> SendTransactionStatus:
@@ -262,12 +259,7 @@ def test_what_raises_is_dropped_and_the_others_enter(
     envelope, before = payment(alice), bob.balance
     queue(bob, call)
     queue(alice, envelope)
-
-    def unplugged(host: Host, request: InvokeRequest) -> InvokeAnswer:
-        raise OSError("the machine has no memory left")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Host, "invoke", unplugged)
+    with no_memory(monkeypatch):
         alice.network.close_ledgers()
     assert alice.found(envelope.hash_hex()).code == Code.txSUCCESS
     assert is_missing(bob, call)

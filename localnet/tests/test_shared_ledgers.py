@@ -20,6 +20,7 @@ from localnet.tests.contract import (
 )
 from localnet.tests.issued import amount, pay
 from localnet.tests.patient import (
+    XLM,
     Patient,
     latest_meta,
     lumens,
@@ -31,7 +32,6 @@ from localnet.tests.patient import (
 from localnet.tests.person import Code, Sent, described
 from stellar_sdk import (
     AccountMerge,
-    Asset,
     BumpSequence,
     CreateAccount,
     Keypair,
@@ -47,8 +47,6 @@ from stellar_sdk.soroban_rpc import SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
 from soroban_localnet.history import TOTAL_COINS
-
-XLM = Asset.native()
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def apply(transactions: TransactionSet, scene: Scene) -> list[tuple[Transaction,
     steps = [
         _Application(
             transaction,
-            # a Soroban transaction's random numbers hang on its place in the ledger
+            # a Soroban transaction's random numbers depend on its place in the ledger
             attrs.evolve(scene, prng_seed=wire.sha256(transactions.hash + wire.u64(index))),
         )
         for index, transaction in enumerate(transactions.in_order())

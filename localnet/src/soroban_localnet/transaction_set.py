@@ -104,7 +104,7 @@ class Room:
     """
 
     def __init__(self, classic: Sequence[int], soroban: Sequence[int]) -> None:
-        self._left = [classic, soroban]
+        self._left = [classic, soroban]  # by is_soroban
 
     @classmethod
     def of(cls, limits: LedgerLimits, ledgers: int = 1) -> Room:
