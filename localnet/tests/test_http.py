@@ -314,7 +314,10 @@ def test_notifications_are_answered_without_a_body(endpoint: Endpoint, count: in
     assert (answer.status, answer.body) == (204, b"")
 
 
-@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=UTF-8"])
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "Application/JSON; charset=UTF-8", 'application/json;a=b; charset="utf8"'],
+)
 def test_json_is_taken_by_its_media_type(endpoint: Endpoint, kind: str) -> None:
     assert call(endpoint.url, "getHealth", headers={"Content-Type": kind})["status"] == "healthy"
 
