@@ -55,6 +55,7 @@ vectors: $(READY)
 bench: $(READY)
 	$(RUN)python -m benchmarks.model
 	$(RUN)python -m benchmarks.network
+	$(RUN)python -m benchmarks.server
 	$(RUN)python -m benchmarks.events
 	$(RUN)python -m benchmarks.parity
 

@@ -124,6 +124,7 @@ def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
         with SorobanServer(again["url"]) as server:
             sent = server.get_transaction(funded["hash"])
             assert sent.status == GetTransactionStatus.SUCCESS
+            assert sent.ledger is not None
             assert server.load_account(address).sequence == sent.ledger << 32
         assert again["latestLedger"] == sent.ledger  # the development account was there already
         assert stop(process) == (0, "", "")

@@ -314,7 +314,10 @@ def test_notifications_are_answered_without_a_body(endpoint: Endpoint, count: in
     assert (answer.status, answer.body) == (204, b"")
 
 
-@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=UTF-8"])
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "Application/JSON; charset=UTF-8", 'application/json;a=b; charset="utf8"'],
+)
 def test_json_is_taken_by_its_media_type(endpoint: Endpoint, kind: str) -> None:
     assert call(endpoint.url, "getHealth", headers={"Content-Type": kind})["status"] == "healthy"
 
@@ -401,6 +404,17 @@ def test_a_body_that_does_not_arrive_is_given_up(
         assert b"the body did not arrive" in answer.read()  # to the end: the connection is closed
 
 
+def test_a_body_without_an_end_is_cut_off(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soroban_localnet.http.BODY_SECONDS", 0.05)
+    with connect(endpoint) as endless:
+        endless.sendall(HEAD.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked"))
+        with pytest.raises(ConnectionError):
+            for _ in range(3_000):
+                endless.sendall(b"10000\r\n" + b" " * 65_536 + b"\r\n")
+
+
 def test_a_client_that_goes_away_in_the_middle_is_forgotten(
     endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -429,7 +443,8 @@ def test_serving_ends_at_once_whatever_clients_do() -> None:
         assert fetch(endpoint.url, b"{}").status == 200
     for connection in (silent, half):
         with connection, connection.makefile("rb") as answer:
-            answer.read()  # to the end: the server has let go
+            # to the end: the server has let go, and did not wait for the rest of a body
+            assert b" 408 " not in answer.read()
 
 
 def test_a_person_can_be_on_the_other_side_of_a_socket(

@@ -360,10 +360,8 @@ class _Started:
         yield "protocol", str(network.protocol_version)
         if fork is not None:
             yield "fork of", f"{fork.name}, from ledger {fork.first_ledger().sequence}"
-        elif options.settings is not None:
-            yield "settings", str(options.settings)
         else:
-            yield "settings", "the testnet's limits and fees"
+            yield "settings", self._settings()
         pace = "at once" if options.close_time is None else f"every {options.close_time:g} seconds"
         yield "ledgers", f"{pace}, the latest is {network.latest_ledger}"
         if options.state is None:
@@ -372,6 +370,14 @@ class _Started:
             yield "state", str(options.state)
         if options.control:
             yield "control", "localnet_ methods are served"
+
+    def _settings(self) -> str:
+        from soroban_localnet import settings  # noqa: PLC0415
+
+        if self.options.settings is not None:
+            return str(self.options.settings)
+        shipped = dict(self.network.settings.entries) == dict(settings.load().entries)
+        return "the testnet's limits and fees" if shipped else "those of the state file"
 
     def _print_accounts(self, console: Console) -> None:
         console.print(
@@ -385,6 +391,5 @@ class _Started:
             table.add_row(str(number), Text(key.public_key, "bold"))
             table.add_row("", Text(key.secret))
         console.print(table)
-        console.print(
-            Text.assemble("A wallet makes them from: ", (self.development.phrase, "bold"), "\n")
-        )
+        console.print("A wallet makes them from this phrase:")
+        console.print(Text(f"{self.development.phrase}\n", "bold"), soft_wrap=True)

@@ -184,7 +184,7 @@ def close(
 
 def first_ledger(sequence: int, close_time: int) -> ClosedLedger:
     """Close a ledger that is the first here, without transactions."""
-    return close(None, sequence, close_time, (), TransactionSet(bytes(32), (), BaseFees()))
+    return close(None, sequence, close_time, ())
 
 
 class History:

@@ -150,9 +150,8 @@ class _Door:
             response = await self._answer(request)
         except ClientDisconnect:
             return
-        except TimeoutError:
-            message = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
-            response = _refusal(408, message, connection="close")
+        except _BodyRefused as refused:
+            response = _refusal(refused.status, refused.message, INVALID_REQUEST, **refused.headers)
         except LocalnetError as error:
             _log.error("%s", error)
             response = _refusal(500, str(error), INTERNAL_ERROR)
@@ -168,7 +167,8 @@ class _Door:
             if method == "POST":
                 return await self._rpc(request)
             if method in ("GET", "HEAD"):
-                return _encoded(msgspec.json.encode(self._greeting(request)))
+                greeting = msgspec.json.encode(self._greeting(request))
+                return _encoded(msgspec.json.format(greeting))
         elif path == FRIENDBOT_PATH:
             if method in ("GET", "POST"):
                 return await self._friendbot(request)
@@ -181,15 +181,11 @@ class _Door:
     # -- JSON-RPC --------------------------------------------------------------------------
 
     async def _rpc(self, request: Request) -> Response:
-        kind, _, parameters = request.headers.get("content-type", "").partition(";")
-        charset = parameters.replace(" ", "").lower().removeprefix("charset=").strip('"')
-        if kind.strip().lower() != "application/json" or charset not in ("", "utf-8", "utf8"):
+        if not _is_json(request.headers.get("content-type", "")):
             return _refusal(
                 415, "JSON-RPC comes with the header Content-Type: application/json, in UTF-8"
             )
         body = await _read(request)
-        if body is None:
-            return _refusal(413, f"the body exceeds {MAX_BODY_BYTES} bytes")
         answer = await asyncio.get_running_loop().run_in_executor(None, self._call, body)
         return Response(status_code=204) if answer is None else _encoded(answer)
 
@@ -216,8 +212,6 @@ class _Door:
 
     async def _friendbot(self, request: Request) -> Response:
         body = await _read(request)
-        if body is None:
-            return _refusal(413, f"the body exceeds {MAX_BODY_BYTES} bytes")
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         form = parse_qs(body.decode("latin-1")) if kind == _FORM else {}
         address = (form.get("addr") or [request.query_params.get("addr", "")])[0]
@@ -232,10 +226,8 @@ class _Door:
             transaction_hash = self._network.fund(address)
         except FundingFailed as error:
             exists = error.reason == "CREATE_ACCOUNT_ALREADY_EXIST"
-            codes = {
-                "transaction": "tx_failed",
-                "operations": ["op_already_exists" if exists else error.reason],
-            }
+            reason = "op_already_exists" if exists else error.reason
+            codes = {"transaction": "tx_failed", "operations": [reason]}
             return _problem(_FUNDED if exists else str(error), {"result_codes": codes})
         sent = self._dispatcher.call("getTransaction", {"hash": transaction_hash})
         answer = {
@@ -246,19 +238,46 @@ class _Door:
         return _encoded(msgspec.json.encode(answer), media_type="application/hal+json")
 
 
-async def _read(request: Request) -> bytes | None:
-    """Return the body, or None where it is too large. Raises TimeoutError, ClientDisconnect.
+# -- what comes in -----------------------------------------------------------------------------
 
-    It is read to its end in either case, so that the client is there to read the answer.
+
+class _BodyRefused(Exception):
+    """A body that is not taken: `status`, `message` and `headers` of the answer."""
+
+    def __init__(self, status: int, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    kind, *parameters = content_type.lower().replace(" ", "").split(";")
+    charsets = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
+    return kind == "application/json" and all(each in ("utf-8", "utf8") for each in charsets)
+
+
+async def _read(request: Request) -> bytes:
+    """Return the body. Raises _BodyRefused, ClientDisconnect.
+
+    A body that is too large is read on, and dropped: so the client comes to read the answer, and
+    none goes on for ever.
     """
     body = bytearray()
     size = 0
-    async with asyncio.timeout(BODY_SECONDS):
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= MAX_BODY_BYTES:
-                body += chunk
-    return bytes(body) if size <= MAX_BODY_BYTES else None
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size <= MAX_BODY_BYTES:
+                    body += chunk
+    except TimeoutError:
+        message = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
+        raise _BodyRefused(408, message, connection="close") from None
+    if size > MAX_BODY_BYTES:
+        raise _BodyRefused(413, f"the body exceeds {MAX_BODY_BYTES} bytes")
+    return bytes(body)
 
 
 # -- answers -----------------------------------------------------------------------------------

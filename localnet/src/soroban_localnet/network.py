@@ -54,7 +54,7 @@ from soroban_localnet.pending import Queue, Verdict, Waiting, ready
 from soroban_localnet.reserves import with_stand_in
 from soroban_localnet.results import Invalid
 from soroban_localnet.rpc import Dispatcher
-from soroban_localnet.scene import Scene
+from soroban_localnet.scene import BASE_RESERVE, Scene
 from soroban_localnet.settings import PROTOCOL, NetworkSettings
 from soroban_localnet.signatures import ed25519_signer
 from soroban_localnet.state import About, State
