@@ -13,6 +13,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Collection
+from itertools import chain
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -21,6 +22,7 @@ from localnet.tests.fuzz.requests import (
     bodies,
     calls,
     encoded,
+    nested,
     sending,
     swept,
     transactions,
@@ -36,13 +38,13 @@ ROUND = 5_000
 
 
 def sweep(made: World, every: int = 1) -> None:
-    """Change each field of each envelope, and both send and simulate what comes out."""
-    for name, path, envelope in swept(made, every):
+    """Send and simulate each envelope with one field changed, and some deeply nested ones."""
+    for name, path, envelope in chain(nested(made), swept(made, every)):
         for method in ("sendTransaction", "simulateTransaction"):
             try:
                 made.call(sending(envelope, method))
             except AssertionError as broken:
-                broken.add_note(f"{method} of {name!r} with {path} changed: {envelope.hex()}")
+                broken.add_note(f"{method} of {name!r}, {path} changed: {envelope[:5_000].hex()}")
                 raise
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
 from localnet.tests.fuzz.dream import damaged, dream, fields, odd, source_of
 from localnet.tests.fuzz.world import World, text
-from stellar_sdk import StrKey, xdr
+from stellar_sdk import StrKey, scval, xdr
 
 Document = dict[str, Any]
 
@@ -281,14 +281,30 @@ def transactions(draw: st.DrawFn, world: World) -> bytes:
     return sending(draw(envelopes(world)), method, mode)
 
 
-def swept(world: World, every: int) -> Sequence[tuple[str, str, bytes]]:
+def nested(world: World) -> Iterator[tuple[str, str, bytes]]:
+    """Put an argument into vectors, and a call into calls, some deep, some deeper than allowed."""
+    emit, approve = world.envelopes["emit"], world.envelopes["approve"]
+    argument = scval.to_uint32(9).to_xdr_bytes()
+    in_vector = scval.to_vec([scval.to_uint32(9)]).to_xdr_bytes().removesuffix(argument)
+    decoded = xdr.TransactionEnvelope.from_xdr_bytes(approve)
+    assert decoded.v1 is not None
+    invoked = decoded.v1.tx.operations[0].body.invoke_host_function_op
+    assert invoked is not None
+    call = invoked.auth[0].root_invocation.to_xdr_bytes()
+    in_call = call[:-1] + b"\1"
+    for depth in (5, 90, 120, 240, 260, 480, 520, 5_000, 60_000):
+        vectors = emit.replace(argument, in_vector * depth + argument)
+        yield "emit", f"{depth} vectors", world.sign(vectors)
+        calls_in_calls = approve.replace(call, in_call * min(depth, 5_000) + call)
+        yield "approve", f"{depth} calls", world.sign(calls_in_calls)
+
+
+def swept(world: World, every: int) -> Iterator[tuple[str, str, bytes]]:
     """Change each `every`th field of each envelope once: name of the envelope, path, envelope."""
-    found = []
     number = 0
     for name, envelope in world.envelopes.items():
         for index, path in enumerate(paths(envelope)):
             number += 1
             if number % every == 0:
                 source = source_of(f"{name} {path}")
-                found.append((name, path, world.sign(changed(envelope, [index], source, world))))
-    return found
+                yield name, path, world.sign(changed(envelope, [index], source, world))

@@ -32,6 +32,8 @@ from localnet.tests.person import Person
 from stellar_sdk import (
     Account,
     Asset,
+    AuthorizationFlag,
+    ChangeTrust,
     Claimant,
     ExtendFootprintTTL,
     FeeBumpTransaction,
@@ -39,14 +41,18 @@ from stellar_sdk import (
     InvokeHostFunction,
     Keypair,
     LiquidityPoolAsset,
+    ManageData,
     MuxedAccount,
     Operation,
+    Payment,
     Price,
     RestoreFootprint,
+    SetOptions,
     Signer,
     StrKey,
     TransactionBuilder,
     TransactionEnvelope,
+    TrustLineEntryFlag,
     TrustLineFlags,
     scval,
     xdr,
@@ -111,9 +117,7 @@ class World:
     those that got transactions into ledgers, `crashes` the answers that say that the host trapped.
     """
 
-    def __init__(
-        self, url: str, network: LocalNetwork, faults: _Faults, last: FileIO
-    ) -> None:
+    def __init__(self, url: str, network: LocalNetwork, faults: _Faults, last: FileIO) -> None:
         parts = urlsplit(url)
         assert parts.hostname
         self._connection = http.client.HTTPConnection(
@@ -125,6 +129,7 @@ class World:
         self.asked = self.accepted = 0
         self.crashes: Counter[str] = Counter()
         self.alice, self.bob = Person(network, _key(1)), Person(network, _key(2))
+        self.usd = Asset("USD", self.bob.id)
         self.alice.invoke(upload())
         self.contract, self.other = (deploy(self.alice, bytes([n]) * 32) for n in (1, 2))
         self.alice.invoke(self.contract.call("add", Kind.PERSISTENT, "archived", 1))
@@ -134,13 +139,7 @@ class World:
         network.advance_ledgers(130_000)
         for kind in Kind:
             self.alice.invoke(self.contract.call("add", kind, "n", 1))
-        (lumens,) = (
-            self._builder()
-            .append_create_stellar_asset_contract_from_asset_op(Asset.native())
-            .operations
-        )
-        self.alice.invoke(lumens)
-        self.applied = self.alice.submit(self._signed(self._builder().append_bump_sequence_op(0)))
+        self._issue_an_asset()
         self.keys = [key.to_xdr_bytes() for key in self._ledger_keys()]
         self.envelopes = {
             name: envelope.to_xdr_object().to_xdr_bytes() for name, envelope in self._envelopes()
@@ -161,6 +160,17 @@ class World:
         self._mark = network.snapshot()
         self._state = self.state()
 
+    def _issue_an_asset(self) -> None:
+        flags = AuthorizationFlag.AUTHORIZATION_REVOCABLE
+        flags |= AuthorizationFlag.AUTHORIZATION_CLAWBACK_ENABLED
+        self.bob.send(SetOptions(set_flags=flags))
+        self.alice.send(ChangeTrust(self.usd))
+        self.bob.send(Payment(self.alice.id, self.usd, "100"))
+        self.alice.send(ManageData("data", b"value"))
+        for asset in (Asset.native(), self.usd):
+            builder = self._builder().append_create_stellar_asset_contract_from_asset_op(asset)
+            self.alice.invoke(*builder.operations)
+
     # -- what there is -----------------------------------------------------------------------
 
     def _inside(self, method: str, **params: Any) -> Any:
@@ -176,11 +186,14 @@ class World:
             builder.add_time_bounds(0, 0)
         envelope = builder.build()
         envelope.sign(self.alice.key)
+        if any(operation.source is not None for operation in builder.operations):
+            envelope.sign(self.bob.key)
         return envelope
 
     def _ledger_keys(self) -> Iterator[xdr.LedgerKey]:
         yield account_key(self.alice.id)
         yield account_key(_key(9).public_key)
+        yield _trustline_key(self.alice.key, self.usd)
         yield from self.contract.code
         for name in ("n", "archived", "expired", "missing"):
             yield self.contract.entry(Kind.PERSISTENT, name)
@@ -225,16 +238,18 @@ class World:
         yield "emit", self.contract.call("emit", scval.to_uint32(2), scval.to_uint32(9))
         yield "upload", upload(CODE + b"\0\2\1x")  # a custom section more
         yield "create", create(self.alice, bytes([7]) * 32)
-        native = Asset.native().contract_id(self.network.passphrase)
-        yield "transfer", _transfer(native, self.alice.id, self.bob.id)
+        for name, asset in (("lumens", Asset.native()), ("an asset", self.usd)):
+            contract = asset.contract_id(self.network.passphrase)
+            yield f"transfer of {name}", _transfer(contract, self.alice.id, self.bob.id)
 
     def _classic(self) -> Iterator[tuple[str, TransactionBuilder]]:
-        build, bob, usd = self._builder, self.bob.id, Asset("USD", self.bob.id)
+        build, bob, usd, alice = self._builder, self.bob.id, self.usd, self.alice.id
         lumens, pool = Asset.native(), LiquidityPoolAsset(Asset.native(), usd)
         pool_id, balance_id = pool.liquidity_pool_id, "00000000" + "07" * 32
         yield "create account", build().append_create_account_op(_key(7).public_key, "5")
         yield "payment", build().append_payment_op(bob, lumens, "1")
         yield "payment of an asset", build().append_payment_op(bob, usd, "1")
+        yield "payment by the issuer", build().append_payment_op(alice, usd, "1", bob)
         muxed = MuxedAccount(bob, 5)
         yield "payment to a muxed account", build().append_payment_op(muxed, lumens, "1")
         path = [usd]
@@ -269,9 +284,13 @@ class World:
         )
         yield "trust", build().append_change_trust_op(usd, "100")
         yield "trust in a pool", build().append_change_trust_op(pool, "100")
-        yield "allow trust", build().append_allow_trust_op(bob, "USD", True)  # type: ignore[arg-type]
+        allowed = TrustLineEntryFlag.AUTHORIZED_FLAG
+        yield "allow trust", build().append_allow_trust_op(alice, "USD", allowed, bob)
         flags = TrustLineFlags.AUTHORIZED_FLAG
-        yield "trust line flags", build().append_set_trust_line_flags_op(bob, usd, None, flags)
+        yield (
+            "trust line flags",
+            build().append_set_trust_line_flags_op(alice, usd, flags, None, bob),
+        )
         yield "merge", build().append_account_merge_op(bob)
         yield "inflation", build().append_inflation_op()
         yield "data", build().append_manage_data_op("name", b"value")
@@ -280,7 +299,7 @@ class World:
         yield "claimable", build().append_create_claimable_balance_op(lumens, "1", claimants)
         yield "claim", build().append_claim_claimable_balance_op(balance_id)
         yield "claw back a balance", build().append_clawback_claimable_balance_op(balance_id)
-        yield "claw back", build().append_clawback_op(usd, bob, "1")
+        yield "claw back", build().append_clawback_op(usd, alice, "1", bob)
         yield "begin sponsoring", build().append_begin_sponsoring_future_reserves_op(bob)
         yield "end sponsoring", build().append_end_sponsoring_future_reserves_op()
         yield "revoke", build().append_revoke_account_sponsorship_op(bob)
@@ -290,7 +309,7 @@ class World:
         )
         yield "withdraw", build().append_liquidity_pool_withdraw_op(pool_id, "1", "1", "1")
         several = build().append_payment_op(bob, lumens, "1").append_bump_sequence_op(0)
-        yield "several", several.append_payment_op(self.alice.id, lumens, "2")
+        yield "several", several.append_payment_op(alice, usd, "2", bob)
         yield "memo", build().append_payment_op(bob, lumens, "1").add_text_memo("thanks")
         conditions = build().append_payment_op(bob, lumens, "1").add_time_bounds(0, 2**40)
         conditions.set_ledger_bounds(0, 10**6).set_min_sequence_number(1).set_min_sequence_age(0)
@@ -305,17 +324,17 @@ class World:
         return bump
 
     def sign(self, envelope: bytes) -> bytes:
-        """Sign anew what can be decoded: alice her transaction, bob its fee bump."""
+        """Sign anew what can be decoded: alice and who else is in it, and bob his fee bump."""
         try:
             decoded = xdr.TransactionEnvelope.from_xdr_bytes(envelope)
-            if decoded.v1 is not None:
-                self._sign(decoded.v1, xdr.EnvelopeType.ENVELOPE_TYPE_TX, self.alice.key)
-            if decoded.fee_bump is not None:
-                inner = decoded.fee_bump.tx.inner_tx.v1
-                assert inner is not None
-                self._sign(inner, xdr.EnvelopeType.ENVELOPE_TYPE_TX, self.alice.key)
-                kind = xdr.EnvelopeType.ENVELOPE_TYPE_TX_FEE_BUMP
-                self._sign(decoded.fee_bump, kind, self.bob.key)
+            bump = decoded.fee_bump
+            inner = decoded.v1 if bump is None else bump.tx.inner_tx.v1
+            if inner is not None:
+                bobs = any(operation.source_account for operation in inner.tx.operations)
+                signers = (self.alice.key, self.bob.key) if bobs else (self.alice.key,)
+                self._sign(inner, xdr.EnvelopeType.ENVELOPE_TYPE_TX, *signers)
+            if bump is not None:
+                self._sign(bump, xdr.EnvelopeType.ENVELOPE_TYPE_TX_FEE_BUMP, self.bob.key)
             return decoded.to_xdr_bytes()
         except Exception:  # the decoder raises whatever Python raises on bad input
             return envelope
@@ -324,10 +343,11 @@ class World:
         self,
         envelope: xdr.TransactionV1Envelope | xdr.FeeBumpTransactionEnvelope,
         kind: xdr.EnvelopeType,
-        signer: Keypair,
+        *signers: Keypair,
     ) -> None:
         payload = self.network.network_id + kind.to_xdr_bytes() + envelope.tx.to_xdr_bytes()
-        envelope.signatures = [signer.sign_decorated(wire.sha256(payload)).to_xdr_object()]
+        digest = wire.sha256(payload)
+        envelope.signatures = [key.sign_decorated(digest).to_xdr_object() for key in signers]
 
     # -- what must hold ----------------------------------------------------------------------
 
@@ -378,7 +398,7 @@ class World:
 
     def check_http(self, answer: Answer, friendbot: bool = False) -> None:
         """Check an answer that need not be JSON-RPC, and that only friendbot changed anything."""
-        if answer.status not in {200, *HTTP_ERRORS}:
+        if answer.status not in {200, 307, *HTTP_ERRORS}:
             raise Broken(f"status {answer.status}")
         if friendbot and answer.status == 200 and answer.document.get("successful"):
             self._back()
@@ -479,6 +499,15 @@ def _silently_sent(body: bytes) -> int:
 def text(data: bytes) -> str:
     """Encode bytes as JSON-RPC carries them."""
     return b64encode(data).decode()
+
+
+def _trustline_key(holder: Keypair, asset: Asset) -> xdr.LedgerKey:
+    return xdr.LedgerKey(
+        xdr.LedgerEntryType.TRUSTLINE,
+        trust_line=xdr.LedgerKeyTrustLine(
+            holder.xdr_account_id(), asset.to_trust_line_asset_xdr_object()
+        ),
+    )
 
 
 def _transfer(contract: str, sender: str, receiver: str) -> InvokeHostFunction:
