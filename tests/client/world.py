@@ -85,10 +85,11 @@ class World:
         for key in (OWNER, STRANGER, CHANNEL):
             self.network.fund(key.public_key)
         with Journal(folder / "deployment.db") as journal:
-            deployed = self.deployer(journal).deploy(
-                wasm.read("v1"), self.owner, BALANCE, 10, name="tests"
-            )
-        self.vault = deployed.contract
+            deployer = self.deployer(journal)
+            code = wasm.read("v1")
+            self.vault = deployer.deploy(code, self.owner, BALANCE, 10, name="tests").contract
+            self.fresh = deployer.create(deployer.upload(code), bytes(32))
+            """An instance that nobody has initialised."""
         self._mark = self.network.snapshot()
 
     def reset(self) -> None:

@@ -9,6 +9,7 @@ signer's nonce, which lives on for a while after its use.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -48,8 +49,6 @@ from callora_vault.client.signing import Expected
 from callora_vault.codec import HostError, instance_key, nonce_key
 from callora_vault.units import Address
 
-LEDGER_SECONDS: Final = 5
-"""How long a ledger takes on the public networks."""
 FAILURES: Final = 3
 """How often a call may fail because the ledger moved, before it is given up."""
 _SLOW_TO_TELL: Final = ("txBAD_SEQ", "txTOO_LATE")
@@ -61,14 +60,16 @@ class Limits:
     """What a call may take: seconds, and stroops.
 
     `timeout`, how long the caller waits. `validity`, how long a transaction can be applied after
-    its signature. `inclusion_fee`, the most for a place in the ledger; the network takes what the
-    place costs. `resource_fee`, the most for resources and rent. `rent_headroom` is declared on top
-    of the simulated fee, within `resource_fee`, for a renewal that falls due between simulation and
-    application; what is not used is refunded.
+    its signature; a signature of the call alone expires with it, at `ledger_seconds` a ledger: 5 on
+    the public networks, less on a local one under load. `inclusion_fee`, the most for a place in
+    the ledger; the network takes what the place costs. `resource_fee`, the most for resources and
+    rent. `rent_headroom` is declared on top of the simulated fee, within `resource_fee`, for a
+    renewal that falls due between simulation and application; what is not used is refunded.
     """
 
     timeout: float = 120.0
     validity: int = 60
+    ledger_seconds: float = 5.0
     inclusion_fee: int = 10_000
     resource_fee: int = 50_000_000
     rent_headroom: int = 2_000_000
@@ -222,7 +223,7 @@ class Transactions:
             headroom=limits.rent_headroom,
         )
         sequence = self._next_sequence(until)
-        until_ledger = simulation.ledger + -(-limits.validity // LEDGER_SECONDS)
+        until_ledger = simulation.ledger + math.ceil(limits.validity / limits.ledger_seconds)
         if action.by_address and expected.signer is not None:
             signer = self._signers[expected.signer]
             operation.auth = [
