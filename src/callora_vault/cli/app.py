@@ -6,12 +6,13 @@ from typing import Final
 
 from cyclopts import App
 
-from callora_vault.cli import inspecting, parity
+from callora_vault.cli import calling, inspecting, naming, parity
 from callora_vault.client.errors import ClientError
 from callora_vault.codec import CannotDecode
 from callora_vault.directory import DirectoryError
 from callora_vault.errors import CallRefused
 from callora_vault.inspect import HistoryUnusable, NoState
+from callora_vault.layouts import UnknownLayout
 from callora_vault.units import BadValue
 
 app = App(
@@ -20,10 +21,25 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-app.command(inspecting.inspect)
-app.command(inspecting.export)
-app.command(inspecting.audit)
-app.command(parity.parity)
+for command in (
+    calling.deploy,
+    calling.init,
+    calling.deposit,
+    calling.deduct,
+    calling.batch_deduct,
+    calling.withdraw,
+    calling.withdraw_to,
+    calling.set_authorized_caller,
+    calling.balance,
+    calling.meta,
+    calling.resume,
+    inspecting.inspect,
+    inspecting.export,
+    inspecting.audit,
+    naming.app,
+    parity.parity,
+):
+    app.command(command)
 
 EXPECTED: Final = (
     BadValue,
@@ -33,5 +49,6 @@ EXPECTED: Final = (
     DirectoryError,
     HistoryUnusable,
     NoState,
+    UnknownLayout,
 )
 """Errors that are one line: the cause and the remedy. Anything else is a fault of this program."""

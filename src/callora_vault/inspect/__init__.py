@@ -2,7 +2,7 @@
 
 from callora_vault.inspect.audit import Audit, Break, NoState, Sums, Verdict, audit
 from callora_vault.inspect.code import Code, known_code, read_code
-from callora_vault.inspect.contract import Inspection, Life, Reference, inspect
+from callora_vault.inspect.contract import Inspection, Life, NotAVault, Reference, inspect
 from callora_vault.inspect.history import (
     History,
     HistoryUnusable,
@@ -25,6 +25,7 @@ __all__ = [
     "Match",
     "Method",
     "NoState",
+    "NotAVault",
     "Reference",
     "Span",
     "StoredEntry",

@@ -11,7 +11,7 @@ from stellar_sdk import scval, xdr
 from stellar_sdk.utils import external_ref_owner_address
 
 from callora_vault import units
-from callora_vault.client.errors import NoVault
+from callora_vault.client.errors import ClientError, NoVault
 from callora_vault.client.network import Entries, Network
 from callora_vault.codec import CannotDecode, code_key, decode_stored, instance_key
 from callora_vault.inspect.code import Code, read_code
@@ -81,6 +81,17 @@ class Inspection:
         if self.code.changes_itself:
             return "it can replace its own code"
         return None
+
+
+@attrs.frozen
+class NotAVault(ClientError):
+    """A contract whose stored entry is none of a vault's; ``problem`` says why."""
+
+    contract: Address
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.contract} is no vault: {self.problem}"
 
 
 def inspect(network: Network, contract: Address, until: float) -> Inspection:
