@@ -71,7 +71,8 @@ def main() -> None:
         done = time.process_time()
     assert audited.verdict is Verdict.CONSERVED
     assert audited.events == EVENTS
-    print(f"audit of {EVENTS:,} events    {done - start:8.2f} s of one core   (reading {loaded - start:.2f} s)")
+    reading = f"(reading {loaded - start:.2f} s)"
+    print(f"audit of {EVENTS:,} events    {done - start:8.2f} s of one core   {reading}")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,14 @@ from stellar_sdk import xdr
 from callora_vault import units
 from callora_vault.calls import (
     Balance,
+    BatchDeduct,
     Call,
     Deduct,
+    DeductItem,
     Deposit,
     GetMeta,
     Init,
+    SetAuthorizedCaller,
     Withdraw,
     WithdrawTo,
 )
@@ -68,7 +71,7 @@ class Receipt:
 
     call: Call
     key: str
-    returned: VaultMeta | int
+    returned: VaultMeta | int | None
     events: tuple[Event, ...]
     fee: Fee
     ledger: int
@@ -187,15 +190,38 @@ class VaultClient:
         """
         return self.call(WithdrawTo(to, amount), key=key)
 
+    def batch_deduct(
+        self, caller: Address, items: Sequence[DeductItem], *, key: str | None = None
+    ) -> int:
+        """Take every amount in order, or none of them (v2); ``caller`` signs. Returns the balance.
+
+        Raises NotInitialized, MissingSignature, Unauthorized, EmptyBatch, BatchTooLarge,
+        AmountNotPositive, InsufficientBalance, and as ``submit``.
+        """
+        return self.call(BatchDeduct(caller, items), key=key)
+
+    def set_authorized_caller(self, caller: Address | None, *, key: str | None = None) -> None:
+        """Let ``caller`` deduct besides the owner, who signs (v2); None for nobody.
+
+        Raises NotInitialized, MissingSignature, and as ``submit``.
+        """
+        self.call(SetAuthorizedCaller(caller), key=key)
+
     @overload
     def call(self, call: Init | GetMeta, *, key: str | None = None) -> VaultMeta: ...
 
     @overload
     def call(
-        self, call: Balance | Deposit | Deduct | Withdraw | WithdrawTo, *, key: str | None = None
+        self,
+        call: Balance | Deposit | Deduct | Withdraw | WithdrawTo | BatchDeduct,
+        *,
+        key: str | None = None,
     ) -> int: ...
 
-    def call(self, call: Call, *, key: str | None = None) -> VaultMeta | int:
+    @overload
+    def call(self, call: SetAuthorizedCaller, *, key: str | None = None) -> None: ...
+
+    def call(self, call: Call, *, key: str | None = None) -> VaultMeta | int | None:
         """Make a call given as a value. Returns what the contract returns.
 
         Raises as ``submit``. A read raises CallRefused, Unreachable, RpcRefused, WrongNetwork,
@@ -317,7 +343,7 @@ class VaultClient:
             raise NoVault(self.contract)
         return decode_stored(xdr.LedgerEntryData.from_xdr(found.xdr))
 
-    def _read(self, call: Call) -> VaultMeta | int:
+    def _read(self, call: Call) -> VaultMeta | int | None:
         until = self._network.deadline(self.limits.timeout)
         method, arguments = encode_call(call)
         function = _function(self.contract, method, arguments)
