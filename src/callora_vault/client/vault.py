@@ -191,7 +191,7 @@ class VaultClient:
         return self.call(WithdrawTo(to, amount), key=key)
 
     def batch_deduct(
-        self, caller: Address, items: Sequence[DeductItem], *, key: str | None = None
+        self, caller: Address, items: Iterable[DeductItem], *, key: str | None = None
     ) -> int:
         """Take every amount in order, or none of them (v2); ``caller`` signs. Returns the balance.
 
