@@ -155,7 +155,7 @@ def test_a_fork_goes_on_from_another_network_and_then_without_it(
             code, _, complaints = stop(process)
         assert code == 0
         assert "Sign with throw-away keys" in complaints
-        assert ("only what the cache holds" in complaints) == (not remote)
+        assert ("what the cache lacks cannot be read" in complaints) == (not remote)
     assert call(document["url"], "getLatestLedger")["sequence"] == before
 
 
