@@ -42,9 +42,9 @@ class Applied:
 def apply(transactions: TransactionSet, scene: Scene) -> list[tuple[Transaction, Applied]]:
     """Apply transactions that validity.check has let through; return them in their order.
 
-    Each pays its fee and uses its sequence number up whatever becomes of it; what its operations do
-    is stored only when all of them succeed. One that became invalid by what came before it in this
-    ledger fails, and pays.
+    Each pays its fee and uses its sequence number up whether its operations succeed or not; what
+    they do is stored only when all of them succeed. One that became invalid by what came before it
+    in this ledger fails and pays; its sequence number is used where that was still the next.
     """
     steps = [
         _Application(
