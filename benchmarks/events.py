@@ -7,10 +7,8 @@ history's own interface. Times on one machine vary; the ratios within one run ar
 from __future__ import annotations
 
 import resource
-import statistics
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -141,41 +139,30 @@ def cases(network: LocalNetwork) -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """Return the median time of a call."""
-    spent = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        function()
-        spent.append(time.perf_counter() - start)
-    return statistics.median(spent)
-
-
-def measured(network: LocalNetwork) -> dict[str, tuple[int, float]]:
-    """Ask every question; return the number of items and the time of each answer."""
-    found = {}
-    for name, (method, params) in cases(network).items():
-
-        def ask(method: str = method, params: dict[str, Any] = params) -> dict[str, Any]:
-            return network.dispatcher.call(method, params)
-
-        answer = ask()
-        items = len(answer["events"] if method == "getEvents" else answer["transactions"])
-        found[name] = items, seconds(ask)
-    return found
+def measured(network: LocalNetwork, method: str, params: dict[str, Any]) -> tuple[int, float]:
+    """Ask a question; return the number of items and the time of the answer in seconds."""
+    start = time.perf_counter()
+    answer = network.dispatcher.call(method, params)
+    spent = time.perf_counter() - start
+    return len(answer["events" if method == "getEvents" else "transactions"]), spent
 
 
 def main() -> None:
     """Print the time of each question with few and with many events, and the memory of many."""
-    few = measured(filled(FEW))
+    few = filled(FEW)
     before, start = memory(), time.perf_counter()
-    network = filled(MANY)
+    many = filled(MANY)
     spent, held = time.perf_counter() - start, memory() - before
-    many = measured(network)
     print(f"{'':30s}{'items':>7s}{FEW:>12,d}{MANY:>12,d}  ratio")
-    for name, (items, short) in few.items():
-        more, long = many[name]
+    many_cases = cases(many)
+    for name, question in cases(few).items():
+        # in turns, so that whatever else the machine does slows both
+        rounds = [
+            (*measured(few, *question), *measured(many, *many_cases[name])) for _ in range(ROUNDS)
+        ]
+        items, _, more, _ = rounds[0]
         assert items == more, (name, items, more)
+        short, long = min(r[1] for r in rounds), min(r[3] for r in rounds)
         print(f"{name:30s}{items:7d}{short * 1e3:9.2f} ms{long * 1e3:9.2f} ms{long / short:7.2f}")
     print(f"{MANY:,d} events and their transactions hold {held / 1e6:,.0f} MB", end="")
     print(f" ({held / MANY:,.0f} bytes an event), stored in {spent:.1f} s")
