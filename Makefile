@@ -7,7 +7,8 @@ RUN := $(VENV)/bin/
 READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: parity test lint types imports docs-check check mutants wasm wasm-check vectors bench clean
+.PHONY: parity test lint types imports docs-check check mutants wasm wasm-check clippy vectors bench \
+  clean
 
 parity: $(READY)
 	$(RUN)callora-vault parity $(if $(SEED),--seed $(SEED))
@@ -39,9 +40,13 @@ mutants: $(READY)
 wasm:
 	$(PYTHON) contracts/build.py build
 
-# rebuild into a temporary folder and compare
+# lint the contracts, rebuild into a temporary folder and compare
 wasm-check: $(READY)
 	$(RUN)python contracts/build.py check
+
+# lint the contracts alone
+clippy:
+	$(PYTHON) contracts/build.py lint
 
 # compare the host as WebAssembly with the same host built natively, and write the vectors anew
 vectors: $(READY)
@@ -50,6 +55,8 @@ vectors: $(READY)
 bench: $(READY)
 	$(RUN)python -m benchmarks.model
 	$(RUN)python -m benchmarks.network
+	$(RUN)python -m benchmarks.server
+	$(RUN)python -m benchmarks.events
 	$(RUN)python -m benchmarks.parity
 
 $(READY): uv.lock pyproject.toml localnet/pyproject.toml

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 from stellar_sdk import (
     Account,
+    FeeBumpTransactionEnvelope,
     Keypair,
     Operation,
     SorobanServer,
@@ -51,10 +52,23 @@ class Sent:
         return self.result.fee_charged.int64
 
     @property
+    def inner(self) -> xdr.InnerTransactionResult:
+        """The result of the transaction inside a fee bump."""
+        assert self.result.result.inner_result_pair is not None
+        return self.result.result.inner_result_pair.result
+
+    @property
     def operation(self) -> xdr.OperationResult:
         results = self.result.result.results
         assert results
         return results[0]
+
+    @property
+    def outcomes(self) -> list[str]:
+        """The name of the code of each operation, as `PAYMENT_SUCCESS` or `opNOT_SUPPORTED`."""
+        inside = self.result.result.inner_result_pair is not None
+        result = self.inner.result if inside else self.result.result
+        return [_outcome(operation) for operation in result.results or ()]
 
     @property
     def invoked(self) -> xdr.InvokeHostFunctionResultCode:
@@ -162,7 +176,7 @@ class Person:
             builder.append_operation(operation)
         return builder.add_time_bounds(0, 0).build()
 
-    def submit(self, envelope: TransactionEnvelope) -> Sent:
+    def submit(self, envelope: TransactionEnvelope | FeeBumpTransactionEnvelope) -> Sent:
         """Send a transaction as it is."""
         answer = self.server.send_transaction(envelope)
         if answer.status == SendTransactionStatus.ERROR:
@@ -174,14 +188,21 @@ class Person:
                 _events(answer.diagnostic_events_xdr),
             )
         assert answer.status == SendTransactionStatus.PENDING
-        got = self.server.get_transaction(answer.hash)
+        self.wait()
+        return self.found(answer.hash)
+
+    def wait(self) -> None:
+        """Wait until a ledger has what was sent: none to wait for without a pace."""
+
+    def found(self, transaction_hash: str) -> Sent:
+        """Ask what became of a transaction that is in a ledger."""
+        got = self.server.get_transaction(transaction_hash)
         assert got.status != GetTransactionStatus.NOT_FOUND
         assert got.result_xdr is not None
         assert got.result_meta_xdr is not None
         result = xdr.TransactionResult.from_xdr(got.result_xdr)
-        assert (got.status == GetTransactionStatus.SUCCESS) == (
-            result.result.code == Code.txSUCCESS
-        )
+        success = (Code.txSUCCESS, Code.txFEE_BUMP_INNER_SUCCESS)
+        assert (got.status == GetTransactionStatus.SUCCESS) == (result.result.code in success)
         meta = xdr.TransactionMeta.from_xdr(got.result_meta_xdr).v4
         return Sent(False, result, meta, _events(got.diagnostic_events_xdr))
 
@@ -229,6 +250,13 @@ class Person:
         envelope.transaction.soroban_data = data
         envelope.transaction.fee += data.resource_fee.int64
         return envelope
+
+
+def _outcome(result: xdr.OperationResult) -> str:
+    if result.tr is None:
+        return result.code.name
+    (tried,) = (arm for arm in vars(result.tr).values() if hasattr(arm, "code"))
+    return str(tried.code.name)
 
 
 def _events(texts: list[str] | None) -> tuple[xdr.DiagnosticEvent, ...]:

@@ -8,8 +8,8 @@ import pytest
 from localnet.tests.person import Code, Person, Sent
 from stellar_sdk import (
     Asset,
-    BumpSequence,
     CreateAccount,
+    Inflation,
     Keypair,
     LedgerBounds,
     Payment,
@@ -113,9 +113,20 @@ def test_a_new_account_starts_at_its_ledgers_sequence(alice: Person) -> None:
     assert account.sequence == alice.network.latest_ledger << 32
 
 
+def test_a_new_account_gets_its_balance_from_the_one_that_makes_it(alice: Person) -> None:
+    before = alice.balance
+    newcomer = Keypair.random()
+    alice.send(CreateAccount(newcomer.public_key, "1"))
+    assert alice.balance == before - XLM - 100
+    made = alice.network._ledger.account(newcomer.raw_public_key())
+    assert made is not None
+    assert (made.balance, made.thresholds) == (XLM, b"\1\0\0\0")
+
+
 @pytest.mark.parametrize(
     ("balance", "code"),
     [
+        ("0.9999999", xdr.CreateAccountResultCode.CREATE_ACCOUNT_LOW_RESERVE),
         ("0.5", xdr.CreateAccountResultCode.CREATE_ACCOUNT_LOW_RESERVE),
         ("100000", xdr.CreateAccountResultCode.CREATE_ACCOUNT_UNDERFUNDED),
     ],
@@ -136,7 +147,7 @@ def test_friendbot_funds_an_account_once(network: LocalNetwork, alice: Person) -
 
 def test_an_unknown_operation_is_refused_by_name_and_changes_nothing(alice: Person) -> None:
     before = alice.balance, alice.sequence
-    sent = alice.send(BumpSequence(10**15))
+    sent = alice.send(Inflation())
     assert sent.refused
     assert sent.operation.code == xdr.OperationResultCode.opNOT_SUPPORTED
     assert (alice.balance, alice.sequence) == before

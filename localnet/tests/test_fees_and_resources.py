@@ -284,7 +284,7 @@ def test_a_resource_fee_above_the_transactions_fee_is_refused(
     envelope.transaction.fee = 4_999_999
     envelope.sign(alice.key)
     sent = alice.submit(envelope)
-    assert (sent.refused, sent.code) == (True, Code.txSOROBAN_INVALID)
+    assert (sent.refused, sent.code, sent.diagnostics) == (True, Code.txMALFORMED, ())
 
 
 def test_the_bid_beside_the_resource_fee_has_to_reach_the_base_fee(

@@ -48,6 +48,7 @@ NAMES = [
     "contract_data_key_size_bytes",
     "contract_data_entry_size_bytes",
     "state_archival",
+    "contract_execution_lanes",
     "contract_ledger_cost_ext_v0",
 ]
 
@@ -61,6 +62,8 @@ def test_the_shipped_settings_are_those_of_the_testnet() -> None:
     assert limits.event_bytes == 16_384
     assert limits.maximum_ttl == 3_110_400
     assert limits.minimum_persistent_ttl == 120_960
+    assert limits.ledger.transactions == 2_000
+    assert limits.ledger.instructions == 580_000_000
 
 
 def test_each_setting_is_a_ledger_entry_under_its_key(network: LocalNetwork) -> None:

@@ -1,4 +1,4 @@
-"""What wire.py and account.py write is what stellar_sdk.xdr writes, and can be read again."""
+"""What wire.py and the entries' values write is what stellar_sdk.xdr writes, and reads again."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Any
 
 import attrs
 import pytest
+import stellar_sdk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stellar_sdk import scval, xdr
+from stellar_sdk import StrKey, scval, xdr
 from xdrlib3 import Unpacker
 
 from soroban_localnet import wire
 from soroban_localnet.account import Account
+from soroban_localnet.assets import Asset
+from soroban_localnet.trustline import TrustLine
 
 few = settings(deadline=None, max_examples=50)
 
@@ -91,6 +94,25 @@ def test_symbols(text: str) -> None:
 @given(i128s)
 def test_128_bit_integers(value: int) -> None:
     assert wire.int128(value) == scval.to_int128(value).to_xdr_bytes()
+
+
+@few
+@given(st.binary(max_size=40), u64s, st.booleans())
+def test_strings_bytes_numbers_and_booleans(data: bytes, number: int, flag: bool) -> None:
+    text = xdr.SCVal(xdr.SCValType.SCV_STRING, str=xdr.SCString(data))
+    assert wire.string(data) == text.to_xdr_bytes()
+    assert wire.byte_string(data) == scval.to_bytes(data).to_xdr_bytes()
+    assert wire.uint64(number) == scval.to_uint64(number).to_xdr_bytes()
+    assert wire.boolean(flag) == scval.to_bool(flag).to_xdr_bytes()
+
+
+@few
+@given(i128s, u64s)
+def test_maps_with_symbols_as_keys(amount: int, identity: int) -> None:
+    values = {"amount": scval.to_int128(amount), "to_muxed_id": scval.to_uint64(identity)}
+    written = wire.symbol_map(**{name: value.to_xdr_bytes() for name, value in values.items()})
+    expected = scval.to_map({scval.to_symbol(name): value for name, value in values.items()})
+    assert written == expected.to_xdr_bytes()
 
 
 @few
@@ -217,7 +239,6 @@ def test_entries_are_read_and_rewritten_in_place(
     entry = ledger_entry(ledger, data).to_xdr_bytes()
     code = executable.wasm_hash
     assert wire.executable_hash(entry) == (None if code is None else code.hash)
-    assert wire.entry_data(entry) == data.to_xdr_bytes()
     assert wire.last_modified(entry) == ledger
     assert wire.with_last_modified(entry, later) == ledger_entry(later, data).to_xdr_bytes()
 
@@ -236,6 +257,19 @@ signer_keys = st.one_of(
 ).map(xdr.SignerKey.to_xdr_bytes)
 
 
+extensions = st.one_of(
+    st.just(xdr.LedgerEntryExt(0)),
+    (st.none() | raw32.map(account_id)).map(
+        lambda sponsor: xdr.LedgerEntryExt(
+            1,
+            v1=xdr.LedgerEntryExtensionV1(
+                xdr.SponsorshipDescriptor(sponsor), xdr.LedgerEntryExtensionV1Ext(0)
+            ),
+        )
+    ),
+).map(xdr.LedgerEntryExt.to_xdr_bytes)
+
+
 @st.composite
 def accounts(draw: st.DrawFn) -> Account:
     signers = draw(st.lists(st.tuples(signer_keys, u32s), max_size=3))
@@ -250,6 +284,7 @@ def accounts(draw: st.DrawFn) -> Account:
         thresholds=draw(st.binary(min_size=4, max_size=4)),
         signers=tuple(signers),
         extensions=draw(st.integers(0, 3)),
+        extension=draw(extensions),
     )
     values: dict[str, Any] = {}
     if account.extensions >= 1:
@@ -275,3 +310,78 @@ def test_a_new_signer_of_a_sponsored_account_has_no_sponsor() -> None:
     key = wire.u32(0) + bytes(32)
     account = Account(bytes(32), 1, 1, signers=((key, 1),), extensions=2)
     assert Account.decode(account.encode(1)).signer_sponsors == (None,)
+
+
+# -- trustlines and data ---------------------------------------------------------------------
+
+
+@st.composite
+def assets(draw: st.DrawFn) -> Asset:
+    letters = "AZaz09"
+    code = draw(st.text(letters, min_size=1, max_size=12))
+    issuer = StrKey.encode_ed25519_public_key(draw(raw32))
+    return Asset(stellar_sdk.Asset(code, issuer).to_xdr_object().to_xdr_bytes())
+
+
+@st.composite
+def trustlines(draw: st.DrawFn) -> TrustLine:
+    line = TrustLine(
+        owner=draw(raw32),
+        asset=draw(assets()),
+        balance=draw(i64s),
+        limit=draw(i64s),
+        flags=draw(u32s),
+        extensions=draw(st.integers(0, 2)),
+        extension=draw(extensions),
+    )
+    values: dict[str, Any] = {}
+    if line.extensions >= 1:
+        values |= {"buying_liabilities": draw(i64s), "selling_liabilities": draw(i64s)}
+    if line.extensions == 2:
+        values |= {"pool_uses": draw(st.integers(-(2**31), 2**31 - 1))}
+    return attrs.evolve(line, **values)
+
+
+@few
+@given(trustlines(), u32s)
+def test_trustlines_are_decoded_as_they_were_encoded(line: TrustLine, ledger: int) -> None:
+    entry = line.encode(ledger)
+    decoded = xdr.LedgerEntry.from_xdr_bytes(entry)
+    assert decoded.to_xdr_bytes() == entry
+    assert TrustLine.decode(entry) == line
+    assert decoded.data.trust_line is not None
+    trusted = decoded.data.trust_line
+    key = xdr.LedgerKey(
+        xdr.LedgerEntryType.TRUSTLINE,
+        trust_line=xdr.LedgerKeyTrustLine(trusted.account_id, trusted.asset),
+    )
+    written = wire.trustline_key(line.owner, line.asset.xdr)
+    assert written == key.to_xdr_bytes()
+    assert wire.trustline_parts(written) == (line.owner, line.asset.xdr)
+
+
+@few
+@given(assets())
+def test_an_asset_has_the_name_and_contract_that_the_sdk_gives_it(asset: Asset) -> None:
+    known = stellar_sdk.Asset.from_xdr_object(xdr.Asset.from_xdr_bytes(asset.xdr))
+    assert asset.is_valid
+    assert asset.name.decode() == f"{known.code}:{known.issuer}"
+    network_id = sha256(b"a network").digest()
+    assert StrKey.encode_contract(asset.contract(network_id)) == known.contract_id("a network")
+
+
+@few
+@given(raw32, st.binary(max_size=64))
+def test_keys_of_data(public_key: bytes, name: bytes) -> None:
+    held = xdr.LedgerKeyData(account_id(public_key), xdr.String64(name))
+    key = xdr.LedgerKey(xdr.LedgerEntryType.DATA, data=held)
+    assert wire.data_key(public_key, name) == key.to_xdr_bytes()
+
+
+@few
+@given(extensions)
+def test_a_sponsor_is_read_from_the_extension(extension: bytes) -> None:
+    decoded = xdr.LedgerEntryExt.from_xdr_bytes(extension)
+    sponsor = None if decoded.v1 is None else decoded.v1.sponsoring_id.sponsorship_descriptor
+    found = wire.sponsor(extension)
+    assert (None if found is None else account_id(found)) == sponsor

@@ -1,4 +1,4 @@
-"""Values that the vault's ABI can carry: i128 amounts, addresses, symbols.
+"""Values that the ABI can carry: i128 amounts, addresses, symbols, hashes.
 
 Each check returns the value unchanged or raises :class:`BadValue`, which names the field.
 """
@@ -24,11 +24,15 @@ SYMBOL_LIMIT: Final = 32
 
 
 class ScType(Enum):
-    """The ScVal types that occur in the vault's calls, events and storage."""
+    """The ScVal types of fields in events and storage; the value names those that a field takes."""
 
-    ADDRESS = "Address"
-    I128 = "I128"
-    SYMBOL = "Symbol"
+    ADDRESS = ("Address",)
+    OPTIONAL_ADDRESS = ("Address", "Void")
+    I128 = ("I128",)
+    SYMBOL = ("Symbol",)
+
+    def __str__(self) -> str:
+        return " or ".join(self.value)
 
 
 @attrs.frozen
@@ -71,6 +75,15 @@ def symbol(value: Symbol, field: str) -> Symbol:
     return value
 
 
+def bytes32(value: bytes, field: str) -> bytes:
+    """Check 32 bytes, such as the hash of a contract's code."""
+    if not isinstance(value, bytes):
+        raise BadValue(field, f"a hash or salt is bytes, not {type(value).__name__}")
+    if len(value) != 32:
+        raise BadValue(field, f"a hash or salt has 32 bytes, not {len(value)}")
+    return value
+
+
 def address(value: Address, field: str) -> Address:
     """Check an address: the strkey of an account or a contract, checksum included.
 
@@ -86,6 +99,14 @@ def address(value: Address, field: str) -> Address:
         raise BadValue(field, _OTHER_STRKEYS.get(kind, "an address starts with G or C"))
     if not _is_strkey(value):
         raise BadValue(field, "not a valid address: its length, alphabet or checksum is wrong")
+    return value
+
+
+def contract(value: Address, field: str) -> Address:
+    """Check that an address is a contract's (``C...``)."""
+    address(value, field)
+    if not value.startswith("C"):
+        raise BadValue(field, "a vault is a contract (C...)")
     return value
 
 

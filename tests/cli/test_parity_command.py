@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -96,7 +97,18 @@ def test_a_file_that_cannot_be_judged_is_one_line_and_2(
     assert line in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
     assert ran.stdout.strip() == ""
-    assert json.loads(report.read_text())["verdict"] == "error"
+    document = json.loads(report.read_text())
+    assert document["verdict"] == "error"
+    assert line in document["reason"]
+    assert document["divergences"] == []
+
+
+def test_the_report_of_a_run_that_could_not_begin_has_the_keys_of_any_run(
+    cache: dict[str, str], tmp_path: Path
+) -> None:
+    made = _run("--examples", 1, "--json", "-", env=cache, cwd=tmp_path)
+    unmade = _run("--wasm", "nowhere.wasm", "--json", "-", env=cache, cwd=tmp_path)
+    assert list(json.loads(unmade.stdout)) == list(json.loads(made.stdout))
 
 
 @pytest.mark.parametrize(
@@ -130,9 +142,9 @@ def test_a_file_that_cannot_be_judged_is_one_line_and_2(
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line_and_2(
-    arguments: tuple[str, ...], line: str, cache: dict[str, str]
+    arguments: tuple[str, ...], line: str, cache: dict[str, str], tmp_path: Path
 ) -> None:
-    ran = _run(*arguments, env=cache)
+    ran = _run(*arguments, env=cache, cwd=tmp_path)
     assert ran.returncode == 2
     assert line in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
@@ -161,6 +173,21 @@ def test_without_a_folder_for_examples_it_still_judges(
     ran = _run("--wasm", contract, "--examples", 1, env={**cache, "XDG_CACHE_HOME": str(file)})
     assert ran.returncode == 1
     assert "note: the examples could not be saved" in ran.stderr
+
+
+def test_ctrl_c_ends_it_with_one_line_and_130(cache: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "callora_vault.cli", "parity"]
+    terminal, child_end = os.openpty()
+    with subprocess.Popen(command, stdout=child_end, stderr=subprocess.PIPE, env=cache) as running:
+        os.close(child_end)
+        shown = b""
+        while b"steps" not in shown:  # the progress bar
+            shown += os.read(terminal, 1000)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate()
+    os.close(terminal)
+    assert errors.decode() == "callora-vault: interrupted\n"
+    assert running.returncode == 130
 
 
 def test_help_tells_the_exit_codes(cache: dict[str, str]) -> None:

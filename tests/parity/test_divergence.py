@@ -136,3 +136,20 @@ def test_a_stored_entry_that_no_vault_can_have_is_a_divergence_and_ends_its_exam
     report = _audit(name)
     assert report.campaign.error is None
     assert any(observed == "accepted:wrong-state" for _, _, observed in _kinds(report))
+
+
+def test_what_the_host_forbids_a_contract_is_a_trap() -> None:
+    report = _audit("deposit_reenters")
+    assert ("deposit", "accepted", "trap") in _kinds(report)
+    assert report.campaign.error is None
+    assert report.inconclusive is None
+
+
+def test_a_call_that_uses_up_its_budget_is_never_agreement_and_hides_no_other_divergence() -> None:
+    report = _audit("withdraw_takes_all_memory")
+    assert ("withdraw_to", "unauthorised", "accepted") in _kinds(report)
+    assert {kind[0] for kind in _kinds(report)} == {"withdraw_to"}
+    assert report.inconclusive is not None
+    assert "withdraw (" in report.inconclusive
+    assert "Error(Budget, ExceededLimit)" in report.inconclusive
+    assert report.inconclusive in report.not_compared

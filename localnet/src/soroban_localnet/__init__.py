@@ -1,24 +1,65 @@
-"""A Soroban network inside Python: stellar's own host, a ledger, and the RPC methods."""
+"""A Soroban network inside Python: stellar's own host, a ledger, and the RPC methods.
+
+`LocalNetwork` and `Fork` are imported when they are first named, so that the command line and the
+pytest plugin load this package in no time.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from soroban_localnet.errors import (
+    FileError,
+    FileInUse,
+    FileMismatch,
+    ForkError,
     FundingFailed,
     HostCrashed,
     HostRefused,
     LocalnetError,
     MalformedEnvelope,
+    NeedsNewerProtocol,
+    RemoteFailed,
+    RemoteMismatch,
     SettingsError,
+    UnknownAccount,
     UnknownSnapshot,
 )
-from soroban_localnet.network import STANDALONE, LocalNetwork
+
+if TYPE_CHECKING:
+    from soroban_localnet.fork import REAL_KEYS_WARNING, Fork
+    from soroban_localnet.network import STANDALONE, LocalNetwork
 
 __all__ = [
+    "REAL_KEYS_WARNING",
     "STANDALONE",
+    "FileError",
+    "FileInUse",
+    "FileMismatch",
+    "Fork",
+    "ForkError",
     "FundingFailed",
     "HostCrashed",
     "HostRefused",
     "LocalNetwork",
     "LocalnetError",
     "MalformedEnvelope",
+    "NeedsNewerProtocol",
+    "RemoteFailed",
+    "RemoteMismatch",
     "SettingsError",
+    "UnknownAccount",
     "UnknownSnapshot",
 ]
+
+_LATER = {
+    "REAL_KEYS_WARNING": "fork",
+    "Fork": "fork",
+    "STANDALONE": "network",
+    "LocalNetwork": "network",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

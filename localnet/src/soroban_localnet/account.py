@@ -13,10 +13,19 @@ from soroban_localnet import wire
 
 MASTER_WEIGHT, LOW, MEDIUM, HIGH = range(4)
 
+AUTH_REQUIRED, AUTH_REVOCABLE, AUTH_IMMUTABLE, AUTH_CLAWBACK = 0x1, 0x2, 0x4, 0x8
+
+MAX_BALANCE = 2**63 - 1
+MAX_SIGNERS = 20
+MAX_WEIGHT = 255
+
 
 @attrs.frozen(slots=True)
 class Account:
-    """An account. Balances and liabilities are in stroops, sequences as on the network."""
+    """An account. Balances and liabilities are in stroops, sequences as on the network.
+
+    `extension` is the LedgerEntryExt, which names the sponsor of the account where it has one.
+    """
 
     public_key: bytes
     balance: int
@@ -35,6 +44,7 @@ class Account:
     sequence_ledger: int = 0
     sequence_time: int = 0
     extensions: int = 0  # how many of the three nested extensions are written
+    extension: bytes = wire.ABSENT
 
     def threshold(self, level: int) -> int:
         """Return the weight that signatures need for `level` (LOW, MEDIUM or HIGH)."""
@@ -44,6 +54,32 @@ class Account:
         """Return the balance in stroops below which the account may not fall."""
         count = 2 + self.subentries + self.sponsoring - self.sponsored
         return count * base_reserve + self.selling_liabilities
+
+    def at_sequence(self, sequence: int, ledger: int, close_time: int) -> Account:
+        """Return the account with a sequence number that it came to in `ledger`."""
+        return attrs.evolve(
+            self,
+            sequence=sequence,
+            sequence_ledger=ledger,
+            sequence_time=close_time,
+            extensions=3,
+        )
+
+    def with_signer(self, key: bytes, weight: int) -> Account:
+        """Return the account with a signer (SignerKey XDR), new or with a new weight."""
+        sponsors = dict(zip(dict(self.signers), self.signer_sponsors, strict=False))
+        ordered = tuple(sorted({**dict(self.signers), key: weight}.items()))
+        return attrs.evolve(
+            self,
+            signers=ordered,
+            signer_sponsors=tuple(sponsors.get(k) for k, _ in ordered) if sponsors else (),
+        )
+
+    def credited(self, stroops: int) -> Account | None:
+        """Return the account with more lumens, or None where it cannot hold them."""
+        if self.balance + stroops > MAX_BALANCE - self.buying_liabilities:
+            return None
+        return attrs.evolve(self, balance=self.balance + stroops)
 
     def encode(self, last_modified: int) -> bytes:
         """Encode the LedgerEntry as last modified in the ledger `last_modified`."""
@@ -65,7 +101,7 @@ class Account:
                 self.thresholds,
                 wire.array(key + wire.u32(weight) for key, weight in self.signers),
                 self._encode_extensions(),
-                wire.ABSENT,
+                self.extension,
             )
         )
 
@@ -89,7 +125,8 @@ class Account:
     @classmethod
     def decode(cls, entry: bytes) -> Account:
         """Read the account out of a LedgerEntry."""
-        decoded = stellar_xdr.LedgerEntry.from_xdr_bytes(entry).data.account
+        outer = stellar_xdr.LedgerEntry.from_xdr_bytes(entry)
+        decoded = outer.data.account
         assert decoded is not None  # noqa: S101 - the caller has an account's key
         inflation = decoded.inflation_dest
         account = cls(
@@ -102,6 +139,7 @@ class Account:
             home_domain=decoded.home_domain.string32,
             thresholds=decoded.thresholds.thresholds,
             signers=tuple((s.key.to_xdr_bytes(), s.weight.uint32) for s in decoded.signers),
+            extension=outer.ext.to_xdr_bytes(),
         )
         v1 = decoded.ext.v1
         if v1 is None:

@@ -3,7 +3,7 @@
 The parts that go on to the host as XDR (host function, authorisation entries, footprint keys) are
 cut out of the envelope's bytes instead of being encoded again.
 
-Source: TransactionEnvelope in Stellar-transaction.x.
+Source: TransactionEnvelope in Stellar-transaction.x; CAP-15 (fee bumps).
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from xdrlib3 import Unpacker
 from soroban_localnet import wire
 from soroban_localnet.errors import MalformedEnvelope
 
-_ENVELOPE_TX = stellar_xdr.EnvelopeType.ENVELOPE_TYPE_TX
+_V0 = stellar_xdr.EnvelopeType.ENVELOPE_TYPE_TX_V0
+_V1 = stellar_xdr.EnvelopeType.ENVELOPE_TYPE_TX
+_FEE_BUMP = stellar_xdr.EnvelopeType.ENVELOPE_TYPE_TX_FEE_BUMP
 _INVOKE = stellar_xdr.OperationType.INVOKE_HOST_FUNCTION
 _MUXED = stellar_xdr.CryptoKeyType.KEY_TYPE_MUXED_ED25519
 _SOROBAN = (
@@ -77,20 +79,36 @@ class SorobanData:
 
 
 @attrs.frozen(slots=True)
+class FeeBump:
+    """The fee in stroops that `source` pays in place of a transaction's source, signed by it."""
+
+    source: bytes
+    fee: int
+    signatures: tuple[tuple[bytes, bytes], ...]
+
+
+@attrs.frozen(slots=True)
 class Transaction:
-    """A transaction with its signatures. `hash` is what signatures sign; sizes in bytes."""
+    """A transaction with its signatures.
+
+    `envelope` and `hash` are those of what was sent. Where that is a fee bump, all else is the
+    transaction's inside: `inner_hash` is what `signatures` sign, `size` in bytes, `fee` in stroops.
+    """
 
     envelope: bytes
     hash: bytes
+    inner_hash: bytes
+    size: int
     source: bytes
     muxed: bool
     fee: int
     sequence: int
     preconditions: stellar_xdr.Preconditions
-    has_memo: bool
+    memo: stellar_xdr.Memo
     operations: tuple[Operation, ...]
     soroban: SorobanData | None
     signatures: tuple[tuple[bytes, bytes], ...]
+    fee_bump: FeeBump | None = None
 
     @property
     def is_soroban(self) -> bool:
@@ -98,9 +116,39 @@ class Transaction:
         return bool(self.operations) and self.operations[0].is_soroban
 
     @property
+    def has_memo(self) -> bool:
+        """Tell whether the transaction carries a memo."""
+        return self.memo.type != stellar_xdr.MemoType.MEMO_NONE
+
+    @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The hashes by which it is found: a fee bump's own and that of what is inside."""
+        return (self.hash,) if self.fee_bump is None else (self.hash, self.inner_hash)
+
+    @property
+    def fee_source(self) -> bytes:
+        """The account that pays the fee and gets the refund."""
+        return self.source if self.fee_bump is None else self.fee_bump.source
+
+    @property
+    def full_fee(self) -> int:
+        """The most that is paid, in stroops."""
+        return self.fee if self.fee_bump is None else self.fee_bump.fee
+
+    @property
+    def resource_fee(self) -> int:
+        """What is declared for Soroban resources, in stroops."""
+        return self.soroban.resource_fee if self.soroban and self.is_soroban else 0
+
+    @property
     def inclusion_fee(self) -> int:
         """What is bid for a place in the ledger, in stroops."""
-        return self.fee - (self.soroban.resource_fee if self.soroban else 0)
+        return self.full_fee - self.resource_fee
+
+    @property
+    def charged_operations(self) -> int:
+        """How many operations the inclusion fee is for; a fee bump counts as one more."""
+        return len(self.operations) + (self.fee_bump is not None)
 
 
 class _Decodable(Protocol):
@@ -154,12 +202,37 @@ def parse(envelope: bytes, network_id: bytes) -> Transaction:
 
 def _parse(envelope: bytes, network_id: bytes) -> Transaction:
     reader = _Reader(envelope)
+    kind = stellar_xdr.EnvelopeType.unpack(reader.unpacker)
+    if kind == _V0:
+        return _parse_v0(envelope, network_id)
+    if kind == _V1:
+        transaction = _transaction(reader, network_id)
+    elif kind == _FEE_BUMP:
+        transaction = _fee_bump(reader, network_id)
+    else:
+        raise MalformedEnvelope(f"envelope type {kind.name} carries no transaction")
+    if reader.unpacker.get_position() != len(envelope):
+        raise MalformedEnvelope("trailing bytes")
+    return transaction
+
+
+def _parse_v0(envelope: bytes, network_id: bytes) -> Transaction:
+    """Read an envelope of the old form as the new one that it stands for.
+
+    The two differ in the type of the source account alone: optional time bounds are encoded like
+    preconditions that hold time bounds or nothing.
+    """
+    transaction = _parse(wire.u32(_V1.value) + wire.ABSENT + envelope[4:], network_id)
+    if transaction.preconditions.v2 is not None or transaction.soroban is not None:
+        raise MalformedEnvelope("a transaction of the old form holds time bounds at most")
+    return transaction
+
+
+def _transaction(reader: _Reader, network_id: bytes) -> Transaction:
+    """Read a TransactionV1Envelope whose type was read before."""
     unpacker = reader.unpacker
-    kind = stellar_xdr.EnvelopeType.unpack(unpacker)
-    if kind != _ENVELOPE_TX:
-        raise MalformedEnvelope(f"envelope type {kind.name} is not supported here")
     start = unpacker.get_position()
-    source, muxed = _account(stellar_xdr.MuxedAccount.unpack(unpacker))
+    source, muxed_id = account_and_id(stellar_xdr.MuxedAccount.unpack(unpacker))
     fee = unpacker.unpack_uint()
     sequence = unpacker.unpack_hyper()
     preconditions = reader.value(stellar_xdr.Preconditions)
@@ -171,43 +244,67 @@ def _parse(envelope: bytes, network_id: bytes) -> Transaction:
     if extension not in (0, 1):
         raise MalformedEnvelope(f"transaction extension {extension}")
     soroban = _soroban_data(reader) if extension == 1 else None
-    body = envelope[start : unpacker.get_position()]
-    signatures = reader.many(lambda: _signature(reader))
-    if len(signatures) > 20:
-        raise MalformedEnvelope(f"{len(signatures)} signatures, at most 20")
-    if unpacker.get_position() != len(envelope):
-        raise MalformedEnvelope("trailing bytes")
+    body = reader.data[start : unpacker.get_position()]
+    signatures = _signatures(reader)
+    envelope = reader.data[start - 4 : unpacker.get_position()]
+    transaction_hash = wire.sha256(network_id + wire.u32(_V1.value) + body)
     return Transaction(
         envelope=envelope,
-        hash=wire.sha256(network_id + wire.u32(2) + body),
+        hash=transaction_hash,
+        inner_hash=transaction_hash,
+        size=len(envelope),
         source=source,
-        muxed=muxed,
+        muxed=muxed_id is not None,
         fee=fee,
         sequence=sequence,
         preconditions=preconditions,
-        has_memo=memo.type != stellar_xdr.MemoType.MEMO_NONE,
+        memo=memo,
         operations=operations,
         soroban=soroban,
         signatures=signatures,
     )
 
 
-def _account(account: stellar_xdr.MuxedAccount) -> tuple[bytes, bool]:
+def _fee_bump(reader: _Reader, network_id: bytes) -> Transaction:
+    """Read a FeeBumpTransactionEnvelope whose type was read before."""
+    unpacker = reader.unpacker
+    start = unpacker.get_position()
+    source, _ = account_and_id(stellar_xdr.MuxedAccount.unpack(unpacker))
+    fee = unpacker.unpack_hyper()
+    if stellar_xdr.EnvelopeType.unpack(unpacker) != _V1:
+        raise MalformedEnvelope("a fee bump is for a transaction of the present form")
+    inner = _transaction(reader, network_id)
+    extension = unpacker.unpack_int()
+    if extension != 0:
+        raise MalformedEnvelope(f"fee bump extension {extension}")
+    body = reader.data[start : unpacker.get_position()]
+    signatures = _signatures(reader)
+    return attrs.evolve(
+        inner,
+        envelope=reader.data[start - 4 : unpacker.get_position()],
+        hash=wire.sha256(network_id + wire.u32(_FEE_BUMP.value) + body),
+        fee_bump=FeeBump(source, fee, signatures),
+    )
+
+
+def account_and_id(account: stellar_xdr.MuxedAccount) -> tuple[bytes, int | None]:
+    """Return the public key of an account, and the id of a multiplexed one."""
     if account.type == _MUXED:
         assert account.med25519 is not None  # noqa: S101 - the arm of this type
-        return account.med25519.ed25519.uint256, True
+        return account.med25519.ed25519.uint256, account.med25519.id.uint64
     assert account.ed25519 is not None  # noqa: S101 - the arm of this type
-    return account.ed25519.uint256, False
+    return account.ed25519.uint256, None
 
 
 def _operation(reader: _Reader) -> Operation:
     unpacker = reader.unpacker
-    source, muxed = None, False
+    source, muxed_id = None, None
     has_source = unpacker.unpack_uint()
     if has_source not in (0, 1):
         raise MalformedEnvelope(f"an optional source account with flag {has_source}")
     if has_source:
-        source, muxed = _account(stellar_xdr.MuxedAccount.unpack(unpacker))
+        source, muxed_id = account_and_id(stellar_xdr.MuxedAccount.unpack(unpacker))
+    muxed = muxed_id is not None
     start = unpacker.get_position()
     kind = stellar_xdr.OperationType.unpack(unpacker)
     if kind == _INVOKE:
@@ -253,6 +350,8 @@ def _soroban_data(reader: _Reader) -> SorobanData:
     )
 
 
-def _signature(reader: _Reader) -> tuple[bytes, bytes]:
-    signature = reader.value(stellar_xdr.DecoratedSignature)
-    return signature.hint.signature_hint, signature.signature.signature
+def _signatures(reader: _Reader) -> tuple[tuple[bytes, bytes], ...]:
+    signatures = reader.many(lambda: reader.value(stellar_xdr.DecoratedSignature))
+    if len(signatures) > 20:
+        raise MalformedEnvelope(f"{len(signatures)} signatures, at most 20")
+    return tuple((s.hint.signature_hint, s.signature.signature) for s in signatures)

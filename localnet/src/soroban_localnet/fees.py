@@ -34,5 +34,5 @@ def resource_fee(
         data.disk_read_bytes,
         data.write_bytes,
         event_bytes,
-        len(transaction.envelope),
+        transaction.size,
     )

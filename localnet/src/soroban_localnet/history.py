@@ -1,11 +1,13 @@
-"""What happened: closed ledgers, and the transactions in them, newest kept for a window.
+"""What happened: closed ledgers, their transactions and their events, for a window of ledgers.
 
-Memory is bounded: what is older than the retention window is dropped.
+Memory is bounded: no more ledgers are kept than the window holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator
 from struct import Struct
 
 import attrs
@@ -13,8 +15,18 @@ import attrs
 from soroban_localnet import wire
 from soroban_localnet.apply import Applied
 from soroban_localnet.envelope import Transaction
-from soroban_localnet.scene import BASE_FEE, BASE_RESERVE
+from soroban_localnet.events import (
+    Event,
+    EventIndex,
+    EventPlace,
+    Term,
+    drop_from,
+    drop_to,
+    in_order,
+)
+from soroban_localnet.scene import BASE_FEE, BASE_RESERVE, MAX_CLASSIC_OPERATIONS
 from soroban_localnet.settings import PROTOCOL
+from soroban_localnet.transaction_set import UNCONTESTED, BaseFees, encode_set
 
 # A real RPC node keeps seven days of ledgers.
 RETENTION_LEDGERS = 120_960
@@ -25,24 +37,73 @@ _TAIL = Struct(">I q q I Q I I I")
 
 @attrs.frozen(slots=True)
 class Record:
-    """A transaction in a ledger, `index` counting from 1."""
+    """A transaction in a ledger, with what is kept of it, `index` counting from 1.
 
-    transaction: Transaction
+    `hashes` are those by which it is found, its own first; a fee bump is found by the hash of the
+    transaction inside too. `operations` is their number.
+    """
+
+    envelope: bytes
+    hashes: tuple[bytes, ...]
+    is_soroban: bool
+    operations: int
     applied: Applied
     ledger: int
     close_time: int
     index: int
 
+    @classmethod
+    def of(
+        cls, transaction: Transaction, applied: Applied, ledger: int, close_time: int, index: int
+    ) -> Record:
+        """Record a transaction that was applied."""
+        return cls(
+            envelope=transaction.envelope,
+            hashes=transaction.hashes,
+            is_soroban=transaction.is_soroban,
+            operations=len(transaction.operations),
+            applied=applied,
+            ledger=ledger,
+            close_time=close_time,
+            index=index,
+        )
+
+    @property
+    def hash(self) -> bytes:
+        """The hash of what was sent: of the fee bump, where it is one."""
+        return self.hashes[0]
+
+    @property
+    def fee_bump(self) -> bool:
+        """Tell whether it is a fee bump."""
+        return len(self.hashes) > 1
+
 
 @attrs.frozen(slots=True)
 class ClosedLedger:
-    """A ledger that is closed: its header and the hash of it. `close_time` in seconds."""
+    """A ledger that is closed: its header and the hash of it.
+
+    `close_time` in seconds; `fee_pool`, all fees that were ever paid, in stroops. `records` are in
+    the order in which the transactions were applied.
+    """
 
     sequence: int
     close_time: int
     header: bytes
     hash: bytes
-    records: tuple[Record, ...] = ()
+    fee_pool: int
+    records: tuple[Record, ...]
+    base_fees: BaseFees
+    events: tuple[Event, ...] = attrs.field(
+        init=False,
+        repr=False,
+        default=attrs.Factory(lambda ledger: in_order(ledger.records), takes_self=True),
+    )
+
+    @property
+    def history_entry(self) -> bytes:
+        """The LedgerHeaderHistoryEntry: the header with its hash."""
+        return self.hash + self.header + wire.ABSENT
 
     def meta(self) -> bytes:
         """Encode the LedgerCloseMeta of the ledger."""
@@ -50,8 +111,8 @@ class ClosedLedger:
             (
                 wire.u32(2),
                 wire.ABSENT,
-                self.hash + self.header + wire.ABSENT,
-                _transaction_set(self.header[4:36], self.records),
+                self.history_entry,
+                encode_set(self.header[4:36], self.records, self.base_fees),
                 wire.array(_result_meta(record) for record in self.records),
                 wire.ABSENT,  # no upgrades
                 wire.ABSENT,  # no consensus messages
@@ -61,40 +122,38 @@ class ClosedLedger:
         )
 
 
-def _transaction_set(previous_hash: bytes, records: Sequence[Record]) -> bytes:
-    """Encode the GeneralizedTransactionSet: classic transactions, then Soroban ones."""
-    classic = [r.transaction.envelope for r in records if not r.transaction.is_soroban]
-    soroban = [r.transaction.envelope for r in records if r.transaction.is_soroban]
-    fee = wire.optional(wire.i64(BASE_FEE))
-    component = wire.u32(0) + fee + wire.array(classic)
-    stages = [wire.array((wire.array(soroban),))] if soroban else []
-    phases = (
-        wire.u32(0) + wire.array((component,) if classic else ()),
-        wire.u32(1) + fee + wire.array(stages),
-    )
-    return wire.u32(1) + previous_hash + wire.array(phases)
-
-
 def _result_meta(record: Record) -> bytes:
     applied = record.applied
     return b"".join(
         (
             wire.ABSENT,
-            record.transaction.hash + applied.result,
+            record.hash + applied.result,
             applied.fee_changes,
-            applied.meta,
+            applied.meta.encode(),
             applied.refund_changes,
         )
     )
 
 
 def close(
-    previous: ClosedLedger | None, sequence: int, close_time: int, records: tuple[Record, ...]
+    previous: ClosedLedger | None,
+    sequence: int,
+    close_time: int,
+    records: tuple[Record, ...],
+    fees: BaseFees = UNCONTESTED,
+    set_hash: bytes | None = None,
 ) -> ClosedLedger:
-    """Close a ledger on top of the previous one: each header holds the hash of the one before."""
-    previous_hash = bytes(32) if previous is None else previous.hash
-    set_hash = wire.sha256(_transaction_set(previous_hash, records))
-    results = wire.array(r.transaction.hash + r.applied.result for r in records)
+    """Close a ledger on top of the previous one: each header holds the hash of the one before.
+
+    Arguments: `records`, in the order in which they were applied; `fees` that they paid; `set_hash`
+    of the transaction set, where it is known already.
+    """
+    previous_hash, fee_pool = bytes(32), sum(record.applied.fee_charged for record in records)
+    if previous is not None:
+        previous_hash, fee_pool = previous.hash, fee_pool + previous.fee_pool
+    if set_hash is None:
+        set_hash = wire.sha256(encode_set(previous_hash, records, fees))
+    results = wire.array(r.hash + r.applied.result for r in records)
     header = b"".join(
         (
             wire.u32(PROTOCOL.version),
@@ -105,57 +164,132 @@ def close(
             wire.ABSENT,  # a basic value, without the proposer's signature
             wire.sha256(results),
             bytes(32),  # there are no buckets
-            _TAIL.pack(sequence, TOTAL_COINS, 0, 0, 0, BASE_FEE, BASE_RESERVE, 100),
+            _TAIL.pack(
+                sequence,
+                TOTAL_COINS,
+                fee_pool,
+                0,  # no inflation
+                0,  # no identifiers were given away
+                BASE_FEE,
+                BASE_RESERVE,
+                MAX_CLASSIC_OPERATIONS,
+            ),
             bytes(128),
             wire.ABSENT,
         )
     )
-    return ClosedLedger(sequence, close_time, header, wire.sha256(header), records)
+    ledger_hash = wire.sha256(header)
+    return ClosedLedger(sequence, close_time, header, ledger_hash, fee_pool, records, fees)
+
+
+def first_ledger(sequence: int, close_time: int) -> ClosedLedger:
+    """Close a ledger that is the first here, without transactions."""
+    return close(None, sequence, close_time, ())
 
 
 class History:
-    """Closed ledgers by sequence and transactions by hash, for a window of ledgers."""
+    """Closed ledgers by sequence, transactions by hash, and an index of the events.
+
+    Ledgers older than `retention` are out of sight. As many ledgers as that are kept, so that a
+    revert finds again what a jump ahead had put out of sight.
+    """
 
     def __init__(self, retention: int) -> None:
         self.retention = retention
         self._ledgers: dict[int, ClosedLedger] = {}
+        self._sequences = array("Q")
+        self._transactions = array("Q")
         self._by_hash: dict[bytes, Record] = {}
+        self._events = EventIndex()
         self.latest: ClosedLedger
 
     @property
     def oldest(self) -> ClosedLedger:
-        """The oldest ledger that is kept."""
-        return next(iter(self._ledgers.values()))
+        """The oldest ledger in sight."""
+        first = max(self.latest.sequence - self.retention + 1, 0)
+        return next(self.ledgers(first))
 
     def add(self, ledger: ClosedLedger) -> None:
-        """Append a ledger and forget what falls out of the window."""
-        self._ledgers[ledger.sequence] = ledger
+        """Append a ledger; forget the first one where there are too many."""
+        sequence = ledger.sequence
+        self._ledgers[sequence] = ledger
+        self._sequences.append(sequence)
         for record in ledger.records:
-            self._by_hash[record.transaction.hash] = record
+            self._transactions.append(sequence << 32 | record.index)
+            for transaction_hash in record.hashes:
+                self._by_hash[transaction_hash] = record
+        self._events.add(sequence, ledger.events)
         self.latest = ledger
-        first = ledger.sequence - self.retention + 1
-        while self.oldest.sequence < first:
-            self._forget(self.oldest)
+        if len(self._ledgers) > self.retention:
+            self._forget_first()
 
     def revert(self, ledger: ClosedLedger) -> None:
         """Forget everything after `ledger`."""
         while self._ledgers and self.latest.sequence > ledger.sequence:
             self._forget(self.latest)
-            self.latest = next(reversed(self._ledgers.values()), ledger)
-        self._ledgers[ledger.sequence] = self.latest = ledger
+            drop_from(self._sequences, self.latest.sequence)
+            drop_from(self._transactions, self.latest.sequence << 32)
+            self._events.drop_last(self.latest.sequence, self.latest.events)
+            if self._ledgers:
+                self.latest = self._ledgers[self._sequences[-1]]
+        if not self._ledgers:
+            for positions in (self._sequences, self._transactions):
+                del positions[:]  # of ledgers that were forgotten before
+            self._events = EventIndex()
+            self.add(ledger)
+
+    @property
+    def _first_place(self) -> int:
+        """Where the sequences of kept ledgers begin: those before are yet to be dropped."""
+        return len(self._sequences) - len(self._ledgers)
+
+    def _forget_first(self) -> None:
+        ledger = self._ledgers[self._sequences[self._first_place]]
+        self._forget(ledger)
+        drop_to(self._sequences, ledger.sequence)
+        drop_to(self._transactions, (ledger.sequence + 1) << 32)
+        self._events.drop_first(ledger.sequence, ledger.events)
 
     def _forget(self, ledger: ClosedLedger) -> None:
         del self._ledgers[ledger.sequence]
         for record in ledger.records:
-            self._by_hash.pop(record.transaction.hash, None)
+            for transaction_hash in record.hashes:
+                if self._by_hash.get(transaction_hash) is record:
+                    del self._by_hash[transaction_hash]
 
     def find(self, transaction_hash: bytes) -> Record | None:
-        """Return the transaction, or None where it is unknown or too old."""
-        return self._by_hash.get(transaction_hash)
+        """Return the transaction, or None where it is unknown or out of sight."""
+        record = self._by_hash.get(transaction_hash)
+        return record if record and record.ledger >= self.oldest.sequence else None
 
-    def records(self, first: int, last: int) -> Iterator[Record]:
-        """Yield the transactions of the ledgers from `first` to `last`, in their order."""
-        for sequence in range(max(first, self.oldest.sequence), last + 1):
-            ledger = self._ledgers.get(sequence)
-            if ledger is not None:
-                yield from ledger.records
+    def ledgers(self, first: int) -> Iterator[ClosedLedger]:
+        """Yield the ledgers from the sequence `first`, oldest first."""
+        start = bisect_left(self._sequences, first, self._first_place)
+        for place in range(start, len(self._sequences)):
+            yield self._ledgers[self._sequences[place]]
+
+    def transactions(self, first: int, index: int = 1) -> Iterator[Record]:
+        """Yield the transactions from the ledger `first`, there from `index`, oldest first."""
+        start = bisect_left(self._transactions, first << 32 | index)
+        for place in range(start, len(self._transactions)):
+            position = self._transactions[place]
+            yield self._ledgers[position >> 32].records[(position & 0xFFFFFFFF) - 1]
+
+    def events(
+        self,
+        alternatives: Iterable[Collection[Term]],
+        first: int,
+        end: int,
+        after: EventPlace | None = None,
+    ) -> Iterator[Event]:
+        """Yield the events that may hold all terms of one of the alternatives, oldest first.
+
+        Arguments: `first` and `end`, the sequences of the first ledger and of that after the last;
+        `after`, a place in the first ledger: only events behind it.
+        """
+        start = first << 32
+        ledger = self._ledgers.get(first)
+        if after is not None and ledger is not None:
+            start += bisect_right(ledger.events, after, key=lambda event: event.place)
+        for position in self._events.search(alternatives, start, end << 32):
+            yield self._ledgers[position >> 32].events[position & 0xFFFFFFFF]

@@ -1,11 +1,9 @@
-"""Transaction meta V4, put together from parts that are XDR already.
+"""Transaction meta V4, in parts that are XDR already, and put together when it is asked for.
 
 Source: TransactionMetaV4 in Stellar-ledger.x; CAP-66 (restored entries), CAP-67 (unified events).
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -101,30 +99,41 @@ class SorobanMeta:
         )
 
 
-def transaction_meta(
-    before: Iterable[bytes],
-    operations: Sequence[tuple[Iterable[bytes], Iterable[bytes]]],
-    soroban: SorobanMeta | None,
-    events: Iterable[bytes],
-    diagnostics: Iterable[bytes],
-) -> bytes:
-    """Encode a TransactionMeta V4.
+@attrs.frozen
+class TransactionMeta:
+    """What a transaction changed and emitted, in parts: each event is kept once.
 
-    Arguments: changes before the operations; for each operation its changes and events; the
-    transaction's own events (fees); diagnostic events.
+    `before` are the LedgerEntryChanges before the operations; `operations` hold for each operation
+    its LedgerEntryChanges and the contract's events; `events` are the transaction's own (fees) as
+    TransactionEvent, `diagnostics` DiagnosticEvents; all XDR. A transaction that failed has no
+    operations here and no Soroban meta.
     """
-    return b"".join(
-        (
-            wire.u32(4),
-            wire.ABSENT,
-            wire.array(before),
-            wire.array(
-                wire.ABSENT + wire.array(changes) + wire.array(emitted)
-                for changes, emitted in operations
-            ),
-            wire.ABSENT,  # no changes after: the refund is paid after all transactions
-            wire.optional(None if soroban is None else soroban.encode()),
-            wire.array(events),
-            wire.array(diagnostics),
+
+    before: bytes
+    operations: tuple[tuple[bytes, tuple[bytes, ...]], ...]
+    soroban: SorobanMeta | None
+    events: tuple[bytes, ...]
+    diagnostics: tuple[bytes, ...]
+
+    @property
+    def contract_events(self) -> tuple[tuple[bytes, ...], ...]:
+        """The contracts' events, one tuple for each operation."""
+        return tuple(emitted for _, emitted in self.operations)
+
+    def encode(self) -> bytes:
+        """Encode a TransactionMeta V4."""
+        return b"".join(
+            (
+                wire.u32(4),
+                wire.ABSENT,
+                self.before,
+                wire.array(
+                    wire.ABSENT + changes + wire.array(emitted)
+                    for changes, emitted in self.operations
+                ),
+                wire.ABSENT,  # no changes after: the refund is paid after all transactions
+                wire.optional(None if self.soroban is None else self.soroban.encode()),
+                wire.array(self.events),
+                wire.array(self.diagnostics),
+            )
         )
-    )

@@ -10,11 +10,18 @@ from collections.abc import Callable
 import attrs
 from stellar_sdk import xdr as stellar_xdr
 
-from soroban_localnet import classic, soroban
+from soroban_localnet import options, payments, soroban, trust, wire
 from soroban_localnet.account import HIGH, LOW, MEDIUM
 from soroban_localnet.envelope import Operation, Transaction
 from soroban_localnet.ledger import Changes
-from soroban_localnet.results import OperationCode, OperationOutcome, Refused, inner, untried
+from soroban_localnet.results import (
+    OperationCode,
+    OperationFailed,
+    OperationOutcome,
+    Refused,
+    inner,
+    untried,
+)
 from soroban_localnet.scene import Scene
 from soroban_localnet.settings import Limits
 
@@ -41,17 +48,30 @@ def _always(level: int) -> Callable[[Operation], int]:
 
 _KNOWN: dict[stellar_xdr.OperationType, _Known] = {
     _Type.CREATE_ACCOUNT: _Known(
-        classic.check_create_account, classic.create_account, _always(MEDIUM)
+        payments.check_create_account, payments.create_account, _always(MEDIUM)
     ),
-    _Type.PAYMENT: _Known(classic.check_payment, classic.payment, _always(MEDIUM)),
+    _Type.PAYMENT: _Known(payments.check_payment, payments.payment, _always(MEDIUM)),
+    _Type.ACCOUNT_MERGE: _Known(payments.check_merge, payments.merge, _always(HIGH)),
     _Type.SET_OPTIONS: _Known(
-        classic.check_set_options,
-        classic.set_options,
-        lambda operation: HIGH if classic.changes_signers(operation) else MEDIUM,
+        options.check_set_options,
+        options.set_options,
+        lambda operation: HIGH if options.changes_signers(operation) else MEDIUM,
+    ),
+    _Type.MANAGE_DATA: _Known(options.check_manage_data, options.manage_data, _always(MEDIUM)),
+    _Type.BUMP_SEQUENCE: _Known(options.check_bump_sequence, options.bump_sequence, _always(LOW)),
+    _Type.CHANGE_TRUST: _Known(trust.check_change_trust, trust.change_trust, _always(MEDIUM)),
+    _Type.SET_TRUST_LINE_FLAGS: _Known(
+        trust.check_trustline_flags, trust.set_trustline_flags, _always(LOW)
     ),
     _Type.INVOKE_HOST_FUNCTION: _Known(soroban.check_invoke, soroban.invoke, _always(MEDIUM)),
     _Type.EXTEND_FOOTPRINT_TTL: _Known(soroban.check_extend, soroban.extend, _always(LOW)),
     _Type.RESTORE_FOOTPRINT: _Known(soroban.check_restore, soroban.restore, _always(LOW)),
+}
+
+# what a result of success carries, for an operation that was not tried yet
+_NOTHING_YET = {
+    _Type.INVOKE_HOST_FUNCTION: bytes(32),
+    _Type.ACCOUNT_MERGE: wire.i64(0),
 }
 
 
@@ -79,12 +99,14 @@ def apply(
     source = operation.source or transaction.source
     if changes.account(source) is None:
         return OperationOutcome(False, NO_ACCOUNT)
-    return _KNOWN[operation.type].apply(operation, source, transaction, changes, scene)
+    try:
+        return _KNOWN[operation.type].apply(operation, source, transaction, changes, scene)
+    except OperationFailed as failure:
+        return OperationOutcome(False, failure.result)
 
 
 def untouched(operation: Operation) -> bytes:
     """Encode the result that an operation keeps when another one made the transaction fail."""
     if not supported(operation):
         return NOT_SUPPORTED.result
-    value = bytes(32) if operation.type == _Type.INVOKE_HOST_FUNCTION else b""
-    return inner(operation.type, 0, value)
+    return inner(operation.type, 0, _NOTHING_YET.get(operation.type, b""))

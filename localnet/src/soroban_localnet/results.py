@@ -20,7 +20,7 @@ ErrorCode = stellar_xdr.SCErrorCode
 
 def inner(operation: stellar_xdr.OperationType, code: int, value: bytes = b"") -> bytes:
     """Encode the OperationResult of an operation that was tried, with what its code carries."""
-    return wire.i32(0) + wire.i32(operation.value) + wire.i32(code) + value
+    return wire.i32(0) + wire.i32(operation) + wire.i32(code) + value
 
 
 def untried(code: stellar_xdr.OperationResultCode) -> bytes:
@@ -29,11 +29,23 @@ def untried(code: stellar_xdr.OperationResultCode) -> bytes:
 
 
 def transaction_result(
-    fee_charged: int, code: stellar_xdr.TransactionResultCode, operations: tuple[bytes, ...]
+    fee_charged: int,
+    code: stellar_xdr.TransactionResultCode,
+    operations: tuple[bytes, ...],
+    inner_hash: bytes | None = None,
 ) -> bytes:
-    """Encode a TransactionResult. `fee_charged` in stroops."""
+    """Encode a TransactionResult.
+
+    Arguments: `fee_charged` in stroops; `code` and `operations`, what came of the transaction;
+    `inner_hash`, its hash where it was inside a fee bump, whose result then is around its own.
+    """
+    if inner_hash is not None:
+        success = code == Code.txSUCCESS
+        around = Code.txFEE_BUMP_INNER_SUCCESS if success else Code.txFEE_BUMP_INNER_FAILED
+        body = inner_hash + transaction_result(0, code, operations)
+        return wire.i64(fee_charged) + wire.i32(around) + body + wire.ABSENT
     body = wire.array(operations) if code in (Code.txSUCCESS, Code.txFAILED) else b""
-    return wire.i64(fee_charged) + wire.i32(code.value) + body + wire.ABSENT
+    return wire.i64(fee_charged) + wire.i32(code) + body + wire.ABSENT
 
 
 def diagnostic(
@@ -63,11 +75,27 @@ def diagnostic(
 
 @attrs.frozen
 class Invalid:
-    """A transaction that may not enter a ledger: its result code, and why."""
+    """A transaction that may not enter a ledger, or fails at its turn: its result code, and why.
+
+    `fee_charged` in stroops is what the result names where it may not enter, though nothing is
+    paid. `inner_hash` is set where the transaction inside a fee bump is to blame.
+    """
 
     code: stellar_xdr.TransactionResultCode
     operations: tuple[bytes, ...] = ()
     diagnostics: tuple[bytes, ...] = ()
+    fee_charged: int = 0
+    inner_hash: bytes | None = None
+
+    @property
+    def uses_sequence(self) -> bool:
+        """Tell whether it uses its sequence number up where it is in a ledger already."""
+        return self.code not in (Code.txNO_ACCOUNT, Code.txBAD_SEQ)
+
+    @property
+    def result(self) -> bytes:
+        """The TransactionResult as XDR."""
+        return transaction_result(self.fee_charged, self.code, self.operations, self.inner_hash)
 
 
 @attrs.frozen
@@ -93,3 +121,23 @@ class OperationOutcome:
     rent_fee: int = 0
     event_fee: int = 0
     internal_error: bool = False
+
+
+class OperationFailed(Exception):
+    """Ends an operation with its OperationResult; what it changed until then is dropped."""
+
+    def __init__(self, result: bytes) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+def failed(operation: stellar_xdr.OperationType, code: int) -> OperationFailed:
+    """Make the end of an operation that was tried and failed with `code`."""
+    return OperationFailed(inner(operation, code))
+
+
+def succeeded(
+    operation: stellar_xdr.OperationType, events: tuple[bytes, ...] = (), value: bytes = b""
+) -> OperationOutcome:
+    """Make the outcome of an operation without a fee of its own that went well."""
+    return OperationOutcome(True, inner(operation, 0, value), events)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import attrs
 
 from soroban_localnet.host import Host, LedgerInfo
-from soroban_localnet.ledger import Ledger
+from soroban_localnet.ledger import Store
 from soroban_localnet.settings import PROTOCOL, Limits
 
 BASE_FEE = 100
 BASE_RESERVE = 5_000_000
+# How many classic operations a ledger takes, as on the public network.
+MAX_CLASSIC_OPERATIONS = 1_000
 
 
 @attrs.frozen
@@ -17,7 +19,8 @@ class Scene:
     """The ledger that is being made and the rules that hold in it.
 
     `sequence` is the ledger's, `close_time` in seconds since 1970, `prng_seed` 32 bytes for the
-    transaction's random numbers, `native_contract` the id of the contract of lumens.
+    transaction's random numbers, `native_contract` the id of the contract of lumens. `ledger` are
+    the entries as they are by now.
     """
 
     sequence: int
@@ -27,7 +30,7 @@ class Scene:
     native_contract: bytes
     limits: Limits
     host: Host
-    ledger: Ledger
+    ledger: Store
 
     @property
     def starting_sequence(self) -> int:

@@ -7,10 +7,11 @@ parameters of the metered host are read from there; nothing is made up here.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 from stellar_sdk import xdr as stellar_xdr
@@ -32,14 +33,33 @@ REQUIRED = (
     _Id.CONFIG_SETTING_CONTRACT_DATA_KEY_SIZE_BYTES,
     _Id.CONFIG_SETTING_CONTRACT_DATA_ENTRY_SIZE_BYTES,
     _Id.CONFIG_SETTING_STATE_ARCHIVAL,
+    _Id.CONFIG_SETTING_CONTRACT_EXECUTION_LANES,
     _Id.CONFIG_SETTING_CONTRACT_LEDGER_COST_EXT_V0,
     _Id.CONFIG_SETTING_LIVE_SOROBAN_STATE_SIZE_WINDOW,
 )
 
 
+class LedgerLimits(NamedTuple):
+    """What the Soroban transactions of one ledger may use together (bytes, entries, instructions).
+
+    `instructions` are those of transactions that run one after the other.
+    """
+
+    transactions: int
+    instructions: int
+    transaction_bytes: int
+    disk_read_entries: int
+    disk_read_bytes: int
+    write_entries: int
+    write_bytes: int
+
+
 @attrs.frozen
 class Limits:
-    """The limits that a transaction is held to (bytes, entries, instructions, ledgers)."""
+    """The limits that a transaction is held to (bytes, entries, instructions, ledgers).
+
+    `ledger`, those for the transactions of one ledger together.
+    """
 
     contract_bytes: int
     data_key_bytes: int
@@ -55,6 +75,7 @@ class Limits:
     transaction_bytes: int
     minimum_persistent_ttl: int
     maximum_ttl: int
+    ledger: LedgerLimits
 
 
 @attrs.frozen
@@ -93,8 +114,7 @@ def parse(items: list[dict[str, Any]], live_state_bytes: int) -> NetworkSettings
     )
     for required in REQUIRED:
         if required not in found:
-            name = required.name.removeprefix("CONFIG_SETTING_").lower()
-            raise SettingsError(name, "missing; add it to the settings file")
+            raise SettingsError(_name(required), "missing; add it to the settings file")
     entries = tuple(
         (
             wire.config_setting_key(setting.config_setting_id.value),
@@ -103,6 +123,47 @@ def parse(items: list[dict[str, Any]], live_state_bytes: int) -> NetworkSettings
         for setting in found.values()
     )
     return NetworkSettings(entries, _limits(found))
+
+
+def _name(setting: _Id) -> str:
+    return setting.name.removeprefix("CONFIG_SETTING_").lower()
+
+
+def of_entries(entries: Iterable[tuple[bytes, bytes]]) -> NetworkSettings:
+    """Read settings from the ledger entries (LedgerKey and LedgerEntry XDR) that hold them."""
+    kept = tuple(entries)
+    return NetworkSettings(kept, _limits(dict(_decode(entry) for _, entry in kept)))
+
+
+def _decode(entry: bytes) -> tuple[_Id, stellar_xdr.ConfigSettingEntry]:
+    setting = stellar_xdr.LedgerEntry.from_xdr_bytes(entry).data.config_setting
+    assert setting is not None  # noqa: S101 - the caller has a setting's key
+    return setting.config_setting_id, setting
+
+
+def taken_over(found: Mapping[bytes, bytes]) -> tuple[NetworkSettings, tuple[str, ...]]:
+    """Read the settings of another network; what it lacks or cannot be read is as shipped.
+
+    Arguments: LedgerEntry XDR by LedgerKey XDR.
+    Returns the settings, and one line for each that is as shipped: its name and the reason.
+    """
+    entries: list[tuple[bytes, bytes]] = []
+    left: list[str] = []
+    for key, shipped in load().entries:
+        entry = found.get(key)
+        reason = "the remote has none"
+        if entry is not None:
+            try:
+                identity, setting = _decode(entry)
+                _check_cost_parameters(_name(identity), setting)
+            except SettingsError as error:
+                entry, reason = None, error.reason
+            except Exception as error:  # the decoder raises whatever Python raises on bad input
+                entry, reason = None, f"cannot be read ({type(error).__name__})"
+        if entry is None:
+            left.append(f"{_name(_decode(shipped)[0])}: {reason}")
+        entries.append((key, shipped if entry is None else entry))
+    return of_entries(entries), tuple(left)
 
 
 def _check_cost_parameters(name: str, setting: stellar_xdr.ConfigSettingEntry) -> None:
@@ -125,6 +186,7 @@ def _limits(found: dict[_Id, stellar_xdr.ConfigSettingEntry]) -> Limits:
     events = of(_Id.CONFIG_SETTING_CONTRACT_EVENTS_V0, "contract_events")
     bandwidth = of(_Id.CONFIG_SETTING_CONTRACT_BANDWIDTH_V0, "contract_bandwidth")
     cost_ext = of(_Id.CONFIG_SETTING_CONTRACT_LEDGER_COST_EXT_V0, "contract_ledger_cost_ext")
+    lanes = of(_Id.CONFIG_SETTING_CONTRACT_EXECUTION_LANES, "contract_execution_lanes")
     return Limits(
         contract_bytes=of(
             _Id.CONFIG_SETTING_CONTRACT_MAX_SIZE_BYTES, "contract_max_size_bytes"
@@ -146,6 +208,15 @@ def _limits(found: dict[_Id, stellar_xdr.ConfigSettingEntry]) -> Limits:
         transaction_bytes=bandwidth.tx_max_size_bytes.uint32,
         minimum_persistent_ttl=archival.min_persistent_ttl.uint32,
         maximum_ttl=archival.max_entry_ttl.uint32,
+        ledger=LedgerLimits(
+            transactions=lanes.ledger_max_tx_count.uint32,
+            instructions=compute.ledger_max_instructions.int64,
+            transaction_bytes=bandwidth.ledger_max_txs_size_bytes.uint32,
+            disk_read_entries=cost.ledger_max_disk_read_entries.uint32,
+            disk_read_bytes=cost.ledger_max_disk_read_bytes.uint32,
+            write_entries=cost.ledger_max_write_ledger_entries.uint32,
+            write_bytes=cost.ledger_max_write_bytes.uint32,
+        ),
     )
 
 

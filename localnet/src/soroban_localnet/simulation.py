@@ -5,7 +5,6 @@ Source: stellar-rpc's simulateTransaction; nothing here changes the ledger.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Any
 
 from stellar_sdk import xdr as stellar_xdr
@@ -23,7 +22,7 @@ _Type = stellar_xdr.OperationType
 
 
 class Unsimulatable(Exception):
-    """A transaction that cannot be simulated; the text is for the answer's `error`."""
+    """A transaction that is refused before it is simulated; the text is the answer's `error`."""
 
 
 def simulate(
@@ -39,23 +38,8 @@ def simulate(
     Arguments: `auth_mode`, one of enforce, record, record_allow_nonroot, or None: enforce where
     the transaction brings authorisation entries, else record; `upgraded_auth` records ADDRESS_V2
     credentials; `instruction_leeway`, instructions to add to those that were measured.
-    Raises Unsimulatable, also where the host crashes or refuses.
+    Raises Unsimulatable. Where the host crashes or refuses, the answer says so.
     """
-    try:
-        return _simulate(transaction, scene, auth_mode, upgraded_auth, instruction_leeway)
-    except HostCrashed as crash:
-        raise Unsimulatable(str(crash)) from crash
-    except HostRefused as refused:
-        raise Unsimulatable(refused.reason) from refused
-
-
-def _simulate(
-    transaction: Transaction,
-    scene: Scene,
-    auth_mode: str | None,
-    upgraded_auth: bool,
-    instruction_leeway: int,
-) -> dict[str, Any]:
     if len(transaction.operations) != 1:
         raise Unsimulatable("Transaction contains more than one operation")
     if transaction.has_memo:
@@ -63,29 +47,30 @@ def _simulate(
             "Transaction contains a memo. Soroban transactions do not support memos."
         )
     operation = transaction.operations[0]
-    if not operation.is_soroban:
-        name = operation.type.name
-        raise Unsimulatable(f"Transaction contains unsupported operation type: {name}")
-    if operation.type != _Type.INVOKE_HOST_FUNCTION:
-        if auth_mode:
-            raise Unsimulatable("cannot set authMode with non-InvokeHostFunction operations")
-        return _footprint_operation(operation, transaction, scene)
-    mode = _auth_mode(auth_mode, bool(operation.body.auth))
-    body: InvokeBody = operation.body
-    answer = scene.host.simulate(
-        SimulateRequest(
-            ledger=scene.info,
-            host_function=body.host_function,
-            source_account=wire.account_id(operation.source or transaction.source),
-            auth=list(body.auth),
-            mode=_MODES[mode],
-            address_v2=upgraded_auth,
-            prng_seed=scene.prng_seed,
-            instruction_leeway=instruction_leeway,
-            entries=_certain_reads(body, scene),
+    has_auth = operation.type == _Type.INVOKE_HOST_FUNCTION and bool(operation.body.auth)
+    mode = _auth_mode(auth_mode, operation, has_auth)
+    try:
+        if operation.type != _Type.INVOKE_HOST_FUNCTION:
+            return _footprint_operation(operation, transaction, scene)
+        body: InvokeBody = operation.body
+        answer = scene.host.simulate(
+            SimulateRequest(
+                ledger=scene.info,
+                host_function=body.host_function,
+                source_account=wire.account_id(operation.source or transaction.source),
+                auth=list(body.auth),
+                mode=_MODES[mode],
+                address_v2=upgraded_auth,
+                prng_seed=scene.prng_seed,
+                instruction_leeway=instruction_leeway,
+                entries=_certain_reads(body, scene),
+            )
         )
-    )
-    return _invoke_answer(answer)
+        return _invoke_answer(answer)
+    except HostCrashed as crash:
+        return {"error": str(crash)}
+    except HostRefused as refused:
+        return {"error": refused.reason}
 
 
 def _certain_reads(body: InvokeBody, scene: Scene) -> list[tuple[bytes, int | None]]:
@@ -104,20 +89,21 @@ def _certain_reads(body: InvokeBody, scene: Scene) -> list[tuple[bytes, int | No
     return found
 
 
-def _auth_mode(asked: str | None, has_auth: bool) -> str:
-    if not asked:
-        return ENFORCE if has_auth else RECORD
-    if asked not in _MODES:
+def _auth_mode(asked: str | None, operation: Operation, has_auth: bool) -> str:
+    """Return the mode, checked in the order of stellar-rpc."""
+    if asked and asked not in _MODES:
         raise Unsimulatable(
             "optional 'authMode' must be one of enforce,record,record_allow_nonroot when included"
         )
-    if has_auth and asked != ENFORCE:
+    if not operation.is_soroban:
+        # as Go names it
+        name = "OperationType" + operation.type.name.title().replace("_", "")
+        raise Unsimulatable(f"transaction contains unsupported operation type: {name}")
+    if asked and operation.type != _Type.INVOKE_HOST_FUNCTION:
+        raise Unsimulatable("cannot set authMode with non-InvokeHostFunction operations")
+    if asked and has_auth and asked != ENFORCE:
         raise Unsimulatable(f"cannot set authMode to '{asked}' with an auth footprint")
-    return asked
-
-
-def _text(data: bytes) -> str:
-    return b64encode(data).decode()
+    return asked or (ENFORCE if has_auth else RECORD)
 
 
 def _invoke_answer(answer: SimulateAnswer) -> dict[str, Any]:
@@ -125,13 +111,13 @@ def _invoke_answer(answer: SimulateAnswer) -> dict[str, Any]:
     if answer.error is not None:
         result["error"] = answer.error
     if answer.diagnostics:
-        result["events"] = [_text(event) for event in answer.diagnostics]
+        result["events"] = [wire.base64(event) for event in answer.diagnostics]
     if answer.transaction_data is not None:
-        result["transactionData"] = _text(answer.transaction_data)
+        result["transactionData"] = wire.base64(answer.transaction_data)
         result["minResourceFee"] = str(answer.min_resource_fee)
     if answer.value is not None:
-        auth = [_text(entry) for entry in answer.auth]
-        result["results"] = [{"auth": auth, "xdr": _text(answer.value)}]
+        auth = [wire.base64(entry) for entry in answer.auth]
+        result["results"] = [{"auth": auth, "xdr": wire.base64(answer.value)}]
     if answer.modified:
         result["stateChanges"] = [_state_change(change) for change in answer.modified]
     return result
@@ -141,9 +127,9 @@ def _state_change(change: Modified) -> dict[str, Any]:
     changed = "deleted" if change.after is None else "updated"
     return {
         "type": "created" if change.before is None else changed,
-        "key": _text(change.key),
-        "before": None if change.before is None else _text(change.before),
-        "after": None if change.after is None else _text(change.after),
+        "key": wire.base64(change.key),
+        "before": None if change.before is None else wire.base64(change.before),
+        "after": None if change.after is None else wire.base64(change.after),
     }
 
 
@@ -163,10 +149,13 @@ def _footprint_operation(
         extend_to = operation.body.extend_footprint_ttl_op.extend_to.uint32
         answer = scene.host.simulate_extend(scene.info, keys, extend_to)
     result: dict[str, Any] = {
-        "transactionData": _text(answer.transaction_data),
+        "transactionData": wire.base64(answer.transaction_data),
         "minResourceFee": str(answer.min_resource_fee),
     }
     if answer.restore is not None:
         data, fee = answer.restore
-        result["restorePreamble"] = {"transactionData": _text(data), "minResourceFee": str(fee)}
+        result["restorePreamble"] = {
+            "transactionData": wire.base64(data),
+            "minResourceFee": str(fee),
+        }
     return result

@@ -17,7 +17,9 @@ from soroban_localnet.rpc import Dispatcher
 _KEPT_MODELS = (
     soroban_rpc.Request[soroban_rpc.GetEventsRequest],
     soroban_rpc.Request[soroban_rpc.GetLedgerEntriesRequest],
+    soroban_rpc.Request[soroban_rpc.GetLedgersRequest],
     soroban_rpc.Request[soroban_rpc.GetTransactionRequest],
+    soroban_rpc.Request[soroban_rpc.GetTransactionsRequest],
     soroban_rpc.Request[soroban_rpc.SendTransactionRequest],
     soroban_rpc.Request[soroban_rpc.SimulateTransactionRequest],
     soroban_rpc.Response[Any],
@@ -27,7 +29,7 @@ _KEPT_MODELS = (
 class _Answer(Response):
     """A response that is text only when somebody asks for text."""
 
-    def __init__(self, document: dict[str, Any], url: str) -> None:
+    def __init__(self, document: Any, url: str) -> None:
         self.status_code = 200
         self.headers = {"Content-Type": "application/json"}
         self.url = url
@@ -37,7 +39,7 @@ class _Answer(Response):
     def text(self) -> str:  # type: ignore[override]
         return json.dumps(self._document)
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Any:
         return self._document
 
 

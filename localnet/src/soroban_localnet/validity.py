@@ -7,28 +7,115 @@ rules of stellar-core; CAP-21 (preconditions), CAP-46-07 and CAP-62 (Soroban res
 
 from __future__ import annotations
 
+import attrs
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import operations, wire
 from soroban_localnet.account import LOW, Account
+from soroban_localnet.assets import Asset
 from soroban_localnet.envelope import Operation, SorobanData, Transaction
 from soroban_localnet.fees import disk_read_entries, resource_fee
+from soroban_localnet.reserves import available
 from soroban_localnet.results import Code, ErrorCode, ErrorType, Invalid, Refused, diagnostic
-from soroban_localnet.scene import BASE_FEE, BASE_RESERVE, Scene
+from soroban_localnet.scene import BASE_FEE, Scene
 from soroban_localnet.signatures import SignatureChecker, ed25519_signer, signers_of
 
 _SUPPORTED_KEYS = (wire.ACCOUNT, wire.TRUSTLINE, wire.CONTRACT_DATA, wire.CONTRACT_CODE)
 _INT64_MAX = 2**63 - 1
+_MAX_RESOURCE_FEE = 2**50
 
 
-def check(transaction: Transaction, scene: Scene) -> Invalid | None:
+def check(transaction: Transaction, scene: Scene, margin: int = 0) -> Invalid | None:
     """Tell why the transaction may not enter the ledger, or None where it may.
 
+    Arguments: `margin`, by how many seconds the ledger may close later than `scene` says.
     Source: `What happens to a transaction` in README.md, step 1.
     """
-    failed = _check_form(transaction, scene) or _check_bounds(transaction, scene)
+    if _has_impossible_fee(transaction):
+        return Invalid(Code.txMALFORMED)
+    failed = _check_fee_bump(transaction, scene)
+    if failed is None:
+        failed = _check_transaction(transaction, scene, margin)
+        if failed is not None and transaction.fee_bump is not None:
+            failed = attrs.evolve(failed, inner_hash=transaction.inner_hash)
+    if failed is None or failed.fee_charged:
+        return failed
+    least = transaction.resource_fee + BASE_FEE * transaction.charged_operations
+    return attrs.evolve(failed, fee_charged=least)
+
+
+def _has_impossible_fee(transaction: Transaction) -> bool:
+    if transaction.full_fee < 0 or transaction.inclusion_fee < 0:
+        return True
+    if not transaction.is_soroban:
+        return False
+    return transaction.soroban is None or not 0 <= transaction.resource_fee <= _MAX_RESOURCE_FEE
+
+
+def _check_fee_bump(transaction: Transaction, scene: Scene) -> Invalid | None:
+    """Check what a fee bump pays for the transaction inside, and whether it can (CAP-15)."""
+    bump = transaction.fee_bump
+    if bump is None:
+        return None
+    bid, least = transaction.inclusion_fee, BASE_FEE * transaction.charged_operations
+    if bid < least:
+        return Invalid(Code.txINSUFFICIENT_FEE)
+    # the bid for each operation has to be no less than the one inside
+    inner_bid = transaction.fee - transaction.resource_fee
+    inner_least = BASE_FEE * max(1, len(transaction.operations))
+    if bid * inner_least < inner_bid * least:
+        needed = -(-inner_bid * least // inner_least)
+        return Invalid(Code.txINSUFFICIENT_FEE, fee_charged=needed)
+    payer = scene.ledger.account(bump.source)
+    if payer is None:
+        return Invalid(Code.txNO_ACCOUNT)
+    checker = SignatureChecker(transaction.hash, bump.signatures)
+    if not checker.check(signers_of(payer), payer.threshold(LOW)):
+        return Invalid(Code.txBAD_AUTH)
+    if available(payer) < bump.fee:
+        return Invalid(Code.txINSUFFICIENT_BALANCE)
+    if not checker.all_used():
+        return Invalid(Code.txBAD_AUTH_EXTRA)
+    return None
+
+
+def _check_transaction(transaction: Transaction, scene: Scene, margin: int) -> Invalid | None:
+    """Check a transaction by itself; where it is inside a fee bump, all but its fee."""
+    checker = SignatureChecker(transaction.inner_hash, transaction.signatures)
+    failed = (
+        _check_form(transaction, scene)
+        or _check_bounds(transaction, scene, margin)
+        or _check_account(transaction, scene, checker, transaction.fee)
+        or _check_operations(transaction, scene, checker)
+    )
     if failed:
         return failed
+    return None if checker.all_used() else Invalid(Code.txBAD_AUTH_EXTRA)
+
+
+def recheck(transaction: Transaction, scene: Scene) -> Invalid | None:
+    """Tell why the transaction fails at its turn, after others of its ledger, or None.
+
+    What cannot have changed since `check` is not looked at again; the fee is paid by now.
+    """
+    checker = SignatureChecker(transaction.inner_hash, transaction.signatures)
+    failed = _check_account(transaction, scene, checker, 0)
+    if failed:
+        return failed
+    signed = [_signed(op, transaction, scene, checker) for op in transaction.operations]
+    if not all(signed):
+        results = tuple(
+            operations.untouched(operation) if has_signed else operations.BAD_AUTH.result
+            for operation, has_signed in zip(transaction.operations, signed, strict=True)
+        )
+        return Invalid(Code.txFAILED, results)
+    return None if checker.all_used() else Invalid(Code.txBAD_AUTH_EXTRA)
+
+
+def _check_account(
+    transaction: Transaction, scene: Scene, checker: SignatureChecker, due: int
+) -> Invalid | None:
+    """Check the source account; where it pays itself, it has `due` stroops beside its reserve."""
     account = scene.ledger.account(transaction.source)
     if account is None:
         return Invalid(Code.txNO_ACCOUNT)
@@ -36,20 +123,14 @@ def check(transaction: Transaction, scene: Scene) -> Invalid | None:
         return Invalid(Code.txBAD_SEQ)
     if _too_early_for(transaction, account, scene):
         return Invalid(Code.txBAD_MIN_SEQ_AGE_OR_GAP)
-    checker = SignatureChecker(transaction.hash, transaction.signatures)
     if not checker.check(signers_of(account), account.threshold(LOW)):
         return Invalid(Code.txBAD_AUTH)
     conditions = _v2(transaction)
     extra = conditions.extra_signers if conditions else []
     if extra and not checker.check([(k.to_xdr_bytes(), 1) for k in extra], len(extra)):
         return Invalid(Code.txBAD_AUTH)
-    if account.balance - account.minimum_balance(BASE_RESERVE) < transaction.fee:
+    if transaction.fee_bump is None and available(account) < due:
         return Invalid(Code.txINSUFFICIENT_BALANCE)
-    failed = _check_operations(transaction, scene, checker)
-    if failed:
-        return failed
-    if not checker.all_used():
-        return Invalid(Code.txBAD_AUTH_EXTRA)
     return None
 
 
@@ -77,8 +158,7 @@ def _check_form(transaction: Transaction, scene: Scene) -> Invalid | None:
         return Invalid(Code.txMALFORMED)
     if not transaction.is_soroban:
         return Invalid(Code.txMALFORMED) if transaction.soroban else None
-    if transaction.soroban is None or transaction.soroban.resource_fee < 0:
-        return Invalid(Code.txMALFORMED)
+    assert transaction.soroban is not None  # noqa: S101 - the fee was looked at before
     operation = transaction.operations[0]
     is_invoke = operation.type == stellar_xdr.OperationType.INVOKE_HOST_FUNCTION
     if is_invoke and (transaction.has_memo or transaction.muxed or operation.muxed):
@@ -146,6 +226,12 @@ def _check_resources(transaction: Transaction, data: SorobanData, scene: Scene) 
                 "transaction footprint contains unsupported ledger key type",
                 wire.key_type(key),
             )
+        if wire.key_type(key) == wire.TRUSTLINE and not _is_possible_trustline(key):
+            return _soroban_invalid(
+                storage,
+                ErrorCode.SCEC_INVALID_INPUT,
+                "transaction footprint contains invalid trustline asset",
+            )
         if len(key) > limits.data_key_bytes:
             return _soroban_invalid(
                 storage,
@@ -154,12 +240,12 @@ def _check_resources(transaction: Transaction, data: SorobanData, scene: Scene) 
                 len(key),
                 limits.data_key_bytes,
             )
-    if len(transaction.envelope) > limits.transaction_bytes:
+    if transaction.size > limits.transaction_bytes:
         return _soroban_invalid(
             budget,
             exceeded,
             "total transaction size exceeds network config limit",
-            len(transaction.envelope),
+            transaction.size,
             limits.transaction_bytes,
         )
     return (
@@ -167,6 +253,14 @@ def _check_resources(transaction: Transaction, data: SorobanData, scene: Scene) 
         or _check_resource_fee(transaction, data, scene)
         or _check_duplicates(data)
     )
+
+
+def _is_possible_trustline(key: bytes) -> bool:
+    owner, asset = wire.trustline_parts(key)
+    if asset[:4] == wire.u32(stellar_xdr.AssetType.ASSET_TYPE_POOL_SHARE):
+        return True
+    issued = Asset(asset)
+    return not issued.is_native and issued.is_valid and issued.issuer != owner
 
 
 def _check_archived(data: SorobanData) -> Invalid | None:
@@ -201,20 +295,11 @@ def _check_archived(data: SorobanData) -> Invalid | None:
 def _check_resource_fee(
     transaction: Transaction, data: SorobanData, scene: Scene
 ) -> Invalid | None:
-    value, exceeded = ErrorType.SCE_VALUE, ErrorCode.SCEC_EXCEEDED_LIMIT
-    if data.resource_fee > transaction.fee:
-        return _soroban_invalid(
-            value,
-            exceeded,
-            "transaction `sorobanData.resourceFee` is higher than the full transaction fee",
-            data.resource_fee,
-            transaction.fee,
-        )
     needed = sum(resource_fee(transaction, data, 0, scene.host))
     if data.resource_fee < needed:
         return _soroban_invalid(
-            value,
-            exceeded,
+            ErrorType.SCE_VALUE,
+            ErrorCode.SCEC_EXCEEDED_LIMIT,
             "transaction `sorobanData.resourceFee` is lower than the actual Soroban resource fee",
             data.resource_fee,
             needed,
@@ -234,7 +319,7 @@ def _check_duplicates(data: SorobanData) -> Invalid | None:
     )
 
 
-def _check_bounds(transaction: Transaction, scene: Scene) -> Invalid | None:
+def _check_bounds(transaction: Transaction, scene: Scene, margin: int) -> Invalid | None:
     conditions = _v2(transaction)
     times = conditions.time_bounds if conditions else transaction.preconditions.time_bounds
     ledgers = conditions.ledger_bounds if conditions else None
@@ -244,7 +329,7 @@ def _check_bounds(transaction: Transaction, scene: Scene) -> Invalid | None:
         return Invalid(Code.txTOO_EARLY)
     if times:
         latest = times.max_time.time_point.uint64
-        if latest and scene.close_time > latest:
+        if latest and scene.close_time + margin > latest:
             return Invalid(Code.txTOO_LATE)
     if ledgers:
         last = ledgers.max_ledger.uint32
@@ -293,13 +378,18 @@ def _check_operation(
 ) -> Refused | None:
     if not operations.supported(operation):
         return operations.NOT_SUPPORTED
+    if not _signed(operation, transaction, scene, checker):
+        return operations.BAD_AUTH
+    source = operation.source or transaction.source
+    return operations.check(operation, source, transaction, scene.limits)
+
+
+def _signed(
+    operation: Operation, transaction: Transaction, scene: Scene, checker: SignatureChecker
+) -> bool:
     source = operation.source or transaction.source
     account = scene.ledger.account(source)
     if account is None:  # an earlier operation may create it, so its own key has to have signed
-        signed = checker.check([(ed25519_signer(source), 1)], 0)
-    else:
-        needed = account.threshold(operations.threshold_level(operation))
-        signed = checker.check(signers_of(account), needed)
-    if not signed:
-        return operations.BAD_AUTH
-    return operations.check(operation, source, transaction, scene.limits)
+        return checker.check([(ed25519_signer(source), 1)], 0)
+    needed = account.threshold(operations.threshold_level(operation))
+    return checker.check(signers_of(account), needed)

@@ -10,6 +10,7 @@ Source: Stellar-ledger-entries.x, Stellar-ledger.x, Stellar-transaction.x.
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from collections.abc import Iterable
 from struct import Struct
 
@@ -28,6 +29,7 @@ PRESENT = u32(1)
 
 ACCOUNT = 0
 TRUSTLINE = 1
+DATA = 3
 CONTRACT_DATA = 6
 CONTRACT_CODE = 7
 CONFIG_SETTING = 8
@@ -40,6 +42,11 @@ PERSISTENT = 1
 def sha256(data: bytes) -> bytes:
     """Return the SHA-256 digest of `data`."""
     return hashlib.sha256(data).digest()
+
+
+def base64(data: bytes) -> str:
+    """Return XDR as the text that goes through JSON."""
+    return b64encode(data).decode()
 
 
 def opaque(data: bytes) -> bytes:
@@ -67,6 +74,21 @@ def account_id(public_key: bytes) -> bytes:
 def account_key(public_key: bytes) -> bytes:
     """Encode the LedgerKey of an account."""
     return u32(ACCOUNT) + ABSENT + public_key
+
+
+def trustline_key(public_key: bytes, asset: bytes) -> bytes:
+    """Encode the LedgerKey of an account's trustline to an asset, which is XDR already."""
+    return u32(TRUSTLINE) + ABSENT + public_key + asset
+
+
+def trustline_parts(key: bytes) -> tuple[bytes, bytes]:
+    """Return the public key and the asset's XDR of a trustline's LedgerKey."""
+    return key[8:40], key[40:]
+
+
+def data_key(public_key: bytes, name: bytes) -> bytes:
+    """Encode the LedgerKey of an account's data entry."""
+    return u32(DATA) + ABSENT + public_key + opaque(name)
 
 
 _INSTANCE_KEY = u32(20) + u32(PERSISTENT)
@@ -134,6 +156,31 @@ def symbol(text: str) -> bytes:
     return u32(15) + opaque(text.encode())
 
 
+def string(text: bytes) -> bytes:
+    """Encode an ScVal of type string."""
+    return u32(14) + opaque(text)
+
+
+def byte_string(data: bytes) -> bytes:
+    """Encode an ScVal of type bytes."""
+    return u32(13) + opaque(data)
+
+
+def boolean(value: bool) -> bytes:
+    """Encode an ScVal of type bool."""
+    return ABSENT + u32(value)
+
+
+def uint64(value: int) -> bytes:
+    """Encode an ScVal of type u64."""
+    return u32(5) + u64(value)
+
+
+def symbol_map(**items: bytes) -> bytes:
+    """Encode an ScVal of type map from names, in their order, to ScVals that are XDR already."""
+    return u32(17) + PRESENT + array(symbol(name) + value for name, value in items.items())
+
+
 def account_address(public_key: bytes) -> bytes:
     """Encode an ScVal that holds an account's address."""
     return u32(18) + ABSENT + ABSENT + public_key
@@ -154,6 +201,6 @@ def last_modified(entry: bytes) -> int:
     return int.from_bytes(entry[:4], "big")
 
 
-def entry_data(entry: bytes) -> bytes:
-    """Return the LedgerEntryData of a LedgerEntry without a sponsor."""
-    return entry[4:-4]
+def sponsor(extension: bytes) -> bytes | None:
+    """Return the public key of the account that sponsors an entry, from its LedgerEntryExt."""
+    return extension[12:44] if extension[:8] == PRESENT + PRESENT else None

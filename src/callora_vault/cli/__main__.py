@@ -4,49 +4,58 @@ from __future__ import annotations
 
 import os
 import sys
-
-from cyclopts import App, CycloptsError
-from platformdirs import user_cache_path
-from rich.console import Console
-
-from callora_vault.cli import parity
+from typing import NoReturn
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 TRACEBACK = "CALLORA_VAULT_TRACEBACK"
 
-app = App(
-    name="callora-vault",
-    help="A prepaid Soroban vault: its model, its contract, and the proof that they agree.",
-    result_action="return_value",
-)
-app.command(parity.parity)
 
-
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line and end the process with the exit code of the command."""
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        code = _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # nobody reads any more; the interpreter must not try to write on its way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = PIPE_CLOSED
+    except Exception as error:
+        if TRACEBACK in os.environ:
+            raise
+        code = _fail(
+            f"a fault of this program, {type(error).__name__}: {error}; "
+            f"please report it with what {TRACEBACK}=1 shows",
+            COULD_NOT_RUN,
+        )
+    raise SystemExit(code)
+
+
+def _run() -> int:
+    # imported here, where Ctrl-C is looked after: they take most of the time to start
+    from cyclopts import CycloptsError  # noqa: PLC0415
+    from platformdirs import user_cache_path  # noqa: PLC0415
+
     # Hypothesis would leave a folder wherever the command is run
     os.environ.setdefault(
         "HYPOTHESIS_STORAGE_DIRECTORY", str(user_cache_path("callora-vault") / "hypothesis")
     )
+    from callora_vault.cli.app import EXPECTED, app  # noqa: PLC0415
+
     try:
         code = app(exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        print(f"callora-vault: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(COULD_NOT_RUN) from None
-    except Exception as error:
-        if TRACEBACK in os.environ:
-            raise
-        print(
-            f"callora-vault: a fault of this program, {type(error).__name__}: "
-            f"{' '.join(str(error).split())}; please report it with what {TRACEBACK}=1 shows",
-            file=sys.stderr,
-        )
-        raise SystemExit(COULD_NOT_RUN) from None
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted")
-        raise SystemExit(INTERRUPTED) from None
-    raise SystemExit(code if isinstance(code, int) else 0)
+        return _fail(str(error), COULD_NOT_RUN)
+    except EXPECTED as error:
+        return _fail(str(error), getattr(error, "exit_code", COULD_NOT_RUN))
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"callora-vault: {' '.join(message.split())}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +33,7 @@ from callora_vault.parity import (
 from callora_vault.parity import Progress as RunProgress
 from callora_vault.parity.campaign import EXAMPLES, STEPS, Divergence
 from callora_vault.parity.coverage import CELLS, METHODS, StateClass
-from callora_vault.parity.report import snippet
+from callora_vault.parity.report import snippet, unmade
 
 _File = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 _Count = Annotated[int, Parameter(validator=Number(gte=1))]
@@ -170,9 +169,8 @@ def _write(text: Callable[[], str], file: Path | None) -> None:
 
 def _error_document(json: Path | None, error: CannotRun) -> None:
     """Leave a verdict behind for whoever reads the file and not the exit code."""
-    document = {"verdict": Verdict.ERROR.value, "reason": str(error), "error": str(error)}
     try:
-        _write(lambda: dumps(document) + "\n", json)
+        _write(lambda: unmade(error), json)
     except CannotRun:
         return
 
@@ -188,6 +186,7 @@ def _progress(console: Console) -> Iterator[Callable[[RunProgress], None]]:
         TextColumn("{task.fields[note]}"),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     with bar:
         task = bar.add_task("edges", total=None, note="")

@@ -34,10 +34,20 @@ from stellar_sdk.soroban_rpc import (
 )
 from stellar_sdk.utils import sha256
 
-from callora_vault.codec import code_key, encode_call, find_error, instance_key
+from callora_vault.client.urls import cause, origin
+from callora_vault.codec import (
+    account_key,
+    code_key,
+    encode_call,
+    find_error,
+    instance_key,
+    is_nonce,
+    nonce_key,
+    setting_key,
+)
 from callora_vault.parity import outcomes
-from callora_vault.parity.errors import CannotRun, cause, check_url, no_rpc, origin
-from callora_vault.parity.signatures import Nonces, Signer, authorise, nonce_key
+from callora_vault.parity.errors import CannotRun, Inconclusive, check_url, no_rpc
+from callora_vault.parity.signatures import Nonces, Signer, authorise
 from callora_vault.parity.steps import Lane, Role, Submit
 from callora_vault.units import Address
 from soroban_localnet import LocalNetwork
@@ -269,11 +279,7 @@ class Chain:
         return meta.soroban_meta.return_value or scval.to_void()
 
     def _read_minimum_ttl(self) -> int:
-        setting = xdr.ConfigSettingID.CONFIG_SETTING_STATE_ARCHIVAL
-        key = xdr.LedgerKey(
-            xdr.LedgerEntryType.CONFIG_SETTING,
-            config_setting=xdr.LedgerKeyConfigSetting(setting),
-        )
+        key = setting_key(xdr.ConfigSettingID.CONFIG_SETTING_STATE_ARCHIVAL)
         found = self._ask(lambda: self._server.get_ledger_entries([key])).entries
         if not found:
             raise CannotRun("the network does not tell its settings", "use another RPC")
@@ -310,7 +316,7 @@ class Chain:
     def submit(self, step: Submit, before: Reading) -> Observation:
         """Make a call: simulate it without and with its signature, then send it.
 
-        Arguments: `before`, what the vault has on the ledger now. Raises CannotRun.
+        Arguments: `before`, what the vault has on the ledger now. Raises CannotRun, Inconclusive.
         """
         call = step.call(self.people)
         signer = Signer(self.people[step.signer], self._keys.get(step.signer))
@@ -410,7 +416,7 @@ class Chain:
         if nonce is not None:
             known.append(nonce_key(signer.address, nonce))
             if signer.key is not None:
-                read_only.append(_account_key(signer.key))
+                read_only.append(account_key(signer.address))
         if before.code_live_until == 0:
             archived.append(len(known))
             known.append(self._code_key)
@@ -440,10 +446,7 @@ class Chain:
         if answer.status != GetTransactionStatus.SUCCESS:
             result = _result(answer)
             if result != xdr.InvokeHostFunctionResultCode.INVOKE_HOST_FUNCTION_TRAPPED.name:
-                raise CannotRun(
-                    f"a call ended in a way that says nothing of the contract: {result}",
-                    "run again, and if it stays look at the network",
-                )
+                raise Inconclusive(result)
             outcome = outcomes.of_failure(find_error(_diagnostics(answer)), result)
             return Observation(outcome, "", "", False, answer.ledger)
         assert meta.soroban_meta is not None  # noqa: S101 - it succeeded
@@ -483,7 +486,7 @@ class Chain:
                 key = _key(entry)
             else:
                 continue
-            if key.ttl is None and not _is_nonce(key) and key != self._instance_key:
+            if key.ttl is None and not is_nonce(key) and key != self._instance_key:
                 yield key.to_json()
 
     # -- what is stored, and the world --------------------------------------------------------
@@ -583,23 +586,19 @@ def _declare(
     )
 
 
-def _account_key(key: Keypair) -> xdr.LedgerKey:
-    return xdr.LedgerKey(
-        xdr.LedgerEntryType.ACCOUNT, account=xdr.LedgerKeyAccount(key.xdr_account_id())
-    )
-
-
 def _simulated(answer: SimulateTransactionResponse) -> str:
     """Name what a simulation came to."""
     if answer.error is None:
         return outcomes.ACCEPTED
     error = find_error(map(xdr.DiagnosticEvent.from_xdr, answer.events or ()))
-    return outcomes.of_failure(error, "a simulation fails")
+    if error is None:  # no event tells of a budget that is used up
+        raise Inconclusive(f"simulated: {answer.error.splitlines()[0]}")
+    return outcomes.of_failure(error, "simulated")
 
 
 def _unseen(keys: Iterable[xdr.LedgerKey], seen: set[str]) -> list[xdr.LedgerKey]:
     """Leave out nonces, which are those of a simulation, and what is there already."""
-    return [key for key in keys if key.to_xdr() not in seen and not _is_nonce(key)]
+    return [key for key in keys if key.to_xdr() not in seen and not is_nonce(key)]
 
 
 def _changed_data(changes: xdr.LedgerEntryChanges) -> list[xdr.ContractDataEntry]:
@@ -627,11 +626,6 @@ def _key(entry: xdr.LedgerEntry) -> xdr.LedgerKey:
         return xdr.LedgerKey(data.type, ttl=xdr.LedgerKeyTtl(data.ttl.key_hash))
     assert data.account is not None  # noqa: S101 - a call changes no other entries
     return xdr.LedgerKey(data.type, account=xdr.LedgerKeyAccount(data.account.account_id))
-
-
-def _is_nonce(key: xdr.LedgerKey) -> bool:
-    data = key.contract_data
-    return data is not None and data.key.type == xdr.SCValType.SCV_LEDGER_KEY_NONCE
 
 
 def _meta(answer: GetTransactionResponse) -> xdr.TransactionMetaV4:

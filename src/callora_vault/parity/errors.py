@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import urlsplit
+from callora_vault.client.urls import cause, is_server, origin
 
 
 class CannotRun(Exception):
@@ -18,6 +17,17 @@ class CannotRun(Exception):
         self.remedy = remedy
 
 
+class Inconclusive(Exception):
+    """A call ended in a way that says nothing of the contract; its example ends there.
+
+    Arguments: `cause`, how it ended.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
 def no_rpc(url: str, error: Exception, option: str) -> CannotRun:
     """Say that no Stellar RPC answers at a URL; `option` is where it was given."""
     return CannotRun(
@@ -28,22 +38,5 @@ def no_rpc(url: str, error: Exception, option: str) -> CannotRun:
 
 def check_url(url: str, option: str) -> None:
     """Raise CannotRun where a URL cannot be one of a server."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
+    if not is_server(url):
         raise CannotRun(f"{option} is no URL of a server", "give http(s)://HOST[:PORT][/PATH]")
-
-
-def origin(url: str) -> str:
-    """Name a server without what a URL may carry in secret: user, password, path, query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def cause(error: Exception) -> str:
-    """Name why a request failed; the whole text would repeat the URL and what is secret in it."""
-    found = re.search(r"\[Errno -?\d+\] ([A-Za-z ,]+)", str(error))
-    return found[1].strip() if found else type(error).__name__

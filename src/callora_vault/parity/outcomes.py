@@ -2,7 +2,7 @@
 
 `accepted`, `rejected:NAME`, `rejected:#N` for a number that no vault returns, `unauthorised`,
 `trap`, `missing-method`. Whatever else ends a transaction says nothing of the contract: budget,
-archived entries, sequence numbers, transport. It raises CannotRun.
+footprint, archived entries, faults of the host. It raises Inconclusive.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from stellar_sdk import xdr
 
 from callora_vault.codec import HostError
 from callora_vault.errors import VaultErrorCode
-from callora_vault.parity.errors import CannotRun
+from callora_vault.parity.errors import CannotRun, Inconclusive
 from callora_vault.transition import Accepted, Outcome, Rejected
 
 ACCEPTED: Final = "accepted"
@@ -23,7 +23,10 @@ MISSING_METHOD: Final = "missing-method"
 
 _Type = xdr.SCErrorType
 _Code = xdr.SCErrorCode
-_INSIDE = {_Type.SCE_WASM_VM, _Type.SCE_VALUE, _Type.SCE_OBJECT}
+_OUTSIDE = {_Code.SCEC_INTERNAL_ERROR.value, _Code.SCEC_EXCEEDED_LIMIT.value}
+"""Faults of the host; limits, an undeclared key among them. Whatever else the host refuses, from
+re-entrance to a key that is not there, the contract has asked for.
+"""
 
 
 def rejected(code: VaultErrorCode) -> str:
@@ -45,7 +48,8 @@ def of_failure(error: HostError | None, context: str) -> str:
     """Name the failure of an invocation by the error that ended it.
 
     Arguments: `error`, from the diagnostic events; `context`, the result for the message.
-    Raises CannotRun where the failure is none of the contract's.
+    Raises Inconclusive where the failure is none of the contract's, CannotRun where the network
+    does not tell.
     """
     if error is None:
         raise CannotRun(
@@ -59,9 +63,6 @@ def of_failure(error: HostError | None, context: str) -> str:
         return UNAUTHORISED
     if error.type == _Type.SCE_WASM_VM and error.code == _Code.SCEC_MISSING_VALUE.value:
         return MISSING_METHOD
-    if error.type in _INSIDE:
-        return TRAP
-    raise CannotRun(
-        f"a call ended in a way that says nothing of the contract: {context}, {error}",
-        "run again, and if it stays look at the network",
-    )
+    if error.type == _Type.SCE_BUDGET or error.code in _OUTSIDE:
+        raise Inconclusive(f"{context}, {error}")
+    return TRAP

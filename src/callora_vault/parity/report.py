@@ -12,6 +12,7 @@ import attrs
 
 from callora_vault.parity.campaign import Campaign, Divergence
 from callora_vault.parity.coverage import CELLS
+from callora_vault.parity.errors import CannotRun
 from callora_vault.parity.steps import Step, to_json
 from callora_vault.parity.target import Target
 from callora_vault.parity.trial import Usages
@@ -50,7 +51,7 @@ class Report:
         """Divergences speak for themselves; without any, only a whole run agrees."""
         if self.campaign.divergences:
             return Verdict.DIVERGE
-        if self.campaign.error is not None or self.missed:
+        if self.campaign.error is not None or self.inconclusive or self.missed:
             return Verdict.ERROR
         return Verdict.AGREE
 
@@ -61,7 +62,19 @@ class Report:
             return None
         if self.campaign.error is not None:
             return str(self.campaign.error)
+        if self.inconclusive is not None:
+            return self.inconclusive
         return f"{len(self.missed)} reachable outcomes were never reached: {'; '.join(self.missed)}"
+
+    @property
+    def inconclusive(self) -> str | None:
+        """Which calls ended in a way that says nothing of the contract; None where none did."""
+        counts = self.campaign.tally.inconclusive
+        if not counts:
+            return None
+        return f"{counts.total()} calls ended in a way that says nothing of the contract: " + (
+            "; ".join(sorted(counts))
+        )
 
     @property
     def not_compared(self) -> list[str]:
@@ -70,6 +83,8 @@ class Report:
         uncounted = self.campaign.tally.uncounted
         if uncounted:
             listed.append(f"error numbers of {uncounted} refusals that ended in a trap")
+        if self.inconclusive is not None:
+            listed.append(self.inconclusive)
         if not self.can_age:
             listed.append("renewal and restoration: time cannot be moved on this network")
         return listed
@@ -113,7 +128,7 @@ class Report:
 
     def json_text(self) -> str:
         """Write everything as JSON text."""
-        return json.dumps(self.to_json(), indent=2) + "\n"
+        return _text(self.to_json())
 
     def junit_text(self) -> str:
         """Write the reachable cells as JUnit test cases; a divergence fails its own."""
@@ -147,6 +162,29 @@ class Report:
         suite.set("errors", str(errors))
         ElementTree.indent(suite)
         return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def unmade(error: CannotRun) -> str:
+    """Write the JSON of a run that could not begin: the keys of any run, and why."""
+    nothing: dict[str, Any] = dict.fromkeys(("contract", "model", "network", "seed"))
+    return _text(
+        {
+            "verdict": Verdict.ERROR.value,
+            "reason": str(error),
+            "error": str(error),
+            **nothing,
+            "examples": 0,
+            "steps": 0,
+            "divergences": [],
+            "not_compared": [],
+            "coverage": {},
+            "resources": {},
+        }
+    )
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _case(suite: ElementTree.Element, method: str, name: str) -> ElementTree.Element:

@@ -103,21 +103,6 @@ def authorise(
     return Authorisation((signed,), counts, nonce, until, used is not None)
 
 
-def nonce_key(signer: Address, nonce: int) -> xdr.LedgerKey:
-    """Build the key of the entry that uses a nonce up."""
-    return xdr.LedgerKey(
-        xdr.LedgerEntryType.CONTRACT_DATA,
-        contract_data=xdr.LedgerKeyContractData(
-            contract=StellarAddress(signer).to_xdr_sc_address(),
-            key=xdr.SCVal(
-                xdr.SCValType.SCV_LEDGER_KEY_NONCE,
-                nonce_key=xdr.SCNonceKey(xdr.Int64(nonce)),
-            ),
-            durability=xdr.ContractDataDurability.TEMPORARY,
-        ),
-    )
-
-
 def _entry(
     credentials: xdr.SorobanCredentials, contract: Address, call: Call
 ) -> xdr.SorobanAuthorizationEntry:

@@ -15,8 +15,9 @@ from stellar_sdk.sep.contract_info import ContractInfo
 from stellar_sdk.sep.exceptions import InvalidWasmError
 
 from callora_vault import wasm
+from callora_vault.client.urls import origin
 from callora_vault.parity.coverage import METHODS
-from callora_vault.parity.errors import CannotRun, check_url, no_rpc, origin
+from callora_vault.parity.errors import CannotRun, check_url, no_rpc
 from callora_vault.units import Address, BadValue, address
 
 MAX_BYTES: Final = 131_072

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
@@ -13,7 +14,7 @@ from callora_vault.parity import outcomes
 from callora_vault.parity.chain import Chain, Observation, Reading, Usage
 from callora_vault.parity.comparison import Mismatch, Sides, compare, stored_state
 from callora_vault.parity.coverage import Coverage, StateClass
-from callora_vault.parity.errors import CannotRun
+from callora_vault.parity.errors import CannotRun, Inconclusive
 from callora_vault.parity.steps import Age, Lane, Role, Step, Submit
 from callora_vault.transition import Accepted, Outcome, Rejected, State, transition
 from callora_vault.units import Address
@@ -72,6 +73,8 @@ class Tally:
     steps: int = 0
     uncounted: int = 0
     """Refusals without a number that `--foreign` lets count as refusals."""
+    inconclusive: Counter[str] = attrs.field(factory=Counter)
+    """Calls that ended in a way that says nothing of the contract, by method and how."""
 
     def use(self, method: str, usage: Usage) -> None:
         """Count what a call cost."""
@@ -85,7 +88,8 @@ class Trial:
     """An instance that nobody has called, beside a model that nobody has called.
 
     Arguments: `foreign`, to let a trap count as a refusal where a number is expected. After a
-    difference the model goes on from what is stored; `ended` says that this is no valid state.
+    difference the model goes on from what is stored; `ended` says that this is no valid state, or
+    that a call said nothing.
     """
 
     def __init__(self, chain: Chain, tally: Tally, *, foreign: bool = False) -> None:
@@ -144,7 +148,12 @@ class Trial:
         chain, state = self._chain, self.state
         before = chain.past_last_ledger(self._reading)
         call = step.call(chain.people)
-        seen = chain.submit(step, before)
+        try:
+            seen = chain.submit(step, before)
+        except Inconclusive as reason:
+            self._tally.inconclusive[f"{step.method} ({reason.cause})"] += 1
+            self.ended = True
+            return []
         after = self._reading = chain.read()
         signers = frozenset({chain.people[step.signer]}) if seen.counts else frozenset[Address]()
         expected = transition(state, call, signers)

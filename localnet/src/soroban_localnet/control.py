@@ -1,0 +1,195 @@
+"""Control methods: what the network object can do and no real network lets a client do.
+
+They are JSON-RPC methods beside those of Stellar RPC, for clients in other processes. Each checks
+its arguments and answers INVALID_PARAMS with the argument's name; what it refuses changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+from stellar_sdk import StrKey
+from stellar_sdk import xdr as stellar_xdr
+
+from soroban_localnet.errors import FundingFailed, UnknownSnapshot
+from soroban_localnet.network import LEDGER_SECONDS, LocalNetwork
+from soroban_localnet.rpc import INVALID_PARAMS, Method, RpcError
+from soroban_localnet.rpc.parameters import LedgerSequence, decode_xdr
+
+MAX_CLOSED = 10_000
+"""How many ledgers one call closes: each is made and kept."""
+
+LAST_LEDGER = 2**31 - 1
+"""A new account's sequence number is its ledger times 2^32, in 64 bits with a sign."""
+
+LAST_TIME = 253_402_300_799
+"""The last second of the year 9999, where clients' calendars end."""
+
+_TTL_TYPES = (
+    stellar_xdr.LedgerEntryType.CONTRACT_DATA,
+    stellar_xdr.LedgerEntryType.CONTRACT_CODE,
+)
+
+
+class NoArguments(Struct, forbid_unknown_fields=True):
+    """No parameters."""
+
+
+class CloseLedgers(Struct, forbid_unknown_fields=True):
+    """Parameters: `count` of ledgers, 1 to MAX_CLOSED."""
+
+    count: Annotated[int, Meta(ge=1, le=MAX_CLOSED)] = 1
+
+
+class AdvanceLedgers(Struct, forbid_unknown_fields=True):
+    """Parameters: `count` of ledgers, up to LAST_LEDGER."""
+
+    count: Annotated[int, Meta(ge=1, le=LAST_LEDGER)]
+
+
+class AdvanceTime(Struct, forbid_unknown_fields=True):
+    """Parameters: `seconds`, up to LAST_TIME."""
+
+    seconds: Annotated[int, Meta(ge=0, le=LAST_TIME)]
+
+
+class Revert(Struct, forbid_unknown_fields=True):
+    """Parameters: `snapshot`, the answer of localnet_snapshot."""
+
+    snapshot: int
+
+
+class SetEntry(Struct, rename={"live_until": "liveUntilLedgerSeq"}, forbid_unknown_fields=True):
+    """Parameters: `xdr`, a LedgerEntry in base64; the last ledger in which it lives."""
+
+    xdr: str
+    live_until: LedgerSequence | None = None
+
+
+class RemoveEntry(Struct, forbid_unknown_fields=True):
+    """Parameters: `key`, a LedgerKey in base64."""
+
+    key: str
+
+
+class Fund(Struct, forbid_unknown_fields=True):
+    """Parameters: `address` (G...), and `stroops` for its balance (default: as friendbot)."""
+
+    address: str
+    stroops: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+
+
+def close_ledgers(network: LocalNetwork, params: CloseLedgers) -> dict[str, Any]:
+    """Close ledgers, the first of them with what waits."""
+    _check_ledger(network, params.count)
+    network.close_ledgers(params.count)
+    return _latest(network)
+
+
+def advance_ledgers(network: LocalNetwork, params: AdvanceLedgers) -> dict[str, Any]:
+    """Jump ahead by ledgers, 5 seconds each."""
+    _check_ledger(network, params.count)
+    _check_time(network, "count", params.count * LEDGER_SECONDS)
+    network.advance_ledgers(params.count)
+    return _latest(network)
+
+
+def advance_time(network: LocalNetwork, params: AdvanceTime) -> dict[str, Any]:
+    """Move the clock ahead and close a ledger with the new time."""
+    _check_time(network, "seconds", params.seconds)
+    network.advance_time(params.seconds)
+    return _latest(network)
+
+
+def snapshot(network: LocalNetwork, params: NoArguments) -> dict[str, Any]:
+    """Mark the present state, for localnet_revert."""
+    return {"snapshot": network.snapshot(), **_latest(network)}
+
+
+def revert(network: LocalNetwork, params: Revert) -> dict[str, Any]:
+    """Go back to a mark. It stays usable; marks that were taken after it are gone."""
+    try:
+        network.revert(params.snapshot)
+    except UnknownSnapshot as error:
+        raise _invalid("snapshot", str(error)) from error
+    return _latest(network)
+
+
+def set_entry(network: LocalNetwork, params: SetEntry) -> dict[str, Any]:
+    """Store an entry as it is, past all rules."""
+    data, entry = _decode("xdr", params.xdr, stellar_xdr.LedgerEntry)
+    has_ttl = entry.data.type in _TTL_TYPES
+    if has_ttl and params.live_until is None:
+        raise _invalid("liveUntilLedgerSeq", "contract data and code need the last ledger of life")
+    if not has_ttl and params.live_until is not None:
+        raise _invalid("liveUntilLedgerSeq", "only contract data and code have one")
+    try:
+        network.set_entry(data, params.live_until)
+    except ValueError as error:
+        raise _invalid("xdr", str(error)) from error
+    return _latest(network)
+
+
+def remove_entry(network: LocalNetwork, params: RemoveEntry) -> dict[str, Any]:
+    """Remove an entry, past all rules; nothing happens where there is none."""
+    data, key = _decode("key", params.key, stellar_xdr.LedgerKey)
+    if key.type in (stellar_xdr.LedgerEntryType.TTL, stellar_xdr.LedgerEntryType.CONFIG_SETTING):
+        raise _invalid("key", f"entries of type {key.type.name} cannot be removed")
+    network.remove_entry(data)
+    return _latest(network)
+
+
+def fund(network: LocalNetwork, params: Fund) -> dict[str, Any]:
+    """Create an account with a balance, as friendbot does."""
+    if not StrKey.is_valid_ed25519_public_key(params.address):
+        raise _invalid("address", "an account (G...)")
+    amount = () if params.stroops is None else (params.stroops,)
+    try:
+        transaction_hash = network.fund(params.address, *amount)
+    except FundingFailed as error:
+        raise _invalid("address", str(error)) from error
+    return {"hash": transaction_hash, **_latest(network)}
+
+
+METHODS: Mapping[str, Method] = {
+    "localnet_closeLedgers": (CloseLedgers, close_ledgers),
+    "localnet_advanceLedgers": (AdvanceLedgers, advance_ledgers),
+    "localnet_advanceTime": (AdvanceTime, advance_time),
+    "localnet_snapshot": (NoArguments, snapshot),
+    "localnet_revert": (Revert, revert),
+    "localnet_setEntry": (SetEntry, set_entry),
+    "localnet_removeEntry": (RemoveEntry, remove_entry),
+    "localnet_fund": (Fund, fund),
+}
+
+
+def _latest(network: LocalNetwork) -> dict[str, Any]:
+    return {
+        "latestLedger": network.latest_ledger,
+        "latestLedgerCloseTime": str(network.close_time),
+    }
+
+
+def _invalid(field: str, reason: str) -> RpcError:
+    return RpcError(INVALID_PARAMS, f"{field}: {reason}")
+
+
+def _decode(field: str, text: str, kind: Any) -> tuple[bytes, Any]:
+    try:
+        return decode_xdr(text, kind)
+    except ValueError as error:
+        raise _invalid(field, str(error)) from error
+
+
+def _check_ledger(network: LocalNetwork, count: int) -> None:
+    left = LAST_LEDGER - network.latest_ledger
+    if count > left:
+        raise _invalid("count", f"{left} ledgers are left up to the last one, {LAST_LEDGER}")
+
+
+def _check_time(network: LocalNetwork, field: str, seconds: int) -> None:
+    left = LAST_TIME - network.close_time
+    if seconds > left:
+        raise _invalid(field, f"{left} seconds are left up to the end of the year 9999")

@@ -1,0 +1,61 @@
+"""getLedgerEntries: entries of the present state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stellar_sdk import xdr as stellar_xdr
+
+from soroban_localnet import wire
+from soroban_localnet.rpc.errors import INVALID_PARAMS, RpcError
+from soroban_localnet.rpc.parameters import Formatted, decode_xdr
+
+if TYPE_CHECKING:
+    from soroban_localnet.network import LocalNetwork
+
+MAX_KEYS = 200
+
+
+class GetLedgerEntries(Formatted):
+    """Parameters: `keys`, LedgerKeys in base64."""
+
+    keys: list[str]
+
+
+def get_ledger_entries(network: LocalNetwork, params: GetLedgerEntries) -> dict[str, Any]:
+    """Return the entries that are there; an archived one has 0 for the ledger it lives until."""
+    if len(params.keys) > MAX_KEYS:
+        count = len(params.keys)
+        raise RpcError(
+            INVALID_PARAMS, f"key count ({count}) exceeds maximum supported ({MAX_KEYS})"
+        )
+    entries = []
+    keys = [_ledger_key(text, index) for index, text in enumerate(params.keys)]
+    for text, key, entry in zip(params.keys, keys, network.lookup(*keys), strict=True):
+        if entry is None:
+            continue
+        live = entry.is_live(network.latest_ledger)
+        if not live and wire.is_temporary(key):
+            continue
+        extension = entry.extension
+        item: dict[str, Any] = {
+            "key": text,
+            "xdr": wire.base64(entry.xdr[4 : -len(extension)]),
+            "lastModifiedLedgerSeq": wire.last_modified(entry.xdr),
+            "extXdr": wire.base64(extension),
+        }
+        if entry.live_until is not None:
+            item["liveUntilLedgerSeq"] = entry.live_until if live else 0
+        entries.append(item)
+    return {"entries": entries, "latestLedger": network.latest_ledger}
+
+
+def _ledger_key(text: str, index: int) -> bytes:
+    try:
+        data, key = decode_xdr(text, stellar_xdr.LedgerKey)
+    except ValueError as error:
+        message = f"cannot unmarshal key value {text} at index {index}"
+        raise RpcError(INVALID_PARAMS, message) from error
+    if key.type == stellar_xdr.LedgerEntryType.TTL:
+        raise RpcError(INVALID_PARAMS, "ledger ttl entries cannot be queried directly")
+    return data

@@ -1,0 +1,54 @@
+"""The commands of callora-vault, and which errors are the user's to mend."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cyclopts import App
+
+from callora_vault.cli import calling, inspecting, naming, parity
+from callora_vault.client.errors import ClientError
+from callora_vault.codec import CannotDecode
+from callora_vault.directory import DirectoryError
+from callora_vault.errors import CallRefused
+from callora_vault.inspect import HistoryUnusable, NoState
+from callora_vault.layouts import UnknownLayout
+from callora_vault.units import BadValue
+
+app = App(
+    name="callora-vault",
+    help="A prepaid Soroban vault: its model, its contract, and the proof that they agree.",
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+for command in (
+    calling.deploy,
+    calling.init,
+    calling.deposit,
+    calling.deduct,
+    calling.batch_deduct,
+    calling.withdraw,
+    calling.withdraw_to,
+    calling.set_authorized_caller,
+    calling.balance,
+    calling.meta,
+    calling.resume,
+    inspecting.inspect,
+    inspecting.export,
+    inspecting.audit,
+    naming.app,
+    parity.parity,
+):
+    app.command(command)
+
+EXPECTED: Final = (
+    BadValue,
+    CallRefused,
+    CannotDecode,
+    ClientError,
+    DirectoryError,
+    HistoryUnusable,
+    NoState,
+    UnknownLayout,
+)
+"""Errors that are one line: the cause and the remedy. Anything else is a fault of this program."""

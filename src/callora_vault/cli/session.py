@@ -1,0 +1,157 @@
+"""What commands that call a vault share: where it is, who signs, what is asked before signing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getpass
+from pathlib import Path
+from typing import Annotated, Final
+
+import attrs
+from cyclopts import Parameter
+from platformdirs import user_config_path, user_data_path
+from rich.console import Console
+from rich.table import Table
+from stellar_sdk import Keypair
+
+from callora_vault.cli.networks import KNOWN, NetworkOptions
+from callora_vault.client import (
+    BadKey,
+    Journal,
+    Limits,
+    Network,
+    Signer,
+    VaultClient,
+    from_environment,
+    from_file,
+    from_keypair,
+)
+from callora_vault.client.errors import ClientError
+from callora_vault.directory import VaultDirectory
+from callora_vault.units import Address
+
+KEY_VARIABLE: Final = "CALLORA_VAULT_KEY"
+
+
+@attrs.frozen
+class Declined(ClientError):
+    """The person at the terminal said no, or there was none to ask."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"nothing was signed: {self.reason}"
+
+
+def default_directory() -> Path:
+    """Return the file of names where nothing else is said."""
+    return user_config_path("callora-vault") / "vaults.json"
+
+
+@Parameter(name="*")
+@attrs.frozen
+class VaultOptions(NetworkOptions):
+    """The options that say where a vault is."""
+
+    directory: Annotated[
+        Path | None, Parameter(help="The file of vault names; by default one of the user's own.")
+    ] = None
+
+    def find(self, vault: str, network: Network) -> Address:
+        """Return the contract that a name stands for; an id (C...) stands for itself."""
+        if len(vault) == 56 and vault.startswith("C"):
+            return vault
+        names = VaultDirectory(self.directory or default_directory())
+        return names.find(network.passphrase, vault).contract
+
+
+@Parameter(name="*")
+@attrs.frozen
+class SigningOptions(VaultOptions):
+    """The options of a command that signs."""
+
+    key_file: Annotated[
+        Path | None, Parameter(help="A file of mode 600 that holds the secret seed (S...).")
+    ] = None
+    key_variable: Annotated[
+        str, Parameter(help="The environment variable that holds it, where there is no file.")
+    ] = KEY_VARIABLE
+    journal: Annotated[
+        Path | None,
+        Parameter(help="Where transactions are noted before they are sent; one of the user's own."),
+    ] = None
+    request_key: Annotated[
+        str | None,
+        Parameter(help="What makes this call one: repeated with the same key, it is made once."),
+    ] = None
+    max_fee: Annotated[int, Parameter(help="The most for resources and rent, in stroops.")] = (
+        Limits().resource_fee
+    )
+    yes: Annotated[bool, Parameter(help="Do not ask before signing.", negative=())] = False
+
+    @property
+    def limits(self) -> Limits:
+        """What one call may take."""
+        return Limits(timeout=self.timeout, resource_fee=self.max_fee)
+
+    def signer(self) -> Signer:
+        """Return who signs: from the file, the environment, or a prompt. Raises BadKey."""
+        if self.key_file is not None:
+            return from_file(self.key_file)
+        if self.key_variable in os.environ:
+            return from_environment(self.key_variable)
+        if not sys.stdin.isatty():
+            raise BadKey(
+                "no key", "there is none to sign with", f"set {self.key_variable} or --key-file"
+            )
+        return _asked()
+
+    @contextmanager
+    def noted(self) -> Iterator[Journal]:
+        """Open the journal while the context lasts. Raises JournalUnusable."""
+        path = self.journal
+        if path is None:
+            path = user_data_path("callora-vault", ensure_exists=True) / "journal.db"
+        with Journal(path) as journal:
+            yield journal
+
+    def confirm(self, network: Network, signer: Signer, what: str, vault: str) -> None:
+        """Show what will be signed, and ask where it is real money. Raises Declined."""
+        if self.yes or network.passphrase != KNOWN["mainnet"].passphrase:
+            return
+        console = Console(stderr=True)
+        table = Table(title="to be signed", title_justify="left", show_header=False)
+        table.add_row("network", network.passphrase)
+        table.add_row("call", what)
+        table.add_row("vault", vault)
+        table.add_row("signed by", signer.address)
+        table.add_row("fee", f"at most {self.max_fee + self.limits.inclusion_fee:,} stroops")
+        console.print(table)
+        if not sys.stdin.isatty():
+            raise Declined("nobody to ask; add --yes where a program calls")
+        if console.input("sign it? (yes/no) ").strip().lower() != "yes":
+            raise Declined("you did not say yes")
+
+    @contextmanager
+    def client(self, vault: str, what: str) -> Iterator[VaultClient]:
+        """Open a client that signs. Raises what connecting, keys, journal and asking raise."""
+        network = self.connect()
+        contract = self.find(vault, network)
+        signer = self.signer()
+        self.confirm(network, signer, what, contract)
+        with self.noted() as journal:
+            yield VaultClient(contract, network, journal, [signer], limits=self.limits)
+
+
+def _asked() -> Signer:
+    """Ask for a seed; it is not shown."""
+    try:
+        keypair = Keypair.from_secret(getpass("secret seed (S...): ").strip())
+    except ValueError:
+        keypair = None
+    if keypair is None:  # raised here, where no frame of the traceback holds the seed
+        raise BadKey("the prompt", "that is no secret seed", "a seed is 56 characters, S first")
+    return from_keypair(keypair)

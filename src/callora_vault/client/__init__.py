@@ -1,0 +1,81 @@
+"""A client of deployed vaults: typed calls, applied exactly once, signing only what it expects.
+
+It needs the extra ``client`` (stellar-sdk).
+"""
+
+from callora_vault.client.deploy import Deployed, Deployer
+from callora_vault.client.errors import (
+    AppliedByOthers,
+    BadKey,
+    CallFailed,
+    ClientError,
+    FeeTooHigh,
+    JournalUnusable,
+    KeyReused,
+    NeverApplied,
+    NoAccount,
+    NoFreeId,
+    NotAccepted,
+    NoVault,
+    RefusedToSign,
+    RpcRefused,
+    SimulationFailed,
+    SourceBusy,
+    UnexpectedAuthorisation,
+    UnexpectedCode,
+    UnexpectedFootprint,
+    Unknown,
+    Unreachable,
+    Unreadable,
+    Unsettled,
+    WrongNetwork,
+)
+from callora_vault.client.journal import Journal, JournalEntry, State
+from callora_vault.client.keys import Signer, from_environment, from_file, from_keypair
+from callora_vault.client.network import Clock, Network, connect
+from callora_vault.client.results import Fee
+from callora_vault.client.transactions import Limits
+from callora_vault.client.vault import Receipt, VaultClient
+
+__all__ = [
+    "AppliedByOthers",
+    "BadKey",
+    "CallFailed",
+    "ClientError",
+    "Clock",
+    "Deployed",
+    "Deployer",
+    "Fee",
+    "FeeTooHigh",
+    "Journal",
+    "JournalEntry",
+    "JournalUnusable",
+    "KeyReused",
+    "Limits",
+    "Network",
+    "NeverApplied",
+    "NoAccount",
+    "NoFreeId",
+    "NoVault",
+    "NotAccepted",
+    "Receipt",
+    "RefusedToSign",
+    "RpcRefused",
+    "Signer",
+    "SimulationFailed",
+    "SourceBusy",
+    "State",
+    "UnexpectedAuthorisation",
+    "UnexpectedCode",
+    "UnexpectedFootprint",
+    "Unknown",
+    "Unreachable",
+    "Unreadable",
+    "Unsettled",
+    "VaultClient",
+    "WrongNetwork",
+    "connect",
+    "from_environment",
+    "from_file",
+    "from_keypair",
+]

@@ -1,0 +1,198 @@
+"""A new vault: its code uploaded where it is not there, an instance made, and given its owner.
+
+Without a factory these are transactions of their own, so a stranger can give a fresh instance an
+owner first. Owner and code are read back for that: an instance with another owner is left alone,
+and the next one tried. The ids follow from the name of the deployment, so that the same deployment
+after a crash goes on where it was.
+
+Source: contract ids in CAP-46-02.
+"""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from hashlib import sha256
+from typing import Final
+
+import attrs
+from stellar_sdk import Address as StellarAddress
+from stellar_sdk import StrKey, xdr
+
+from callora_vault.client.errors import NoFreeId, UnexpectedCode
+from callora_vault.client.journal import Journal, JournalEntry
+from callora_vault.client.keys import Signer
+from callora_vault.client.network import Network
+from callora_vault.client.results import Success
+from callora_vault.client.signing import Expected
+from callora_vault.client.transactions import Action, Limits, Transactions, failed
+from callora_vault.client.vault import VaultClient
+from callora_vault.codec import StoredVault, code_key, instance_key
+from callora_vault.errors import AlreadyInitialized
+from callora_vault.units import Address
+
+IDS: Final = 16
+"""How many ids are tried, one after the other, where strangers take them."""
+
+
+@attrs.frozen
+class Deployed:
+    """A vault that is deployed: `contract`, and the SHA-256 of its code in hex.
+
+    `abandoned` are instances that a stranger gave an owner first.
+    """
+
+    contract: Address
+    code_hash: str
+    abandoned: tuple[Address, ...]
+
+
+class Deployer:
+    """Deploys vaults with one account, which pays and from which their ids follow.
+
+    The account is used by no other process at the time.
+    """
+
+    def __init__(
+        self, network: Network, journal: Journal, source: Signer, limits: Limits | None = None
+    ) -> None:
+        self._network = network
+        self._journal = journal
+        self._source = source
+        self._limits = limits or Limits()
+
+    def deploy(
+        self,
+        code: bytes,
+        owner: Signer,
+        initial_balance: int | None = None,
+        min_deposit: int | None = None,
+        *,
+        name: str | None = None,
+    ) -> Deployed:
+        """Deploy a vault and give it its owner.
+
+        Arguments: `code`, a compiled vault; `owner`, who signs ``init``; `name` of the deployment,
+        with which it is repeated after a crash: one that is done returns its vault.
+        Raises NoFreeId; UnexpectedCode where this name stands for a deployment of other code; as
+        ``VaultClient.init`` and ``VaultClient.submit``.
+        """
+        name = uuid.uuid4().hex if name is None else name
+        code_hash = self.upload(code)
+        abandoned: list[Address] = []
+        for number in range(IDS):
+            contract = self.create(code_hash, sha256(f"{name} {number}".encode()).digest())
+            vault = VaultClient(
+                contract,
+                self._network,
+                self._journal,
+                [owner],
+                source=self._source,
+                limits=self._limits,
+            )
+            stored = vault.stored()
+            _check_code(contract, stored, code_hash)
+            if stored.meta is None:
+                with suppress(AlreadyInitialized):  # by whom is read back
+                    vault.init(owner.address, initial_balance, min_deposit, key="init")
+                stored = vault.stored()
+            if stored.meta is not None and stored.meta.owner == owner.address:
+                return Deployed(contract, code_hash.hex(), tuple(abandoned))
+            abandoned.append(contract)
+        raise NoFreeId(name, tuple(abandoned))
+
+    def upload(self, code: bytes) -> bytes:
+        """Upload code where it is not on the ledger, or archived; return its SHA-256.
+
+        Raises as ``VaultClient.submit``.
+        """
+        code_hash = sha256(code).digest()
+        key = code_key(code_hash)
+        until = self._network.deadline(self._limits.timeout)
+        found = self._network.entries([key], until)
+        held = found.get(key)
+        if held is not None and (held.live_until_ledger or 0) >= found.ledger:
+            return code_hash
+        function = xdr.HostFunction(
+            xdr.HostFunctionType.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=code
+        )
+        request = f"upload {code_hash.hex()}"
+        # an upload changes nothing where the code is there, so each has a key of its own
+        self._submit("", uuid.uuid4().hex, request, function, Expected(None, None, (), (key,)))
+        return code_hash
+
+    def create(self, code_hash: bytes, salt: bytes) -> Address:
+        """Make an instance of the code where there is none, and return its id.
+
+        Arguments: `salt`, 32 bytes: the id follows from it and from the account that pays. What is
+        there already may run other code, and may have an owner. Raises as ``VaultClient.submit``.
+        """
+        arguments = xdr.CreateContractArgsV2(
+            xdr.ContractIDPreimage(
+                xdr.ContractIDPreimageType.CONTRACT_ID_PREIMAGE_FROM_ADDRESS,
+                from_address=xdr.ContractIDPreimageFromAddress(
+                    StellarAddress(self._source.address).to_xdr_sc_address(), xdr.Uint256(salt)
+                ),
+            ),
+            xdr.ContractExecutable(
+                xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM, xdr.Hash(code_hash)
+            ),
+            [],
+        )
+        contract = contract_id(arguments.contract_id_preimage, self._network.passphrase)
+        key = instance_key(contract)
+        until = self._network.deadline(self._limits.timeout)
+        if self._network.entries([key], until).get(key) is not None:
+            return contract
+        kind = xdr.SorobanAuthorizedFunctionType
+        node = xdr.SorobanAuthorizedInvocation(
+            xdr.SorobanAuthorizedFunction(
+                kind.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CREATE_CONTRACT_V2_HOST_FN,
+                create_contract_v2_host_fn=arguments,
+            ),
+            [],
+        )
+        expected = Expected(self._source.address, node, (code_key(code_hash),), (key,))
+        function = xdr.HostFunction(
+            xdr.HostFunctionType.HOST_FUNCTION_TYPE_CREATE_CONTRACT_V2,
+            create_contract_v2=arguments,
+        )
+        self._submit(contract, "create", f"create {code_hash.hex()}", function, expected)
+        return contract
+
+    def _submit(
+        self,
+        contract: Address,
+        key: str,
+        request: str,
+        function: xdr.HostFunction,
+        expected: Expected,
+    ) -> JournalEntry:
+        signers = {self._source.address: self._source}
+        transactions = Transactions(
+            self._network, self._journal, self._source, signers, self._limits
+        )
+        action = Action(contract, key, contract, request, function, expected)
+        until = self._network.deadline(self._limits.timeout)
+        entry, _ = transactions.submit(action, until)
+        if not isinstance(entry.result, Success):
+            raise failed(entry)
+        return entry
+
+
+def _check_code(contract: Address, stored: StoredVault, code_hash: bytes) -> None:
+    found = stored.executable.wasm_hash
+    if found is None or found.hash != code_hash:
+        name = stored.executable.type.name if found is None else f"the code {found.hash.hex()}"
+        raise UnexpectedCode(contract, name)
+
+
+def contract_id(preimage: xdr.ContractIDPreimage, passphrase: str) -> Address:
+    """Return the id of the contract that a preimage makes on a network."""
+    hashed = xdr.HashIDPreimage(
+        xdr.EnvelopeType.ENVELOPE_TYPE_CONTRACT_ID,
+        contract_id=xdr.HashIDPreimageContractID(
+            xdr.Hash(sha256(passphrase.encode()).digest()), preimage
+        ),
+    )
+    return StrKey.encode_contract(sha256(hashed.to_xdr_bytes()).digest())

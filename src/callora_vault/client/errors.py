@@ -1,0 +1,354 @@
+"""Why a client could not do a call, or cannot say what came of it. Each is one line.
+
+What the contract refuses is a CallRefused of callora_vault.errors, for client and model alike; the
+errors here are about keys, network, journal and signatures.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+
+from callora_vault.codec import HostError
+from callora_vault.units import Address
+
+
+class ClientError(Exception):
+    """The base of all errors of the client. `exit_code` is for command lines."""
+
+    exit_code: ClassVar[int] = 2
+
+
+@attrs.frozen
+class BadKey(ClientError):
+    """A key that cannot be used: `where` it was looked for, `reason`, and the `remedy`."""
+
+    where: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}; {self.remedy}"
+
+
+@attrs.frozen
+class JournalUnusable(ClientError):
+    """The journal at `path` cannot be used, for `reason`; nothing is sent without one."""
+
+    path: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"the journal {self.path}: {self.reason}; {self.remedy}"
+
+
+# The network
+
+
+@attrs.frozen
+class Unreachable(ClientError):
+    """The RPC at `server` gave no usable answer in time. Nothing was sent."""
+
+    server: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"no usable answer from the RPC at {self.server} ({self.reason}); nothing was sent, "
+            "try again"
+        )
+
+
+@attrs.frozen
+class RpcRefused(ClientError):
+    """The RPC at `server` refused a request as invalid, with `code` and `message`."""
+
+    server: str
+    code: int
+    message: str
+
+    def __str__(self) -> str:
+        return (
+            f"the RPC at {self.server} refused a request ({self.code}: {self.message}); "
+            "check that it serves the methods of Stellar RPC"
+        )
+
+
+@attrs.frozen
+class WrongNetwork(ClientError):
+    """The RPC at `server` is one of another network."""
+
+    server: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return (
+            f"the RPC at {self.server} is of the network {self.found!r}, not {self.expected!r}; "
+            "nothing was signed, give the URL of the right network"
+        )
+
+
+@attrs.frozen
+class NoVault(ClientError):
+    """There is no contract `contract` on this network."""
+
+    contract: Address
+
+    def __str__(self) -> str:
+        return f"there is no contract {self.contract} on this network; check its id and the network"
+
+
+@attrs.frozen
+class NoAccount(ClientError):
+    """The account that should pay is not on this network."""
+
+    account: Address
+
+    def __str__(self) -> str:
+        return f"the account {self.account} is not on this network; fund it first"
+
+
+@attrs.frozen
+class NoFreeId(ClientError):
+    """Strangers gave every instance of a deployment an owner first: `abandoned`."""
+
+    name: str
+    abandoned: tuple[Address, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"strangers initialised all {len(self.abandoned)} instances of the deployment "
+            f"{self.name!r} first; deploy through a factory"
+        )
+
+
+# Nothing signed
+
+
+class RefusedToSign(ClientError):
+    """The RPC's simulation is not what this call may do. Nothing was signed."""
+
+
+@attrs.frozen
+class UnexpectedAuthorisation(RefusedToSign):
+    """The call would ask for another authorisation: `where` in the tree, and both sides."""
+
+    where: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return (
+            f"refused to sign: {self.where} would be {self.found}, not {self.expected}; "
+            "do not trust this contract, or this RPC, before you know why"
+        )
+
+
+@attrs.frozen
+class UnexpectedFootprint(RefusedToSign):
+    """The call would touch other ledger entries: `extra` and `missing` keys, in words."""
+
+    extra: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        differences = [f"also {key}" for key in self.extra]
+        differences += [f"not {key}" for key in self.missing]
+        return (
+            f"refused to sign: the call would touch {', '.join(differences)}; "
+            "do not trust this contract, or this RPC, before you know why"
+        )
+
+
+@attrs.frozen
+class UnexpectedCode(RefusedToSign):
+    """`contract` runs `executable`: other code than is expected, or none of its own."""
+
+    contract: Address
+    executable: str
+
+    def __str__(self) -> str:
+        return f"refused to sign: {self.contract} runs {self.executable}, which is not expected"
+
+
+@attrs.frozen
+class FeeTooHigh(RefusedToSign):
+    """The resource fee, in stroops, exceeds what the caller allows."""
+
+    fee: int
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"refused to sign: the resource fee would be {self.fee:,} stroops, over the limit of "
+            f"{self.limit:,}; raise the limit if that is worth it"
+        )
+
+
+@attrs.frozen
+class SimulationFailed(ClientError):
+    """The call fails in simulation, for a reason that is no refusal of a vault. Nothing was sent.
+
+    `error` is None where the RPC names none; `text` is what it says.
+    """
+
+    error: HostError | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"the call would fail: {self.text}; nothing was sent"
+
+
+# Signed
+
+
+@attrs.frozen
+class KeyReused(ClientError):
+    """A request key that stands for another call: `earlier` has it. Nothing was sent."""
+
+    key: str
+    earlier: str
+    call: str
+
+    def __str__(self) -> str:
+        return (
+            f"the request key {self.key!r} stands for {self.earlier}, not for {self.call}; "
+            "nothing was sent, use a key of its own"
+        )
+
+
+@attrs.frozen
+class SourceBusy(ClientError):
+    """The account's transaction before this call is still open. Nothing was sent for this call.
+
+    `key` is the request of that transaction, `max_time` when it can be applied no more, in seconds
+    since 1970 by the network's clock.
+    """
+
+    source: Address
+    key: str
+    max_time: int
+
+    def __str__(self) -> str:
+        return (
+            f"the account {self.source} has an open transaction, for the request {self.key!r}; "
+            "nothing was sent for this call, try again"
+        )
+
+
+@attrs.frozen
+class _AboutTransaction(ClientError):
+    """`key` is the request, `contract` what it calls, `transaction` the hash."""
+
+    key: str
+    contract: Address
+    transaction: str
+
+
+@attrs.frozen
+class NotAccepted(_AboutTransaction):
+    """The network did not take the transaction, for `code`. It stays open until `max_time`.
+
+    Repeat with the same key: what is open is settled first.
+    """
+
+    code: str
+    max_time: int
+
+    def __str__(self) -> str:
+        return (
+            f"the network did not take the transaction of request {self.key!r}: {self.code}; "
+            "mend that and repeat with the same key"
+        )
+
+
+@attrs.frozen
+class Unsettled(_AboutTransaction):
+    """Time is up, and the transaction may be applied or not; `max_time` as in SourceBusy.
+
+    Repeat with the same key, or resume: it is never applied twice.
+    """
+
+    exit_code: ClassVar[int] = 3
+    max_time: int
+
+    def __str__(self) -> str:
+        return (
+            f"the transaction of request {self.key!r} is sent and not settled yet; "
+            "repeat with the same key, or resume"
+        )
+
+
+@attrs.frozen
+class NeverApplied(_AboutTransaction):
+    """Time is up, and what was sent was never applied and cannot be any more."""
+
+    def __str__(self) -> str:
+        return f"the request {self.key!r} was not applied and nothing of it is open; try again"
+
+
+@attrs.frozen
+class CallFailed(_AboutTransaction):
+    """The transaction is in a ledger and failed, for a reason that is no refusal of a vault.
+
+    `code` is its result, `error` the host's where the RPC names one. Only the fee was paid.
+    """
+
+    code: str
+    error: HostError | None
+
+    def __str__(self) -> str:
+        reason = self.code if self.error is None else f"{self.code}, {self.error}"
+        return f"the request {self.key!r} failed on the network: {reason}; only its fee was paid"
+
+
+@attrs.frozen
+class Unreadable(_AboutTransaction):
+    """The call was applied, and its result or its events are not those of a vault."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"the request {self.key!r} was applied in {self.transaction}, but {self.reason}; "
+            "do not repeat it"
+        )
+
+
+@attrs.frozen
+class Unknown(_AboutTransaction):
+    """Nobody can say any more whether the transaction was applied. It is never sent again.
+
+    The RPC keeps no ledgers as old as `signed_ledger`. Look at the vault's events: where it was not
+    applied, repeat it under another key.
+    """
+
+    exit_code: ClassVar[int] = 4
+    signed_ledger: int
+
+    def __str__(self) -> str:
+        return (
+            f"whether the request {self.key!r} was applied is unknown: its transaction "
+            f"{self.transaction} was signed in ledger {self.signed_ledger}, and this RPC keeps "
+            "none so old; look at the vault's events, and repeat it under another key where it is "
+            "not among them"
+        )
+
+
+@attrs.frozen
+class AppliedByOthers(_AboutTransaction):
+    """The call was applied once, by somebody who took its signature into another transaction.
+
+    Address credentials sign the call and not the transaction. It is never sent again.
+    """
+
+    exit_code: ClassVar[int] = 4
+
+    def __str__(self) -> str:
+        return (
+            f"the request {self.key!r} was applied once, in a transaction of somebody else, who "
+            f"used its signature; {self.transaction} failed. Do not repeat it"
+        )

@@ -1,0 +1,303 @@
+"""The journal: every signed transaction, on disk before it is sent, and what became of it.
+
+A request key has one open or applied transaction at most, an account one open transaction at most,
+and a sequence number is used once: the database sees to that, whatever number of processes work on
+it. The file holds no secret and is the owner's alone (mode 600).
+
+Source: SQLite's documentation of WAL and of ``synchronous=FULL``, with which a transaction that was
+committed outlives a power cut.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import attrs
+
+from callora_vault.client.errors import JournalUnusable
+from callora_vault.client.results import Failure, Success
+from callora_vault.units import Address
+
+_VERSION: Final = 1
+_BUSY_SECONDS: Final = 30.0
+
+_TABLE: Final = """
+CREATE TABLE transactions (
+    id INTEGER PRIMARY KEY,
+    network TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    key TEXT NOT NULL,
+    contract TEXT NOT NULL,
+    request TEXT NOT NULL,
+    source TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    hash TEXT NOT NULL UNIQUE,
+    envelope TEXT NOT NULL,
+    signed_ledger INTEGER NOT NULL,
+    max_time INTEGER NOT NULL,
+    signer TEXT,
+    nonce INTEGER,
+    until_ledger INTEGER,
+    state TEXT NOT NULL,
+    result TEXT
+);
+CREATE UNIQUE INDEX one_per_key ON transactions (network, scope, key)
+    WHERE state NOT IN ('failed', 'never applied');
+CREATE UNIQUE INDEX one_open_per_source ON transactions (network, source) WHERE state = 'open';
+CREATE UNIQUE INDEX one_per_sequence ON transactions (network, source, sequence)
+    WHERE state IN ('open', 'applied', 'failed');
+CREATE INDEX of_key ON transactions (network, scope, key);
+"""
+
+
+class State(Enum):
+    """What is known of a transaction. All but OPEN and UNKNOWN are final."""
+
+    OPEN = "open"
+    """It may be applied or not: it is sent again until that is known."""
+    APPLIED = "applied"
+    FAILED = "failed"
+    """It is in a ledger and changed nothing but its fee."""
+    NEVER_APPLIED = "never applied"
+    """It is in no ledger and can come into none any more."""
+    UNKNOWN = "unknown"
+    """The network forgot: for the operator. Never sent again."""
+    APPLIED_BY_OTHERS = "applied by others"
+    """Its signature was used in a transaction of somebody else. Never sent again."""
+
+
+@attrs.frozen
+class NewTransaction:
+    """A signed transaction before it is sent.
+
+    `key` names the request within `scope`; `request` says what it is. `signed_ledger` is a ledger
+    that was closed before the signature, `max_time` the last close time at which it is valid, in
+    seconds since 1970. With address credentials, `signer` signed with `nonce`, valid up to
+    `until_ledger`.
+    """
+
+    network: str
+    scope: str
+    key: str
+    contract: Address
+    request: str
+    source: Address
+    sequence: int
+    hash: str
+    envelope: str = attrs.field(repr=False)
+    signed_ledger: int
+    max_time: int
+    signer: Address | None
+    nonce: int | None
+    until_ledger: int | None
+
+
+@attrs.frozen
+class JournalEntry(NewTransaction):
+    """A transaction of the journal; `result` is what the network said of it, once in a ledger."""
+
+    id: int
+    state: State
+    result: Success | Failure | None
+
+
+_COLUMNS: Final = tuple(field.name for field in attrs.fields(NewTransaction))
+_ALL_COLUMNS: Final = tuple(field.name for field in attrs.fields(JournalEntry))
+# only names of fields are put into statements, never values
+_INSERT: Final = (
+    f"INSERT INTO transactions ({', '.join(_COLUMNS)}, state) "  # noqa: S608
+    f"VALUES ({', '.join('?' * len(_COLUMNS))}, 'open') RETURNING id"
+)
+_SELECT: Final = f"SELECT {', '.join(_ALL_COLUMNS)} FROM transactions "  # noqa: S608
+
+
+class Conflict(Exception):
+    """Another process noted a transaction of this key, account or sequence number first."""
+
+
+class Journal:
+    """The journal in a file, which is made where there is none.
+
+    Several processes may use one file on one machine. Raises JournalUnusable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _make_private(path)
+        with self._usable():
+            self._database = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._make_table()
+
+    def _make_table(self) -> None:
+        with self._writing():
+            (version,) = self._database.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in _TABLE.split(";"):
+                    self._database.execute(statement)
+                self._database.execute(f"PRAGMA user_version = {_VERSION}")
+            elif version != _VERSION:
+                raise JournalUnusable(
+                    str(self.path),
+                    f"it is of version {version}, and this program knows {_VERSION}",
+                    "use the program that made it",
+                )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalUnusable(
+                str(self.path), str(error), "see that its disk has room and that it is a journal"
+            ) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+    def add(self, transaction: NewTransaction) -> JournalEntry:
+        """Note a transaction as open; it is on the disk when this returns.
+
+        Raises Conflict, JournalUnusable; then it is not noted.
+        """
+        values = attrs.asdict(transaction)
+        with self._usable():
+            try:
+                with self._writing():
+                    (identity,) = self._database.execute(_INSERT, tuple(values.values())).fetchone()
+            except sqlite3.IntegrityError as error:
+                raise Conflict(str(error)) from error
+        return JournalEntry(**values, id=identity, state=State.OPEN, result=None)
+
+    def settle(
+        self, entry: JournalEntry, state: State, result: Success | Failure | None = None
+    ) -> JournalEntry:
+        """Note what became of a transaction that was open or unknown. Raises JournalUnusable."""
+        text = None if result is None else json.dumps(result.to_json())
+        with self._usable(), self._writing():
+            self._database.execute(
+                "UPDATE transactions SET state = ?, result = ? "
+                "WHERE id = ? AND state IN ('open', 'unknown')",
+                (state.value, text, entry.id),
+            )
+        return attrs.evolve(entry, state=state, result=result)
+
+    def find(self, network: str, scope: str, key: str) -> JournalEntry | None:
+        """Return the latest transaction of a request, or None."""
+        return self._one(
+            "WHERE network = ? AND scope = ? AND key = ? ORDER BY id DESC LIMIT 1",
+            network,
+            scope,
+            key,
+        )
+
+    def open_of(self, network: str, source: Address) -> JournalEntry | None:
+        """Return the open transaction of an account, or None."""
+        return self._one("WHERE network = ? AND source = ? AND state = 'open'", network, source)
+
+    def last_sequence(self, network: str, source: Address) -> int:
+        """Return the highest sequence number that an account is known to have used; 0 for none."""
+        with self._usable():
+            (highest,) = self._database.execute(
+                "SELECT max(sequence) FROM transactions WHERE network = ? AND source = ? "
+                "AND state IN ('open', 'applied', 'failed')",
+                (network, source),
+            ).fetchone()
+        return highest or 0
+
+    def listed(self, network: str, *states: State) -> tuple[JournalEntry, ...]:
+        """List the transactions of a network that are in one of the states, oldest first."""
+        marks = ", ".join("?" * len(states))
+        return self._many(
+            f"WHERE network = ? AND state IN ({marks}) ORDER BY id",
+            network,
+            *(state.value for state in states),
+        )
+
+    def forget(self, network: str, before: int) -> int:
+        """Drop settled transactions that were valid up to a time before `before`; return how many.
+
+        Their keys are free again: a repeated request of that age would be applied again.
+        Arguments: `before`, in seconds since 1970.
+        """
+        with self._usable(), self._writing():
+            done = self._database.execute(
+                "DELETE FROM transactions WHERE network = ? AND max_time < ? "
+                "AND state IN ('applied', 'failed', 'never applied')",
+                (network, before),
+            )
+        return done.rowcount
+
+    def _one(self, where: str, *values: str) -> JournalEntry | None:
+        found = self._many(where, *values)
+        return found[0] if found else None
+
+    def _many(self, where: str, *values: str) -> tuple[JournalEntry, ...]:
+        with self._usable():
+            rows = self._database.execute(_SELECT + where, values).fetchall()
+        return tuple(_entry(row) for row in rows)
+
+
+def _entry(row: tuple[Any, ...]) -> JournalEntry:
+    values: dict[str, Any] = dict(zip(_ALL_COLUMNS, row, strict=True))
+    values["state"] = State(values["state"])
+    if values["result"] is not None:
+        document = json.loads(values["result"])
+        values["result"] = (Failure if "code" in document else Success).from_json(document)
+    return JournalEntry(**values)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, readable by its owner alone, or see that it is one. Raises JournalUnusable."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        remedy = "give the path of a file in a folder that you can write"
+        raise JournalUnusable(str(path), reason, remedy) from error
+    try:
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise JournalUnusable(str(path), "it is not a plain file", "give the path of a file")
+    if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        mode = f"{stat.S_IMODE(status.st_mode):o}"
+        raise JournalUnusable(
+            str(path), f"its mode {mode} lets others in", f"run: chmod 600 {path}"
+        )

@@ -1,0 +1,404 @@
+"""A deployed vault to call: the client's face."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Final, overload
+
+import attrs
+from stellar_sdk import xdr
+
+from callora_vault import units
+from callora_vault.calls import (
+    Balance,
+    BatchDeduct,
+    Call,
+    Deduct,
+    DeductItem,
+    Deposit,
+    GetMeta,
+    Init,
+    SetAuthorizedCaller,
+    Withdraw,
+    WithdrawTo,
+)
+from callora_vault.client import signing
+from callora_vault.client.errors import (
+    NoVault,
+    SimulationFailed,
+    UnexpectedCode,
+    Unreachable,
+    Unreadable,
+)
+from callora_vault.client.journal import Journal, JournalEntry, State
+from callora_vault.client.keys import Signer
+from callora_vault.client.network import Network
+from callora_vault.client.results import Fee, Success
+from callora_vault.client.signing import Expected
+from callora_vault.client.transactions import Action, Limits, Transactions, failed, simulate
+from callora_vault.codec import (
+    CannotDecode,
+    HostError,
+    StoredVault,
+    account_key,
+    code_key,
+    decode_event,
+    decode_returned,
+    decode_stored,
+    encode_call,
+    instance_key,
+)
+from callora_vault.errors import CallRefused, MissingSignature
+from callora_vault.events import Event
+from callora_vault.layouts import UnknownLayout, VaultMeta
+from callora_vault.model import refusal, vault_error
+from callora_vault.transition import Outcome, Rejected, Unauthorised, transition
+from callora_vault.units import Address, Symbol
+
+READS: Final = (GetMeta, Balance)
+_LOOKS: Final = 3
+"""How often a refusal is looked into, while the vault changes between the call and the look."""
+
+
+@attrs.frozen
+class Receipt:
+    """A call that was applied: what it returned and emitted, and what it cost.
+
+    `key` names the request; `repeated` says that it was applied by an earlier call with this key.
+    `transaction` is the hash, `ledger` the ledger that it is in.
+    """
+
+    call: Call
+    key: str
+    returned: VaultMeta | int | None
+    events: tuple[Event, ...]
+    fee: Fee
+    ledger: int
+    transaction: str
+    repeated: bool
+
+
+class VaultClient:
+    """A vault on a network: a Vault, as the model is one, with the same errors and events.
+
+    A call that writes is applied exactly once for each request key: `key`, or the `request_id` of a
+    deduct; where there is neither, the call gets a key of its own. A repeated call with the key of
+    an applied one returns the result of that; after a refusal the key is free again. Unlike the
+    contract and the model, which do not look at request ids, the client takes no two deducts with
+    one. Reads are simulated and cost nothing.
+
+    Arguments: `contract`, the vault's id (C...); `journal`, where transactions are noted before
+    they are sent; `signers`, whose keys are at hand; `source`, who pays and has the sequence
+    numbers, the first signer where nothing else is said: an account that no other process uses at
+    the time. `address_credentials`: whether a signer other than `source` signs the call alone, not
+    the transaction. `scope`, within which request keys are told apart: the contract's id where
+    nothing else is said.
+    Raises BadValue for an id that is none of a contract's.
+    """
+
+    def __init__(
+        self,
+        contract: Address,
+        network: Network,
+        journal: Journal,
+        signers: Iterable[Signer] = (),
+        *,
+        source: Signer | None = None,
+        address_credentials: bool = False,
+        scope: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.contract = units.contract(contract, "contract")
+        self.limits = limits or Limits()
+        self._network = network
+        self._journal = journal
+        self._scope = contract if scope is None else scope
+        self._by_address = address_credentials
+        self._signers = {signer.address: signer for signer in signers}
+        self._source = source or next(iter(self._signers.values()), None)
+        if self._source is not None:
+            self._signers.setdefault(self._source.address, self._source)
+        self._transactions = Transactions(
+            network, journal, self._source, self._signers, self.limits
+        )
+        self._known: StoredVault | None = None
+
+    def __repr__(self) -> str:
+        return f"<VaultClient {self.contract} on {self._network!r}>"
+
+    # -- the calls ---------------------------------------------------------------------------
+
+    def init(
+        self,
+        owner: Address,
+        initial_balance: int | None = None,
+        min_deposit: int | None = None,
+        *,
+        key: str | None = None,
+    ) -> VaultMeta:
+        """Give the vault its owner, who signs; None stands for 0. Returns what is stored.
+
+        Raises AlreadyInitialized, MissingSignature, NegativeInitialBalance, NegativeMinDeposit,
+        and as ``submit``.
+        """
+        return self.call(Init(owner, initial_balance, min_deposit), key=key)
+
+    def get_meta(self) -> VaultMeta:
+        """Return all that the vault stores. Raises NotInitialized, and as ``call``."""
+        return self.call(GetMeta())
+
+    def balance(self) -> int:
+        """Return the balance. Raises NotInitialized, and as ``call``."""
+        return self.call(Balance())
+
+    def deposit(self, amount: int, *, key: str | None = None) -> int:
+        """Add ``amount``; the owner signs. Returns the new balance.
+
+        Raises NotInitialized, MissingSignature, AmountNotPositive, BelowMinDeposit,
+        BalanceOverflow, and as ``submit``.
+        """
+        return self.call(Deposit(amount), key=key)
+
+    def deduct(
+        self,
+        caller: Address,
+        amount: int,
+        request_id: Symbol | None = None,
+        *,
+        key: str | None = None,
+    ) -> int:
+        """Take ``amount`` for a metered request; ``caller`` signs. Returns the new balance.
+
+        Raises NotInitialized, MissingSignature, Unauthorized, AmountNotPositive,
+        InsufficientBalance, and as ``submit``.
+        """
+        return self.call(Deduct(caller, amount, request_id), key=key)
+
+    def withdraw(self, amount: int, *, key: str | None = None) -> int:
+        """Take ``amount`` out for the owner, who signs. Returns the new balance.
+
+        Raises NotInitialized, MissingSignature, AmountNotPositive, InsufficientBalance, and as
+        ``submit``.
+        """
+        return self.call(Withdraw(amount), key=key)
+
+    def withdraw_to(self, to: Address, amount: int, *, key: str | None = None) -> int:
+        """Take ``amount`` out in favour of ``to``; the owner signs. Returns the new balance.
+
+        Raises as ``withdraw``.
+        """
+        return self.call(WithdrawTo(to, amount), key=key)
+
+    def batch_deduct(
+        self, caller: Address, items: Iterable[DeductItem], *, key: str | None = None
+    ) -> int:
+        """Take every amount in order, or none of them (v2); ``caller`` signs. Returns the balance.
+
+        Raises NotInitialized, MissingSignature, Unauthorized, EmptyBatch, BatchTooLarge,
+        AmountNotPositive, InsufficientBalance, and as ``submit``.
+        """
+        return self.call(BatchDeduct(caller, items), key=key)
+
+    def set_authorized_caller(self, caller: Address | None, *, key: str | None = None) -> None:
+        """Let ``caller`` deduct besides the owner, who signs (v2); None for nobody.
+
+        Raises NotInitialized, MissingSignature, and as ``submit``.
+        """
+        self.call(SetAuthorizedCaller(caller), key=key)
+
+    @overload
+    def call(self, call: Init | GetMeta, *, key: str | None = None) -> VaultMeta: ...
+
+    @overload
+    def call(
+        self,
+        call: Balance | Deposit | Deduct | Withdraw | WithdrawTo | BatchDeduct,
+        *,
+        key: str | None = None,
+    ) -> int: ...
+
+    @overload
+    def call(self, call: SetAuthorizedCaller, *, key: str | None = None) -> None: ...
+
+    def call(self, call: Call, *, key: str | None = None) -> VaultMeta | int | None:
+        """Make a call given as a value. Returns what the contract returns.
+
+        Raises as ``submit``. A read raises CallRefused, Unreachable, RpcRefused, WrongNetwork,
+        SimulationFailed, CannotDecode and UnknownLayout only.
+        """
+        if isinstance(call, READS):
+            return self._read(call)
+        return self.submit(call, key=key).returned
+
+    def submit(self, call: Call, *, key: str | None = None) -> Receipt:
+        """Make a call that writes, once, and return all that came of it.
+
+        Raises CallRefused, with nothing changed; RefusedToSign, SimulationFailed, Unreachable,
+        RpcRefused, WrongNetwork, NoVault, NoAccount, BadKey, KeyReused, SourceBusy with nothing
+        sent; NotAccepted, Unsettled, JournalUnusable with a transaction that may be open, which the
+        same key goes on with; NeverApplied, CallFailed with nothing applied; Unreadable,
+        AppliedByOthers after it was applied; Unknown.
+        """
+        until = self._network.deadline(self.limits.timeout)
+        if key is None:
+            key = getattr(call, "request_id", None) or uuid.uuid4().hex
+        action = self._action(call, key, until)
+        for attempt in range(1, _LOOKS + 1):
+            try:
+                entry, repeated = self._transactions.submit(action, until)
+                break
+            except SimulationFailed as simulated:
+                refused, explained = self._refused(call, simulated.error, until)
+                if refused is None:
+                    raise
+                if explained or attempt == _LOOKS:
+                    raise refused from None
+        if isinstance(entry.result, Success):
+            return _receipt(call, entry, entry.result, repeated=repeated)
+        failure = failed(entry)
+        error = failure.error
+        if error is not None and error.type == xdr.SCErrorType.SCE_AUTH and action.expected.signer:
+            raise MissingSignature(action.expected.signer)
+        refused, _ = self._refused(call, error, until)
+        if refused is not None:
+            raise refused
+        raise failure
+
+    def predict(self, call: Call) -> Outcome:
+        """Say what the model makes of a call now, from the raw stored entry, signed by the keys.
+
+        Nothing is sent, and others may change the vault before a call that follows. Raises
+        UnknownLayout, CannotDecode, NoVault, Unreachable, RpcRefused, WrongNetwork.
+        """
+        until = self._network.deadline(self.limits.timeout)
+        return transition(self._stored(until).meta, call, frozenset(self._signers))
+
+    def stored(self) -> StoredVault:
+        """Read the vault's entry as it is stored. Raises as ``predict``."""
+        return self._stored(self._network.deadline(self.limits.timeout))
+
+    # -- the journal -------------------------------------------------------------------------
+
+    def resume(self) -> tuple[JournalEntry, ...]:
+        """Settle all that is open in the journal on this network, as after a crash.
+
+        Returns every transaction that was open, as it is known now; needs no key. What stays OPEN
+        was not settled within the timeout.
+        """
+        until = self._network.deadline(self.limits.timeout)
+        return self._transactions.resume(until)
+
+    def for_the_operator(self) -> tuple[JournalEntry, ...]:
+        """List what the client cannot settle: UNKNOWN, and APPLIED_BY_OTHERS."""
+        return self._journal.listed(
+            self._network.passphrase, State.UNKNOWN, State.APPLIED_BY_OTHERS
+        )
+
+    # -- how a call is built -----------------------------------------------------------------
+
+    def _action(self, call: Call, key: str, until: float) -> Action:
+        known = self._identity(until)
+        # whether the vault is initialised and who signs is decided before anything else
+        asked = transition(known.meta, call, frozenset())
+        if isinstance(asked, Rejected):
+            raise refusal(asked, call, known.meta)
+        assert isinstance(asked, Unauthorised)  # noqa: S101 - every call that writes is signed
+        signer = asked.address
+        if signer not in self._signers:
+            raise MissingSignature(signer)
+        by_address = self._by_address and self._source is not self._signers[signer]
+        method, arguments = encode_call(call)
+        reads = [code_key(_code_hash(self.contract, known.executable))]
+        if by_address:
+            reads.append(account_key(signer))
+        return Action(
+            scope=self._scope,
+            key=key,
+            contract=self.contract,
+            request=repr(call),
+            function=_function(self.contract, method, arguments),
+            expected=Expected(
+                signer,
+                signing.invocation(self.contract, method, arguments),
+                tuple(reads),
+                (instance_key(self.contract),),
+            ),
+            by_address=by_address,
+        )
+
+    def _identity(self, until: float) -> StoredVault:
+        """Return owner and code, which are read once: neither of them ever changes."""
+        if self._known is not None:
+            return self._known
+        found = self._stored(until)
+        if found.meta is not None:
+            self._known = found
+        return found
+
+    def _stored(self, until: float) -> StoredVault:
+        key = instance_key(self.contract)
+        found = self._network.entries([key], until).get(key)
+        if found is None:
+            raise NoVault(self.contract)
+        return decode_stored(xdr.LedgerEntryData.from_xdr(found.xdr))
+
+    def _read(self, call: Call) -> VaultMeta | int | None:
+        until = self._network.deadline(self.limits.timeout)
+        method, arguments = encode_call(call)
+        function = _function(self.contract, method, arguments)
+        try:
+            return decode_returned(call, simulate(self._network, function, until))
+        except SimulationFailed as simulated:
+            refused, _ = self._refused(call, simulated.error, until)
+            if refused is None:
+                raise
+            raise refused from None
+
+    def _refused(
+        self, call: Call, error: HostError | None, until: float
+    ) -> tuple[CallRefused | None, bool]:
+        """Return the exception for an error of the contract, with the values that explain it.
+
+        The second value says whether what is stored now explains it: others may have changed that.
+        """
+        code = None if error is None else error.vault_error
+        if code is None:
+            return None, True
+        try:
+            state = self._stored(until).meta
+        except (CannotDecode, UnknownLayout, Unreachable):
+            return vault_error(code, call), True
+        explained = transition(state, call, frozenset(self._signers)) == Rejected(code)
+        return vault_error(code, call, state), explained
+
+
+def _function(contract: Address, method: str, arguments: Sequence[xdr.SCVal]) -> xdr.HostFunction:
+    return xdr.HostFunction(
+        xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
+        invoke_contract=signing.call_arguments(contract, method, arguments),
+    )
+
+
+def _code_hash(contract: Address, executable: xdr.ContractExecutable) -> bytes:
+    if executable.wasm_hash is None:
+        raise UnexpectedCode(contract, executable.type.name)
+    return executable.wasm_hash.hash
+
+
+def _receipt(call: Call, entry: JournalEntry, result: Success, *, repeated: bool) -> Receipt:
+    try:
+        returned = decode_returned(call, result.returned)
+        events = tuple(decode_event(event, entry.contract) for event in result.events)
+    except (CannotDecode, UnknownLayout) as error:
+        raise Unreadable(entry.key, entry.contract, entry.hash, str(error)) from error
+    return Receipt(
+        call=call,
+        key=entry.key,
+        returned=returned,
+        events=events,
+        fee=result.fee,
+        ledger=result.ledger,
+        transaction=entry.hash,
+        repeated=repeated,
+    )

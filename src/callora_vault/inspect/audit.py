@@ -1,0 +1,279 @@
+"""A vault's events, replayed through the model: does each follow from the one before?
+
+An event says which call was accepted. The model makes that call on the state so far and has to emit
+the same event; at the end it has to have the state that the vault stores. No event has the minimum
+deposit, so it is taken from the stored entry, as the owner is where the history has no init.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import assert_never
+
+import attrs
+from stellar_sdk import Address as StellarAddress
+from stellar_sdk import xdr
+
+from callora_vault.calls import (
+    Call,
+    Deduct,
+    Deposit,
+    Init,
+    SetAuthorizedCaller,
+    Withdraw,
+    WithdrawTo,
+)
+from callora_vault.client.network import EventRecord
+from callora_vault.codec import CannotDecode, StoredVault, decode_event, decode_stored
+from callora_vault.events import (
+    DeductEvent,
+    DepositEvent,
+    Event,
+    InitEvent,
+    SetAuthorizedCallerEvent,
+    WithdrawEvent,
+    WithdrawToEvent,
+)
+from callora_vault.inspect.history import History
+from callora_vault.layouts import UnknownLayout, VaultMeta
+from callora_vault.transition import Accepted, Outcome, State, transition
+from callora_vault.units import Address
+
+
+class Verdict(Enum):
+    """What a replay shows; the value is its word in JSON."""
+
+    CONSERVED = "conserved since init"
+    """Every unit since init is accounted for."""
+    CONSISTENT = "consistent"
+    """Every event follows from the one before, since the first ledger of the history."""
+    BROKEN = "broken"
+    """An event does not follow, or the stored state does not follow from the events."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 where everything follows, 1 where something does not."""
+        return 1 if self is Verdict.BROKEN else 0
+
+
+@attrs.frozen
+class Break:
+    """The first event that does not follow, None for the stored state; what was found instead."""
+
+    event: EventRecord | None
+    expected: str
+    found: str
+
+
+@attrs.frozen
+class Sums:
+    """What moved, in the vault's own unit; ``opening`` is the balance before the first event."""
+
+    opening: int = 0
+    deposited: int = 0
+    deducted: int = 0
+    withdrawn: int = 0
+
+    @property
+    def closing(self) -> int:
+        """The balance that follows."""
+        return self.opening + self.deposited - self.deducted - self.withdrawn
+
+
+@attrs.frozen
+class Audit:
+    """What the replay of a history shows.
+
+    ``since`` is the first ledger that it covers; ``through`` the ledger of the stored state that it
+    ends with. ``assumed`` says what was taken from the stored entry, or on trust.
+    """
+
+    contract: Address
+    verdict: Verdict
+    since: int
+    through: int
+    events: int
+    sums: Sums
+    state: State
+    broken: Break | None
+    assumed: tuple[str, ...]
+    digest: str
+
+
+@attrs.frozen
+class NoState(Exception):
+    """The history has no stored state that the events could lead to; ``reason`` says why."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"nothing to compare the events with: {self.reason}"
+
+
+def audit(history: History) -> Audit:
+    """Replay a history up to the last state that it has. Raises NoState."""
+    if not history.states or not history.seen:
+        raise NoState("the history has no stored state; export again")
+    last = history.states[-1]
+    since = history.unbroken_since
+    stored = _stored(last.entry)
+    records = [e for e in history.events if since <= e.ledger <= last.ledger]
+    replay = _Replay(history.contract, stored.meta)
+    broken = replay.run(records)
+    if broken is None and replay.state != stored.meta:
+        broken = Break(None, str(replay.state), str(stored.meta))
+    if broken is not None:
+        verdict = Verdict.BROKEN
+    else:
+        verdict = Verdict.CONSERVED if replay.since_init else Verdict.CONSISTENT
+    return Audit(
+        contract=history.contract,
+        verdict=verdict,
+        since=since,
+        through=last.ledger,
+        events=replay.count,
+        sums=replay.sums,
+        state=stored.meta,
+        broken=broken,
+        assumed=tuple(replay.assumed),
+        digest=history.digest,
+    )
+
+
+def _stored(entry: str) -> StoredVault:
+    try:
+        return decode_stored(xdr.LedgerEntryData.from_xdr(entry))
+    except (UnknownLayout, CannotDecode) as error:
+        raise NoState(str(error)) from error
+
+
+class _Replay:
+    """Makes the calls that events tell of. ``stored`` is what the vault stores at the end."""
+
+    def __init__(self, contract: Address, stored: VaultMeta | None) -> None:
+        self._contract = StellarAddress(contract).to_xdr_sc_address()
+        self._id = contract
+        self._stored = stored
+        self.state: State = None
+        self.since_init = False
+        self._caller_known = False
+        self.count = 0
+        self.sums = Sums()
+        self.assumed: list[str] = []
+
+    def run(self, records: Sequence[EventRecord]) -> Break | None:
+        """Replay events; return the first that does not follow, or None."""
+        events: list[Event] = []
+        unreadable: Break | None = None
+        for record in records:
+            try:
+                events.append(self._decode(record))
+            except (CannotDecode, UnknownLayout, ValueError) as error:
+                unreadable = Break(record, "an event of a vault", str(error))
+                break
+        self._open(events)
+        for record, event in zip(records, events, strict=False):
+            expected = self._follow(event)
+            if expected is not None:
+                return Break(record, expected, str(event))
+            self.count += 1
+        if not self._caller_known and self.state is not None and self._stored is not None:
+            caller = self._stored.authorized_caller
+            self.state = attrs.evolve(self.state, authorized_caller=caller)
+        return unreadable
+
+    def _decode(self, record: EventRecord) -> Event:
+        topics = [xdr.SCVal.from_xdr(topic) for topic in record.topics]
+        body = xdr.ContractEventV0(topics, xdr.SCVal.from_xdr(record.data))
+        event = xdr.ContractEvent(
+            xdr.ExtensionPoint(0),
+            self._contract.contract_id,
+            xdr.ContractEventType.CONTRACT,
+            xdr.ContractEventBody(0, body),
+        )
+        return decode_event(event, self._id)
+
+    def _open(self, events: Sequence[Event]) -> None:
+        """Find the state before the first event."""
+        self.since_init = bool(events) and isinstance(events[0], InitEvent)
+        self._caller_known = self.since_init
+        if self._stored is None:
+            return
+        self.assumed.append("the minimum deposit, which no event has, from the stored entry")
+        if self.since_init:
+            return
+        self.assumed.append("the owner, from the stored entry: the history has no init")
+        balances = (b for b in map(_balance_before, events) if b is not None)
+        self.state = attrs.evolve(
+            self._stored, balance=next(balances, self._stored.balance), authorized_caller=None
+        )
+        self.sums = Sums(opening=self.state.balance)
+
+    def _follow(self, event: Event) -> str | None:
+        """Make the call that an event tells of; return what was expected where it does not fit."""
+        if isinstance(event, SetAuthorizedCallerEvent):
+            self._caller_known = True
+        elif isinstance(event, DeductEvent):
+            self._meet(event.caller)
+        call, signers = self._call(event)
+        outcome = transition(self.state, call, signers)
+        if not isinstance(outcome, Accepted) or outcome.events != (event,):
+            return _words(outcome)
+        self.state = outcome.state
+        match event:
+            case InitEvent():
+                self.sums = Sums(opening=event.balance)
+            case DepositEvent():
+                deposited = self.sums.deposited + event.amount
+                self.sums = attrs.evolve(self.sums, deposited=deposited)
+            case DeductEvent():
+                deducted = self.sums.deducted + event.amount
+                self.sums = attrs.evolve(self.sums, deducted=deducted)
+            case WithdrawEvent() | WithdrawToEvent():
+                withdrawn = self.sums.withdrawn + event.amount
+                self.sums = attrs.evolve(self.sums, withdrawn=withdrawn)
+        return None
+
+    def _meet(self, caller: Address) -> None:
+        """Take the first caller that is not the owner as authorised before the history began."""
+        if self._caller_known or self.state is None or caller == self.state.owner:
+            return
+        self._caller_known = True
+        self.state = attrs.evolve(self.state, authorized_caller=caller)
+        self.assumed.append(f"that {caller} was authorised before the history begins")
+
+    def _call(self, event: Event) -> tuple[Call, frozenset[Address]]:
+        owner = "" if self.state is None else self.state.owner
+        match event:
+            case InitEvent():
+                minimum = 0 if self._stored is None else self._stored.min_deposit
+                return Init(event.owner, event.balance, minimum), frozenset({event.owner})
+            case DepositEvent():
+                return Deposit(event.amount), frozenset({owner})
+            case DeductEvent():
+                # the empty symbol stands for no request id
+                call = Deduct(event.caller, event.amount, event.request_id or None)
+                return call, frozenset({event.caller})
+            case WithdrawEvent():
+                return Withdraw(event.amount), frozenset({owner})
+            case WithdrawToEvent():
+                return WithdrawTo(event.to, event.amount), frozenset({owner})
+            case SetAuthorizedCallerEvent():
+                return SetAuthorizedCaller(event.caller), frozenset({owner})
+        assert_never(event)
+
+
+def _balance_before(event: Event) -> int | None:
+    match event:
+        case DepositEvent():
+            return event.balance - event.amount
+        case DeductEvent() | WithdrawEvent() | WithdrawToEvent():
+            return event.balance + event.amount
+    return None
+
+
+def _words(outcome: Outcome) -> str:
+    if isinstance(outcome, Accepted):
+        return ", ".join(map(str, outcome.events)) or "no event"
+    return str(outcome)

@@ -1,0 +1,263 @@
+"""A contract's events in a file that outlives the RPC's retention: JSON Lines, only ever appended.
+
+Each line carries the SHA-256 of the digest before it and of itself, so that the last digest stands
+for the whole file. Lines are of these kinds, told by ``kind``:
+
+    contract  the first: format, network (passphrase), contract
+    event     one event, as the RPC hands it out
+    seen      all events of the ledgers ``from`` to ``through`` are in the lines above
+    lost      the RPC had the ledgers ``from`` to ``through`` no more when they were asked for
+    state     the raw instance entry (LedgerEntryData, base64), as it is in ``ledger``
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import attrs
+from filelock import FileLock, Timeout
+
+from callora_vault import units
+from callora_vault.client.errors import NoVault
+from callora_vault.client.network import EventRecord, Network
+from callora_vault.codec import instance_key
+from callora_vault.units import Address
+
+FORMAT: Final = 1
+_START: Final = bytes(32).hex()
+
+
+@attrs.frozen
+class HistoryUnusable(Exception):
+    """The file ``path`` cannot be used, for ``reason``."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the history {self.path}: {self.reason}"
+
+
+@attrs.frozen
+class Span:
+    """Ledgers ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+
+@attrs.frozen
+class StoredEntry:
+    """The raw instance entry, as base64 XDR of LedgerEntryData, as it is in ``ledger``."""
+
+    ledger: int
+    entry: str = attrs.field(repr=False)
+
+
+@attrs.define
+class History:
+    """What a history file holds. ``digest`` stands for all of it.
+
+    ``seen`` are the ledgers whose events are all here, in order and without overlap; ``lost`` those
+    between them that nobody could read any more.
+    """
+
+    network: str
+    contract: Address
+    digest: str = _START
+    events: list[EventRecord] = attrs.field(factory=list, repr=False)
+    seen: list[Span] = attrs.field(factory=list)
+    lost: list[Span] = attrs.field(factory=list)
+    states: list[StoredEntry] = attrs.field(factory=list)
+
+    @property
+    def through(self) -> int:
+        """The last ledger whose events are all here, 0 for none."""
+        return self.seen[-1].last if self.seen else 0
+
+    @property
+    def unbroken_since(self) -> int:
+        """The ledger since which no event is missing, 0 where nothing was seen."""
+        return self.seen[-1].first if self.seen else 0
+
+    def take(self, line: dict[str, Any]) -> None:
+        """Add a line. Raises ValueError, KeyError or TypeError for one that does not fit."""
+        match line["kind"]:
+            case "event":
+                event = EventRecord(
+                    **{field.name: line[field.name] for field in attrs.fields(EventRecord)}
+                )
+                event = attrs.evolve(event, topics=tuple(event.topics))
+                if self.events and event.id <= self.events[-1].id:
+                    raise ValueError(f"event {event.id} follows {self.events[-1].id}")
+                self.events.append(event)
+            case "seen":
+                self._see(Span(line["from"], line["through"]))
+            case "lost":
+                self.lost.append(Span(line["from"], line["through"]))
+            case "state":
+                self.states.append(StoredEntry(line["ledger"], line["entry"]))
+            case kind:
+                raise ValueError(f"a line of the kind {kind!r}")
+
+    def _see(self, span: Span) -> None:
+        if self.seen and span.first == self.seen[-1].last + 1:
+            self.seen[-1] = Span(self.seen[-1].first, span.last)
+        else:
+            self.seen.append(span)
+
+
+def read(path: Path) -> History:
+    """Read a history and check its digests. A last line that was not finished does not count.
+
+    Raises HistoryUnusable.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(path, file)[0]
+    except OSError as error:
+        raise HistoryUnusable(path, error.strerror or type(error).__name__) from error
+
+
+def export(
+    network: Network,
+    contract: Address,
+    path: Path,
+    until: Callable[[], float],
+    *,
+    progress: Callable[[int, int], None] = lambda _ledger, _latest: None,
+) -> History:
+    """Append what has happened to a contract since the last export, and what it stores now.
+
+    A run that is ended at any moment is gone on with by the next one. Arguments: ``path``, the
+    file, made where there is none; ``until``, which gives the moment of the network's clock up to
+    which one request may take; ``progress``, called with the ledger reached and the latest.
+    Raises BadValue, HistoryUnusable, NoVault, and what Network raises.
+    """
+    units.contract(contract, "contract")
+    with appending(path, network.passphrase, contract) as (history, append):
+        state = _state(network, contract, until())
+        _follow(network, history, append, state.ledger, until, progress)
+        append({"kind": "state", "ledger": state.ledger, "entry": state.entry})
+        return history
+
+
+def _state(network: Network, contract: Address, until: float) -> StoredEntry:
+    key = instance_key(contract)
+    found = network.entries([key], until)
+    item = found.get(key)
+    if item is None:
+        raise NoVault(contract)
+    return StoredEntry(found.ledger, item.xdr)
+
+
+def _follow(
+    network: Network,
+    history: History,
+    append: Callable[[dict[str, Any]], None],
+    last: int,
+    until: Callable[[], float],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Append the events up to the ledger ``last``, or later ones too."""
+    first = max(history.through + 1, 1)
+    oldest = network.oldest_ledger(until())
+    if oldest > first:
+        if history.through:
+            append({"kind": "lost", "from": first, "through": oldest - 1})
+        first = oldest
+    start: int | str = first
+    have = history.events[-1].id if history.events else ""
+    while first <= last:
+        page = network.events(history.contract, start, until())
+        for event in page.events:
+            if event.id > have:  # an export that was ended may have them already
+                append({"kind": "event", **attrs.asdict(event)})
+        if page.through >= first:
+            append({"kind": "seen", "from": first, "through": page.through})
+            first = page.through + 1
+        start = page.cursor
+        progress(page.through, page.latest)
+
+
+@contextmanager
+def appending(
+    path: Path, network: str, contract: Address
+) -> Iterator[tuple[History, Callable[[dict[str, Any]], None]]]:
+    """Open a history, made where there is none, and yield it with what appends a line to it.
+
+    One process at a time. Raises HistoryUnusable.
+    """
+    try:
+        with FileLock(f"{path}.lock", timeout=0), path.open("a+b") as file:
+            file.seek(0)
+            if file.read(1):
+                file.seek(0)
+                history, end = _read(path, file)
+                if (history.network, history.contract) != (network, contract):
+                    reason = f"it is of {history.contract} on {history.network!r}"
+                    raise HistoryUnusable(path, reason)
+                file.truncate(end)
+            else:
+                history = History(network, contract)
+                head = {"kind": "contract", "format": FORMAT}
+                _append(file, history, {**head, "network": network, "contract": contract})
+
+            def append(line: dict[str, Any]) -> None:
+                _append(file, history, line)
+                history.take(line)
+
+            yield history, append
+            file.flush()
+            os.fsync(file.fileno())
+    except Timeout:
+        raise HistoryUnusable(path, "another export is writing to it") from None
+    except OSError as error:
+        raise HistoryUnusable(path, error.strerror or type(error).__name__) from error
+
+
+def _append(file: BinaryIO, history: History, line: dict[str, Any]) -> None:
+    digest = _digest(history.digest, line)
+    file.write(json.dumps({**line, "digest": digest}, separators=(",", ":")).encode() + b"\n")
+    history.digest = digest
+
+
+def _digest(before: str, line: dict[str, Any]) -> str:
+    text = json.dumps(line, separators=(",", ":"), sort_keys=True)
+    return sha256(f"{before}{text}".encode()).hexdigest()
+
+
+def _read(path: Path, file: BinaryIO) -> tuple[History, int]:
+    """Read a history; return it and where its last whole line ends."""
+    history: History | None = None
+    end = 0
+    for number, text in enumerate(file, 1):
+        if not text.endswith(b"\n"):
+            break  # the writer was ended in the middle of it
+        try:
+            line = json.loads(text)
+            digest = line.pop("digest")
+            if history is None:
+                if line["kind"] != "contract" or line["format"] != FORMAT:
+                    raise ValueError("it does not begin like a history")
+                history = History(line["network"], line["contract"])
+                found = _digest(history.digest, line)
+            else:
+                found = _digest(history.digest, line)
+                history.take(line)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            reason = f"line {number} is damaged ({type(error).__name__}: {error})"
+            raise HistoryUnusable(path, reason) from error
+        if found != digest:
+            raise HistoryUnusable(path, f"line {number} is not the one that was written")
+        history.digest = digest
+        end += len(text)
+    if history is None:
+        raise HistoryUnusable(path, "it does not begin like a history")
+    return history, end

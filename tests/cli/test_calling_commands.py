@@ -1,0 +1,185 @@
+"""The commands that call a vault, as a person runs them, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from stellar_sdk import Keypair
+
+from soroban_localnet import LocalNetwork
+from soroban_localnet.http import serve_http
+
+PUBLIC = "Public Global Stellar Network ; September 2015"
+
+
+@attrs.frozen
+class Shell:
+    """A folder with a key, a journal and a directory, and a network to work on."""
+
+    folder: Path
+    url: str
+    owner: Keypair
+
+    def run(
+        self, *arguments: object, key: bool = True, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "callora_vault.cli", *map(str, arguments)]
+        if arguments[:2] != ("directory", "list"):
+            command += ["--network", self.url, "--timeout", "20"]
+        variables = {**os.environ, "COLUMNS": "200", "XDG_DATA_HOME": str(self.folder)}
+        variables |= {"XDG_CONFIG_HOME": str(self.folder), **(env or {})}
+        if key:
+            variables["CALLORA_VAULT_KEY"] = self.owner.secret
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def json(self, *arguments: object) -> dict[str, Any]:
+        ran = self.run(*arguments, "--json")
+        assert ran.returncode == 0, ran.stderr
+        document: dict[str, Any] = json.loads(ran.stdout)
+        return document
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    network = LocalNetwork()
+    owner = Keypair.random()
+    network.fund(owner.public_key)
+    with serve_http(network) as endpoint:
+        shell = Shell(tmp_path_factory.mktemp("shell"), endpoint.url, owner)
+        deployed = shell.json(
+            "deploy", "--initial-balance", 1000, "--min-deposit", 5, "--name", "first"
+        )
+        added = shell.run("directory", "add", "billing", deployed["vault"])
+        assert added.returncode == 0, added.stderr
+        yield shell
+
+
+@pytest.fixture
+def balance(shell: Shell) -> Callable[[], int]:
+    def read() -> int:
+        return int(shell.run("balance", "billing", key=False).stdout)
+
+    return read
+
+
+def test_a_deployment_with_the_same_name_returns_the_same_vault(shell: Shell) -> None:
+    options = ("deploy", "--initial-balance", 1000, "--min-deposit", 5, "--name", "first")
+    again = shell.json(*options)["vault"]
+    assert str(again) in shell.run("directory", "list").stdout
+
+
+def test_every_call_does_what_it_says(shell: Shell, balance: Callable[[], int]) -> None:
+    before = balance()
+    assert shell.json("deposit", "billing", 50)["returned"] == str(before + 50)
+    assert shell.json("withdraw", "billing", 20)["returned"] == str(before + 30)
+    to = Keypair.random().public_key
+    document = shell.json("withdraw-to", "billing", to, 5)
+    assert [event["to"] for event in document["events"]] == [to]
+    items = shell.folder / "items.json"
+    items.write_text(json.dumps([{"amount": 1}, {"amount": 2, "request_id": "b"}]))
+    batch = shell.json("batch-deduct", "billing", "--items", items)
+    assert [event["amount"] for event in batch["events"]] == ["1", "2"]
+    assert balance() == before + 22
+
+
+def test_a_repeated_request_is_deducted_once(shell: Shell, balance: Callable[[], int]) -> None:
+    before = balance()
+    first = shell.json("deduct", "billing", 7, "--request-id", "once")
+    second = shell.json("deduct", "billing", 7, "--request-id", "once")
+    assert first["transaction"] == second["transaction"]
+    assert second["repeated"] is True
+    assert balance() == before - 7
+
+
+def test_an_authorised_caller_is_set_and_shown(shell: Shell) -> None:
+    caller = Keypair.random().public_key
+    shell.json("set-authorized-caller", "billing", caller)
+    assert shell.json("meta", "billing")["authorized_caller"] == caller
+    shell.json("set-authorized-caller", "billing", "--nobody")
+    assert shell.json("meta", "billing")["authorized_caller"] is None
+
+
+def test_the_key_may_come_from_a_file_of_mode_600_alone(shell: Shell) -> None:
+    file = shell.folder / "key"
+    file.write_text(shell.owner.secret)
+    file.chmod(0o644)
+    open_to_others = shell.run("deposit", "billing", 9, "--key-file", file, key=False)
+    assert open_to_others.returncode == 2
+    assert "chmod 600" in open_to_others.stderr
+    file.chmod(0o600)
+    done = shell.run("deposit", "billing", 9, "--key-file", file, key=False)
+    assert done.returncode == 0, done.stderr
+    assert shell.owner.secret not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("deduct", "billing", 10**9), "the amount exceeds the balance"),
+        (("deposit", "billing", 1), "the deposit is below the minimum: amount 1, min_deposit 5"),
+        (("deposit", "billing", 0), "the amount is not positive"),
+        (("deposit", "billing", 2**127), "amount: the amount is outside i128"),
+        (("deposit", "nobody", 1), "no vault 'nobody' on"),
+        (("deposit", "billing", "much"), "AMOUNT"),
+        (("set-authorized-caller", "billing"), "give an address, or --nobody"),
+        (("batch-deduct", "billing", "--items", "nowhere"), "No such file or directory"),
+        (("init", "billing"), "the vault is initialised already"),
+        (("withdraw", "billing", 1, "--max-fee", 5), "over the limit of 5"),
+        (("directory", "add", "billing", "C"), "contract: not a valid address"),
+        (("directory", "remove", "nobody"), "no vault 'nobody' on"),
+        (("deposit", "billing", 5, "--journal", "/dev/null"), "it is not a plain file"),
+    ],
+)
+def test_a_mistake_is_one_line_and_2_and_changes_nothing(
+    arguments: tuple[object, ...], line: str, shell: Shell, balance: Callable[[], int]
+) -> None:
+    before = balance()
+    ran = shell.run(*arguments)
+    assert ran.returncode == 2, ran.stdout
+    assert line in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+    assert balance() == before
+
+
+def test_without_a_key_and_a_terminal_nothing_is_signed(shell: Shell) -> None:
+    ran = shell.run("deposit", "billing", 9, key=False)
+    assert ran.returncode == 2
+    assert "set CALLORA_VAULT_KEY or --key-file" in ran.stderr
+
+
+def test_on_the_public_network_what_will_be_signed_is_shown_and_asked(
+    tmp_path: Path,
+) -> None:
+    network = LocalNetwork(PUBLIC)
+    owner = Keypair.random()
+    network.fund(owner.public_key)
+    with serve_http(network) as endpoint:
+        shell = Shell(tmp_path, endpoint.url, owner)
+        asked = shell.run("deploy", "--name", "x")
+        assert asked.returncode == 2
+        assert "nothing was signed" in asked.stderr
+        assert PUBLIC in asked.stderr
+        assert f"init({owner.public_key}, 0, 0)" in asked.stderr
+        told = shell.run("deploy", "--name", "x", "--yes")
+        assert told.returncode == 0, told.stderr
+
+
+def test_nothing_open_is_said(shell: Shell) -> None:
+    ran = shell.run("resume", key=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == "nothing is open\n"

@@ -1,0 +1,124 @@
+"""A client that dies goes on where it was: after every answer, every write, at any moment."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from tests.client import backend
+from tests.client.backend import Work
+from tests.client.world import BALANCE, CHANNEL, OWNER, World, key_of
+
+from callora_vault.client import Journal, State, from_keypair
+from soroban_localnet.http import Endpoint, serve_http
+
+ME = OWNER.public_key
+
+
+@pytest.fixture
+def endpoint(world: World) -> Iterator[Endpoint]:
+    with serve_http(world.network) as endpoint:
+        yield endpoint
+
+
+def work(world: World, endpoint: Endpoint, journal: Journal, *requests: str) -> Work:
+    """Work of a backend with the channel account."""
+    return Work(
+        endpoint.url, world.network.passphrase, world.vault, journal.path, "channel", requests
+    )
+
+
+@pytest.mark.parametrize("address_credentials", [False, True])
+def test_a_backend_killed_after_each_answer_and_write_deducts_once(
+    world: World, endpoint: Endpoint, journal: Journal, address_credentials: bool
+) -> None:
+    vault = world.client(
+        journal, source=from_keypair(CHANNEL), address_credentials=address_credentials
+    )
+    point = 0
+    while True:
+        point += 1
+        doing = attrs.evolve(
+            work(world, endpoint, journal, f"req_{point}"),
+            address_credentials=address_credentials,
+            killed_at=point,
+        )
+        process, _ = backend.start(doing)
+        process.join()
+        for entry in vault.resume():
+            assert entry.state is State.APPLIED
+        assert vault.deduct(ME, 1, f"req_{point}") == BALANCE - point
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+    # 7 answers (6 and the account's, once its number is known) and 2 writes
+    assert point == 10
+    assert len(journal.listed(world.network.passphrase, State.APPLIED)) == point
+
+
+def test_a_backend_killed_at_any_moment_deducts_each_request_once(
+    world: World, endpoint: Endpoint, journal: Journal
+) -> None:
+    requests = [f"req_{number}" for number in range(30)]
+    chance = random.Random(1)  # noqa: S311 - not for secrets
+    kills = 0
+    while True:
+        process, told = backend.start(work(world, endpoint, journal, *requests))
+        for _ in range(chance.randint(5, 60)):
+            try:
+                told.recv()
+            except EOFError:
+                break
+        assert process.pid is not None
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        if process.exitcode == 0:
+            break
+        kills += 1
+    assert kills >= 3
+    applied = Counter(e.key for e in journal.listed(world.network.passphrase, State.APPLIED))
+    assert applied == Counter(requests)
+    assert world.client(journal).balance() == BALANCE - len(requests)
+
+
+def test_eight_backends_deduct_from_one_vault_together(
+    world: World, endpoint: Endpoint, journal: Journal
+) -> None:
+    started = []
+    for number in range(8):
+        name = f"channel {number}"
+        world.network.fund(key_of(name).public_key)
+        requests = [f"req_{number}_{count}" for count in range(10)]
+        doing = attrs.evolve(
+            work(world, endpoint, journal, *requests),
+            channel=name,
+            address_credentials=number % 2 == 1,
+            ledger_seconds=0.05,  # each transaction closes one here
+        )
+        started.append(backend.start(doing))
+    for process, _ in started:
+        process.join()
+    assert [process.exitcode for process, _ in started] == [0] * 8
+    entries = journal.listed(world.network.passphrase, *State)
+    assert {entry.state for entry in entries} == {State.APPLIED}
+    assert len(entries) == 80
+    assert world.client(journal).balance() == BALANCE - 80
+
+
+def test_the_journal_of_a_killed_backend_is_its_owners_alone(
+    world: World, endpoint: Endpoint, journal: Journal, tmp_path: Path
+) -> None:
+    process, _ = backend.start(
+        attrs.evolve(work(world, endpoint, journal, "req_1"), killed_at=5, journal=tmp_path / "new")
+    )
+    process.join()
+    files = [*tmp_path.glob("new*")]
+    assert len(files) == 3
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}

@@ -1,0 +1,175 @@
+"""Deployment: once for each name, whatever interrupts it and whoever gets in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stellar_sdk.client.response import Response
+from tests.client.world import OWNER, STRANGER, CountingSigner, World, always, key_of
+
+from callora_vault import VaultMeta, wasm
+from callora_vault.client import (
+    Deployer,
+    Journal,
+    Limits,
+    NoFreeId,
+    State,
+    UnexpectedCode,
+    Unsettled,
+    from_keypair,
+)
+from callora_vault.codec import code_key
+from soroban_localnet.faults import DropAfter, Faults
+from soroban_localnet.transport import InProcessClient
+
+CODE = wasm.read("v1")
+ME = OWNER.public_key
+
+
+def test_a_vault_is_deployed_with_its_owner(world: World, journal: Journal) -> None:
+    owner = CountingSigner(key_of("another owner"))
+    world.network.fund(owner.keypair.public_key)
+    done = world.deployer(journal).deploy(CODE, owner.signer, 50, 5)
+    assert done.code_hash == sha256(CODE).hexdigest()
+    assert done.abandoned == ()
+    vault = world.client(journal, (), contract=done.contract)
+    assert vault.get_meta() == VaultMeta(owner.keypair.public_key, 50, 5)
+    assert owner.signed == 1
+
+
+def sent(world: World, journal: Journal) -> list[str]:
+    """What was sent, in words, oldest first."""
+    entries = journal.listed(world.network.passphrase, *State)
+    return [entry.request.split("(")[0].split()[0] for entry in entries]
+
+
+def test_code_that_is_there_is_not_uploaded_again(world: World, journal: Journal) -> None:
+    world.deployer(journal).deploy(CODE, world.owner, name="shop")
+    assert sent(world, journal) == ["create", "Init"]
+    world.network.remove_entry(code_key(sha256(CODE).digest()).to_xdr_bytes())
+    world.deployer(journal).deploy(CODE, world.owner, name="another shop")
+    assert sent(world, journal) == ["create", "Init", "upload", "create", "Init"]
+
+
+def test_archived_code_is_uploaded_again(world: World, journal: Journal) -> None:
+    world.network.advance_ledgers(600_000)
+    done = world.deployer(journal).deploy(CODE, world.owner, name="shop")
+    assert sent(world, journal) == ["upload", "create", "Init"]
+    assert world.client(journal, contract=done.contract).balance() == 0
+
+
+def test_a_deployment_that_is_done_returns_its_vault(world: World, journal: Journal) -> None:
+    first = world.deployer(journal).deploy(CODE, world.owner, 5, name="shop")
+    assert world.deployer(journal).deploy(CODE, world.owner, 5, name="shop") == first
+    assert world.deployer(journal).deploy(CODE, world.owner, 5, name="other").contract != (
+        first.contract
+    )
+
+
+def test_a_name_stands_for_one_code(world: World, journal: Journal) -> None:
+    world.deployer(journal).deploy(CODE, world.owner, name="shop")
+    deployer = world.deployer(journal)
+    other = Path("tests/data/mutants/panicking.wasm").read_bytes()
+    with pytest.raises(UnexpectedCode, match=f"runs the code {sha256(CODE).hexdigest()}"):
+        deployer.deploy(other, world.owner, name="shop")
+
+
+class GettingInBetween(InProcessClient):
+    """A transport on which a stranger initialises each fresh instance before its owner does."""
+
+    def __init__(self, world: World, journal: Journal, times: int) -> None:
+        super().__init__(world.network.dispatcher)
+        self._left = times
+        self._init: Callable[[str], object] = lambda contract: world.client(
+            journal, (from_keypair(STRANGER),), contract=contract
+        ).init(STRANGER.public_key, key="theft")
+        self._passphrase = world.network.passphrase
+        self._journal = journal
+
+    def post(self, url: str, data: Any = None, json_data: dict[str, Any] | None = None) -> Response:
+        assert json_data is not None
+        if json_data["method"] == "sendTransaction" and self._left:
+            (entry,) = self._journal.listed(self._passphrase, State.OPEN)
+            if entry.request.startswith("Init"):
+                self._left -= 1
+                self._init(entry.contract)
+        return super().post(url, data, json_data)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_instance_that_a_stranger_initialised_first_is_abandoned(
+    world: World, journal: Journal, times: int
+) -> None:
+    transport = GettingInBetween(world, journal, times)
+    deployer = Deployer(world.connect(transport), journal, world.owner)
+    done = deployer.deploy(CODE, world.owner, 50, name="shop")
+    assert len(done.abandoned) == times
+    assert world.client(journal, contract=done.contract).get_meta() == VaultMeta(ME, 50, 0)
+    for contract in done.abandoned:
+        assert world.client(journal, contract=contract).get_meta().owner == STRANGER.public_key
+    assert world.deployer(journal).deploy(CODE, world.owner, 50, name="shop") == done
+
+
+def test_a_deployment_that_strangers_always_disturb_gives_up(
+    world: World, journal: Journal
+) -> None:
+    transport = GettingInBetween(world, journal, 1_000)
+    deployer = Deployer(world.connect(transport), journal, world.owner)
+    with pytest.raises(NoFreeId, match=r"strangers initialised all 16 instances .* 'shop' first"):
+        deployer.deploy(CODE, world.owner, name="shop")
+
+
+def test_a_deployment_killed_after_each_answer_goes_on(world: World, journal: Journal) -> None:
+    class Killed(BaseException):
+        pass
+
+    world.network.remove_entry(code_key(sha256(CODE).digest()).to_xdr_bytes())
+    mark = world.network.snapshot()
+    point = 0
+    finished = False
+    while not finished:
+        point += 1
+        world.network.revert(mark)
+        with Journal(journal.path.with_name(f"{point}.db")) as own:
+
+            def die(number: int, method: str, at: int = point) -> None:
+                if number == at:
+                    raise Killed
+
+            transport = world.faulty(lambda number, method: None, die)
+            try:
+                Deployer(world.connect(transport), own, world.owner).deploy(
+                    CODE, world.owner, 5, name="shop"
+                )
+                finished = True
+            except Killed:
+                pass
+            done = world.deployer(own).deploy(CODE, world.owner, 5, name="shop")
+            assert done.abandoned == ()
+            assert world.client(own, contract=done.contract).get_meta() == VaultMeta(ME, 5, 0)
+            assert sent(world, own) == ["upload", "create", "Init"]
+    assert point > 15
+
+
+def test_a_deployment_under_faults_comes_to_one_vault(world: World, journal: Journal) -> None:
+    transport = world.faulty(Faults.of_every_kind(seed=3, probability=0.03))
+    done = Deployer(world.connect(transport), journal, world.owner).deploy(
+        CODE, world.owner, 5, name="shop"
+    )
+    assert transport.injected
+    assert world.client(journal, contract=done.contract).get_meta() == VaultMeta(ME, 5, 0)
+
+
+def test_a_deployment_that_runs_out_of_time_can_be_repeated(world: World, journal: Journal) -> None:
+    lost = world.faulty(always("getTransaction", DropAfter()))
+    with pytest.raises(Unsettled):
+        Deployer(world.connect(lost), journal, world.owner, Limits(timeout=5)).deploy(
+            CODE, world.owner, name="shop"
+        )
+    done = world.deployer(journal).deploy(CODE, world.owner, name="shop")
+    assert sent(world, journal) == ["create", "Init"]
+    assert done.abandoned == ()

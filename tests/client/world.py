@@ -1,0 +1,169 @@
+"""A network of this process with a vault on it, and clients whose waiting moves its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+from stellar_sdk import Keypair, SorobanServer
+from stellar_sdk.client.base_sync_client import BaseSyncClient
+from stellar_sdk.client.response import Response
+from stellar_sdk.utils import sha256
+
+from callora_vault import wasm
+from callora_vault.client import (
+    Clock,
+    Deployer,
+    Journal,
+    Limits,
+    Network,
+    Signer,
+    VaultClient,
+    from_keypair,
+)
+from soroban_localnet import LocalNetwork
+from soroban_localnet.faults import Fault, FaultyClient, Plan
+from soroban_localnet.transport import InProcessClient
+
+URL = "http://localnet.invalid"
+BALANCE = 1_000_000
+
+
+def key_of(name: str) -> Keypair:
+    """A key pair that is the same in every run."""
+    return Keypair.from_raw_ed25519_seed(sha256(f"client tests {name}".encode()))
+
+
+OWNER, STRANGER, CHANNEL = key_of("owner"), key_of("stranger"), key_of("channel")
+
+
+class MovingClock:
+    """A clock that moves only when somebody waits, and a network's time with it."""
+
+    def __init__(self, network: LocalNetwork) -> None:
+        self._network = network
+        self._now = 0.0
+        self._behind = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+        self._behind += seconds
+        whole = int(self._behind)
+        if whole:
+            self._behind -= whole
+            self._network.advance_time(whole)
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self._now, lambda: self._network.close_time, self.sleep)
+
+
+@attrs.define
+class CountingSigner:
+    """A key that counts what it signs."""
+
+    keypair: Keypair
+    signed: int = 0
+
+    def sign(self, payload: bytes) -> bytes:
+        self.signed += 1
+        return self.keypair.sign(payload)
+
+    @property
+    def signer(self) -> Signer:
+        return Signer(self.keypair.public_key, self.sign)
+
+
+class World:
+    """A network, an owner with a vault, a stranger and a channel account, all funded."""
+
+    def __init__(self, folder: Path, *, retention: int = 120_960) -> None:
+        self.network = LocalNetwork(retention=retention)
+        self.moving = MovingClock(self.network)
+        self.owner = from_keypair(OWNER)
+        for key in (OWNER, STRANGER, CHANNEL):
+            self.network.fund(key.public_key)
+        with Journal(folder / "deployment.db") as journal:
+            deployer = self.deployer(journal)
+            code = wasm.read("v1")
+            self.vault = deployer.deploy(code, self.owner, BALANCE, 10, name="tests").contract
+            self.fresh = deployer.create(deployer.upload(code), bytes(32))
+            """An instance that nobody has initialised."""
+        self._mark = self.network.snapshot()
+
+    def reset(self) -> None:
+        """Go back to the fresh vault."""
+        self.network.revert(self._mark)
+
+    def connect(self, transport: BaseSyncClient | None = None) -> Network:
+        """A network through a transport; the plain one where none is given."""
+        server = SorobanServer(URL, transport or self.network.client())
+        return Network(server, self.network.passphrase, clock=self.moving.clock())
+
+    def faulty(
+        self, plan: Plan, after_answer: Callable[[int, str], None] | None = None
+    ) -> FaultyClient:
+        """A transport with faults, whose delays move the network's time."""
+        inner = self.network.client()
+        return FaultyClient(inner, plan, after_answer=after_answer, sleep=self.moving.sleep)
+
+    def deployer(self, journal: Journal) -> Deployer:
+        """What deploys with the owner's account."""
+        return Deployer(self.connect(), journal, self.owner)
+
+    def client(
+        self,
+        journal: Journal,
+        signers: tuple[Signer, ...] | None = None,
+        *,
+        transport: BaseSyncClient | None = None,
+        source: Signer | None = None,
+        address_credentials: bool = False,
+        limits: Limits | None = None,
+        scope: str | None = None,
+        contract: str | None = None,
+    ) -> VaultClient:
+        """A client of the vault, with the owner's key where nothing else is said."""
+        return VaultClient(
+            contract or self.vault,
+            self.connect(transport),
+            journal,
+            (self.owner,) if signers is None else signers,
+            source=source,
+            address_credentials=address_credentials,
+            limits=limits,
+            scope=scope,
+        )
+
+
+class Altering(InProcessClient):
+    """A transport whose answers to one method are changed, as a lying RPC would."""
+
+    def __init__(
+        self, network: LocalNetwork, method: str, change: Callable[[dict[str, Any]], None]
+    ) -> None:
+        super().__init__(network.dispatcher)
+        self._method = method
+        self._change = change
+
+    def post(
+        self,
+        url: str,
+        data: dict[str, str] | None = None,
+        json_data: dict[str, Any] | None = None,
+    ) -> Response:
+        answer = super().post(url, data, json_data)
+        if json_data is not None and json_data["method"] == self._method:
+            self._change(answer.json()["result"])
+        return answer
+
+
+def always(method: str, fault: Fault) -> Plan:
+    """A plan in which every request of a method meets a fault."""
+    return lambda number, asked: fault if asked == method else None
+
+
+def once(at: int, fault: Fault) -> Plan:
+    """A plan in which one request meets a fault, by its number from 1."""
+    return lambda number, asked: fault if number == at else None
