@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from localnet.tests.fuzz import world as fuzzed
-from localnet.tests.fuzz.__main__ import PARTS, campaign, drawn, sweep
-from localnet.tests.fuzz.requests import METHODS, nested, paths, swept, transactions
+from localnet.tests.fuzz.__main__ import PARTS, campaign, drawn
+from localnet.tests.fuzz.requests import METHODS, transactions
 from localnet.tests.fuzz.world import Broken, Hung, World, text
 from stellar_sdk import xdr
-
-from soroban_localnet import LocalNetwork
 
 
 @pytest.fixture(scope="module")

@@ -394,7 +394,7 @@ class World:
             raise Broken(f"a fault in the server:\n{seen}")
         kind = response.headers.get_content_type()
         try:
-            document = json.loads(content) if content and kind == "application/json" else content
+            document = json.loads(content) if content and kind.endswith("json") else content
         except ValueError as error:
             raise Broken(f"no JSON: {content[:200]!r}") from error
         return Answer(response.status, document)
