@@ -45,7 +45,6 @@ from stellar_sdk import (
     LiquidityPoolAsset,
     ManageData,
     MuxedAccount,
-    Operation,
     Payment,
     Price,
     RestoreFootprint,
@@ -212,12 +211,9 @@ class World:
             envelope.sign(self.alice.key)
             yield name, envelope
         archived = self.contract.entry(Kind.PERSISTENT, "archived")
-        footprints: list[tuple[str, Operation, xdr.SorobanTransactionData]] = [
-            ("extend", ExtendFootprintTTL(200_000), resources(self.contract.code)),
-            ("restore", RestoreFootprint(), resources([], [archived], fee=100_000_000)),
-        ]
-        for name, operation, data in footprints:
-            envelope = self.alice.declared(data, operation)
+        extended = self.alice.declared(resources(self.contract.code), ExtendFootprintTTL(200_000))
+        restored = self.alice.declared(resources([], [archived], fee=10**8), RestoreFootprint())
+        for name, envelope in (("extend", extended), ("restore", restored)):
             envelope.sign(self.alice.key)
             yield name, envelope
 
@@ -416,7 +412,7 @@ class World:
         if answer.status == 204:
             if answer.document != b"":
                 raise Broken(f"no content, but {answer.document}")
-            documents = []
+            documents: list[Any] = []
         else:
             several = isinstance(answer.document, list)
             documents = answer.document if several else [answer.document]
@@ -491,11 +487,11 @@ def _silently_sent(body: bytes) -> int:
         document = json.loads(body)
     except (ValueError, RecursionError):
         return 0
+    requests = document if isinstance(document, list) else [document]
     return sum(
-        isinstance(request, dict)
-        and "id" not in request
-        and request.get("method") == "sendTransaction"
-        for request in (document if isinstance(document, list) else [document])
+        "id" not in request and request.get("method") == "sendTransaction"
+        for request in requests
+        if isinstance(request, dict)
     )
 
 
@@ -525,12 +521,12 @@ def _transfer(contract: str, sender: str, receiver: str) -> InvokeHostFunction:
 
 def _money(entries: dict[bytes, Sequence[Any]]) -> int:
     """Add up all lumens that accounts hold."""
-    account = wire.account_key(bytes(32))[:4]
-    return sum(
-        xdr.LedgerEntry.from_xdr_bytes(entry).data.account.balance.int64  # type: ignore[union-attr]
+    decoded = (
+        xdr.LedgerEntry.from_xdr_bytes(entry).data.account
         for key, (entry, *_) in entries.items()
-        if key[:4] == account
+        if wire.key_type(key) == xdr.LedgerEntryType.ACCOUNT
     )
+    return sum(account.balance.int64 for account in decoded if account is not None)
 
 
 def _canonical(kind: Any, data: bytes) -> None:
