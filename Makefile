@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
 
 .PHONY: parity test lint types imports docs-check check mutants wasm wasm-check clippy vectors bench \
-  clean
+  fuzz soak clean
 
 parity: $(READY)
 	$(RUN)callora-vault parity $(if $(SEED),--seed $(SEED))
@@ -57,7 +57,16 @@ bench: $(READY)
 	$(RUN)python -m benchmarks.network
 	$(RUN)python -m benchmarks.server
 	$(RUN)python -m benchmarks.events
+	$(RUN)python -m benchmarks.load
 	$(RUN)python -m benchmarks.parity
+
+# ask the HTTP door for 100,000 odd things, every field of every kind of transaction among them
+fuzz: $(READY)
+	$(RUN)python -m localnet.tests.fuzz $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED))
+
+# send 200,000 transactions through one process, and watch its memory
+soak: $(READY)
+	$(RUN)python -m benchmarks.soak $(if $(TRANSACTIONS),--transactions $(TRANSACTIONS))
 
 $(READY): uv.lock pyproject.toml localnet/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

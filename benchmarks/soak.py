@@ -44,7 +44,8 @@ RETENTION = 1_000
 
 WARM = 5 * RETENTION
 SAMPLES = 30
-BOUND = 50.0
+BOUND = 100.0
+"""The least that a transaction could leave behind, an entry, takes 470 bytes."""
 
 AMOUNT = 5
 EVERY = 20

@@ -301,6 +301,14 @@ def test_a_lagging_node_swallows_no_transaction(network: LocalNetwork, alice: Pe
     assert client.injected == {}
 
 
+def test_a_made_up_answer_has_the_id_of_its_request(network: LocalNetwork) -> None:
+    client, _ = faulty(network, {2: Lag()})
+    for identity in (1, 2):
+        body = {"jsonrpc": "2.0", "id": identity, "method": "getHealth"}
+        assert client.post(URL, json_data=body).json()["id"] == identity
+    assert client.injected == {2: Lag()}
+
+
 # -- plans -------------------------------------------------------------------------------------
 
 
@@ -407,6 +415,14 @@ def test_what_a_request_meets_does_not_depend_on_what_was_before(seed: int, numb
     for before in range(max(1, number - 3), number):
         plan(before, "sendTransaction")
     assert plan(number, "getTransaction") == alone
+
+
+def test_another_seed_is_another_plan() -> None:
+    plans = [
+        tuple(Faults.of_every_kind(seed, 0.1)(n, "getHealth") for n in range(1, 50))
+        for seed in range(20)
+    ]
+    assert len(set(plans)) == 20
 
 
 def test_each_kind_of_fault_comes_up_and_only_where_it_can_strike() -> None:

@@ -84,7 +84,8 @@ class ClosedLedger:
     """A ledger that is closed: its header and the hash of it.
 
     `close_time` in seconds; `fee_pool`, all fees that were ever paid, in stroops. `records` are in
-    the order in which the transactions were applied.
+    the order in which the transactions were applied. `evicted` are keys of temporary entries that
+    had expired long before, and were removed.
     """
 
     sequence: int
@@ -94,6 +95,7 @@ class ClosedLedger:
     fee_pool: int
     records: tuple[Record, ...]
     base_fees: BaseFees
+    evicted: tuple[bytes, ...] = ()
     events: tuple[Event, ...] = attrs.field(
         init=False,
         repr=False,
@@ -117,7 +119,9 @@ class ClosedLedger:
                 wire.ABSENT,  # no upgrades
                 wire.ABSENT,  # no consensus messages
                 wire.u64(PROTOCOL.live_state_bytes),
-                wire.ABSENT,  # nothing is evicted: expired temporary entries stay, unseen
+                wire.array(
+                    gone for key in self.evicted for gone in (key, wire.ttl_key(wire.sha256(key)))
+                ),
             )
         )
 
@@ -142,11 +146,12 @@ def close(
     records: tuple[Record, ...],
     fees: BaseFees = UNCONTESTED,
     set_hash: bytes | None = None,
+    evicted: tuple[bytes, ...] = (),
 ) -> ClosedLedger:
     """Close a ledger on top of the previous one: each header holds the hash of the one before.
 
     Arguments: `records`, in the order in which they were applied; `fees` that they paid; `set_hash`
-    of the transaction set, where it is known already.
+    of the transaction set, where it is known already; `evicted` as in ClosedLedger.
     """
     previous_hash, fee_pool = bytes(32), sum(record.applied.fee_charged for record in records)
     if previous is not None:
@@ -179,7 +184,7 @@ def close(
         )
     )
     ledger_hash = wire.sha256(header)
-    return ClosedLedger(sequence, close_time, header, ledger_hash, fee_pool, records, fees)
+    return ClosedLedger(sequence, close_time, header, ledger_hash, fee_pool, records, fees, evicted)
 
 
 def first_ledger(sequence: int, close_time: int) -> ClosedLedger:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
+from heapq import heappop, heappush
 from typing import Literal, Protocol
 
 import attrs
@@ -56,6 +57,35 @@ class Entry:
         return self.live_until is None or self.live_until >= ledger
 
 
+class _Ends:
+    """Keys of temporary entries by the last ledger in which each lives."""
+
+    def __init__(self) -> None:
+        self._keys: dict[int, set[bytes]] = {}
+        self._ledgers: list[int] = []  # those of `_keys`, as a heap
+
+    def move(self, key: bytes, before: Held, after: Held) -> None:
+        """Note that an entry took the place of another."""
+        old = before.live_until if isinstance(before, Entry) else None
+        new = after.live_until if isinstance(after, Entry) else None
+        if old == new or not wire.is_temporary(key):
+            return
+        if old is not None and old in self._keys:
+            self._keys[old].discard(key)
+        if new is not None:
+            if new not in self._keys:
+                self._keys[new] = set()
+                heappush(self._ledgers, new)
+            self._keys[new].add(key)
+
+    def take(self, ledger: int) -> list[bytes]:
+        """Return what does not live in `ledger` any more, in order, and forget it."""
+        taken: list[bytes] = []
+        while self._ledgers and self._ledgers[0] < ledger:
+            taken += sorted(self._keys.pop(heappop(self._ledgers)))
+        return taken
+
+
 class Below(Protocol):
     """Entries of another network, for keys that were never written here."""
 
@@ -88,6 +118,7 @@ class Ledger:
         self._entries: dict[bytes, Entry | None] = {}
         self._below = below
         self._layers: list[dict[bytes, Held]] = []
+        self._ends = _Ends()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -119,10 +150,15 @@ class Ledger:
         self._set(key, UNWRITTEN if entry is None and self._below is None else entry)
 
     def _set(self, key: bytes, entry: Held) -> None:
+        self._ends.move(key, self._entries.get(key), entry)
         if entry is UNWRITTEN:
             self._entries.pop(key, None)
         else:
             self._entries[key] = entry
+
+    def expired(self, ledger: int) -> list[bytes]:
+        """Return the keys of temporary entries whose lives ended before `ledger`, each once."""
+        return self._ends.take(ledger)
 
     def snapshot(self) -> int:
         """Mark the present state and return the mark."""

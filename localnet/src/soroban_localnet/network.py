@@ -65,6 +65,8 @@ _log = logging.getLogger(__name__)
 
 STANDALONE = "Standalone Network ; February 2017"
 LEDGER_SECONDS = 5
+EVICTION_LEDGERS = 720
+"""How long an expired temporary entry stays: a real network's scan comes to it after a while."""
 STARTING_STROOPS = 10_000 * 10_000_000
 
 
@@ -335,10 +337,29 @@ class LocalNetwork:
             Record.of(transaction, applied, scene.sequence, scene.close_time, index)
             for index, (transaction, applied) in enumerate(apply(transactions, scene), 1)
         )
-        ledger = close(previous, scene.sequence, scene.close_time, records, fees, transactions.hash)
+        ledger = close(
+            previous,
+            scene.sequence,
+            scene.close_time,
+            records,
+            fees,
+            transactions.hash,
+            self._evict(changes, scene.sequence),
+        )
         self._close(ledger, changes)
         for record in records:
             candidates[record.hash].outcome = record
+
+    def _evict(self, changes: Changes, sequence: int) -> tuple[bytes, ...]:
+        """Remove temporary entries that expired long ago; return their keys."""
+        last = sequence - EVICTION_LEDGERS
+        evicted = []
+        for key in self._ledger.expired(last):
+            entry = changes.get(key)
+            if entry is not None and not entry.is_live(last):
+                changes.put(key, None)
+                evicted.append(key)
+        return tuple(evicted)
 
     def _close(self, ledger: ClosedLedger, changes: Changes) -> None:
         """Make a ledger the latest, with what it changes; all but the first come through here."""

@@ -60,6 +60,7 @@ class _Body(msgspec.Struct, array_like=True):
     fee_pool: int
     records: tuple[Record, ...]
     base_fees: BaseFees
+    evicted: tuple[bytes, ...]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -138,6 +139,7 @@ class State:
                 fee_pool=body.fee_pool,
                 records=body.records,
                 base_fees=body.base_fees,
+                evicted=body.evicted,
             )
 
     # -- writing -----------------------------------------------------------------------------
@@ -218,6 +220,7 @@ def _append(connection: Connection, ledger: ClosedLedger) -> None:
         fee_pool=ledger.fee_pool,
         records=ledger.records,
         base_fees=ledger.base_fees,
+        evicted=ledger.evicted,
     )
     connection.execute("INSERT INTO ledger VALUES (?, ?)", (ledger.sequence, _encode(body)))
 

@@ -69,7 +69,8 @@ class Dreamer(Unpacker):
         if asking == "UnsignedInteger.unpack":
             return self._random.choice(ODD_UNSIGNED)
         if asking in ("String.unpack", "Opaque.unpack"):
-            longest = min(frame.f_locals.get("max_size", frame.f_locals.get("size")), 300)
+            allowed: int = frame.f_locals.get("max_size") or frame.f_locals["size"]
+            longest = min(allowed, 300)
             return self._random.choice((0, 1, 3, min(32, longest), longest))
         return self._few()
 
