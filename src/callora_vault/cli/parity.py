@@ -32,7 +32,6 @@ from callora_vault.parity import (
 )
 from callora_vault.parity import Progress as RunProgress
 from callora_vault.parity.campaign import EXAMPLES, STEPS, Divergence
-from callora_vault.parity.coverage import CELLS, METHODS, StateClass
 from callora_vault.parity.report import snippet, unmade
 
 _File = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
@@ -44,7 +43,7 @@ def parity(
     wasm: Path | None = None,
     contract: str | None = None,
     contract_rpc_url: str | None = None,
-    model: str = "v1",
+    model: str | None = None,
     examples: _Count = EXAMPLES,
     steps: _Count = STEPS,
     seed: int | None = None,
@@ -64,13 +63,14 @@ def parity(
     Parameters
     ----------
     wasm
-        The compiled contract; by default the one of this package.
+        The compiled contract; by default the one of this package for the model.
     contract
         The id (C...) of a deployed contract, whose code is judged instead of a file's.
     contract_rpc_url
         The Stellar RPC to read that code from.
     model
-        The model to compare with: v1.
+        The model to compare with: v1, v2 or factory. By default the one that the contract's
+        functions are most like, and v2 where no contract is given.
     examples
         How many examples Hypothesis draws.
     steps
@@ -94,7 +94,7 @@ def parity(
     try:
         if json is not None and json == junit:
             raise CannotRun("--json and --junit are the same file", "give two")
-        target = _target(wasm, contract, contract_rpc_url)
+        target = _target(wasm, contract, contract_rpc_url, model)
         connection = _connection(rpc_url, network_passphrase, friendbot)
         with _progress(console) as progress:
             report = audit(
@@ -123,13 +123,17 @@ def parity(
     return report.verdict.exit_code
 
 
-def _target(wasm: Path | None, contract: str | None, contract_rpc_url: str | None) -> Target:
+def _target(
+    wasm: Path | None, contract: str | None, contract_rpc_url: str | None, model: str | None
+) -> Target:
     if (contract is None) != (contract_rpc_url is None):
         raise CannotRun(
             "a deployed contract needs --contract and --contract-rpc-url", "give both, or a file"
         )
     if contract is None or contract_rpc_url is None:
-        return committed() if wasm is None else from_file(wasm)
+        if wasm is not None:
+            return from_file(wasm)
+        return committed() if model is None else committed(model)
     if wasm is not None:
         raise CannotRun("--wasm and --contract both name the contract", "give one of them")
     return deployed(contract, contract_rpc_url)
@@ -240,15 +244,16 @@ def _coverage(report: Report) -> Table:
     table = Table(title="calls by outcome and by the state before", title_justify="left")
     table.add_column("method")
     table.add_column("outcome", no_wrap=True)
-    for state in StateClass:
+    for state in report.table.states:
         table.add_column(state.value, justify="right")
     hits = report.campaign.tally.coverage.cells
     method = ""
-    for name in METHODS:
-        for outcome in dict.fromkeys(cell.outcome for cell in CELLS if cell.method == name):
+    for name in report.table.methods:
+        cells = [cell for cell in report.table.cells if cell.method == name]
+        for outcome in dict.fromkeys(cell.outcome for cell in cells):
             row = []
-            for cell in CELLS:
-                if (cell.method, cell.outcome) == (name, outcome):
+            for cell in cells:
+                if cell.outcome == outcome:
                     count = hits[name, outcome, cell.state]
                     empty = "[dim]-[/]" if cell.unreachable else "[red]0[/]"
                     row.append(str(count) if count else empty)
@@ -272,7 +277,7 @@ def _resources(report: Report) -> Table:
     table.add_column("method", no_wrap=True)
     for name in ("calls", "instructions", "read", "written", "fee", "highest"):
         table.add_column(name, justify="right", no_wrap=True)
-    for method in METHODS:
+    for method in report.table.methods:
         used = report.campaign.tally.usages.get(method)
         if used is None:
             continue
@@ -327,4 +332,4 @@ def _print_divergence(
         table.add_row(Text(str(line.step)), model, Text(contract, "" if same else "red"))
     console.print(table)
     console.print(Text(finding.detail), soft_wrap=True)
-    console.print(Text(snippet(report.target, found.steps), "dim"), soft_wrap=True)
+    console.print(Text(snippet(report.target, report.model, found.steps), "dim"), soft_wrap=True)

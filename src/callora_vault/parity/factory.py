@@ -1,0 +1,4 @@
+from callora_vault.parity.subject import VaultSubject
+
+
+class FactorySubject(VaultSubject): ...
