@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from callora_vault.abi import ABIS
 from callora_vault.calls import DeductItem
@@ -25,7 +26,7 @@ from callora_vault.parity.steps import (
     Step,
     Submit,
 )
-from callora_vault.parity.subject import VaultSubject
+from callora_vault.parity.subject import Subject, VaultSubject
 from callora_vault.parity.target import (
     FACTORY,
     MODELS,
@@ -68,9 +69,7 @@ __all__ = [
 ]
 
 
-def subject(
-    target: Target, connection: Connection, model: str | None = None
-) -> VaultSubject | FactorySubject:
+def subject(target: Target, connection: Connection, model: str | None = None) -> Subject[Any]:
     """Put a contract under test on a network, beside a model (None: the one for its functions).
 
     Raises CannotRun.
@@ -105,9 +104,8 @@ def audit(
     """
     under_test = subject(target, connection, model)
     earlier = [] if saved_in is None else saved.load(saved_in, target.sha256)
-    # the two kinds have trials of their own types
     result = campaign.run(
-        under_test,  # type: ignore[arg-type]
+        under_test,
         examples=examples,
         steps=steps,
         run_seed=seed,
@@ -138,7 +136,7 @@ def reproduce(contract: Target | str, steps: Sequence[Step], model: str | None =
     Raises CannotRun; SystemExit with code 1 where the sides differ.
     """
     target = from_file(Path(contract)) if isinstance(contract, str) else contract
-    found = campaign.reproduce(subject(target, connect_local(), model), steps)  # type: ignore[arg-type]
+    found = campaign.reproduce(subject(target, connect_local(), model), steps)
     for line in found.lines:
         print(f"{line.step}\n    model:    {line.expected}\n    contract: {line.observed}")
     for finding in found.findings:

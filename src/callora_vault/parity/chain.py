@@ -26,6 +26,11 @@ class Reading:
     ledger: int = attrs.field(eq=False)
 
     @property
+    def left(self) -> int:
+        """Ledgers that the instance has to live after that of the next call."""
+        return self.instance_live_until - self.ledger - 1
+
+    @property
     def entry(self) -> xdr.LedgerEntryData:
         """The instance entry, decoded."""
         return xdr.LedgerEntryData.from_xdr(self.instance)

@@ -96,7 +96,7 @@ class VaultMachine(RuleBasedStateMachine):
     def age(self, data: st.DataObject) -> None:
         """Let ledgers go by."""
         if self._trial.can_age:
-            self._step(Age(data.draw(strategies.ages(self._trial.reading))))
+            self._step(Age(data.draw(strategies.ages(self._trial.reading.left))))
 
     @rule()
     def restore(self) -> None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from callora_vault.calls import MAX_BATCH, DeductItem
 from callora_vault.layouts import LEDGERS_PER_DAY, RENEW_AT
-from callora_vault.parity.chain import Reading
 from callora_vault.parity.signatures import LIFE_LEDGERS
 from callora_vault.parity.steps import VAULT_LANES, Argument, Items, Lane, Role, Submit
 from callora_vault.transition import State
@@ -187,10 +186,11 @@ def calls(
             )
 
 
-def ages(reading: Reading) -> st.SearchStrategy[int]:
-    """Draw how many ledgers go by: to the edges of renewal and of life, and past them."""
-    # the next call is in the ledger after those that go by
-    left = reading.instance_live_until - reading.ledger - 1
+def ages(left: int) -> st.SearchStrategy[int]:
+    """Draw how many ledgers go by: to the edges of renewal and of life, and past them.
+
+    Arguments: `left`, how many an instance has to live after the next call's.
+    """
     edges = [1, LEDGERS_PER_DAY, LIFE_LEDGERS, left - RENEW_AT - 1, left - RENEW_AT]
     edges += [left, left + 2]
     return st.sampled_from(list(dict.fromkeys(edge for edge in edges if edge > 0)))

@@ -19,6 +19,7 @@ from callora_vault.parity.strategies import (
     amount_edges,
     batch_edges,
 )
+from callora_vault.transition import State
 from callora_vault.units import I128_MAX
 
 MINIMUM: Final = 2
@@ -82,17 +83,8 @@ def _edges(method: str, balance: int | None) -> Iterator[Submit]:
                 yield _signed(method, _deduct(Role.OWNER, 1, request_id))
             yield _signed(method, _deduct(Role.VAULT, 1, None), Role.VAULT)
             yield _signed(method, _deduct(Role.OWNER, 1, None), Role.STRANGER)
-        case "batch_deduct":
-            for items in batch_edges(state)[: None if state else 3]:
-                yield _signed(method, {"caller": Role.OWNER, "items": items})
-            for items in batch_edges(state)[:4]:
-                yield _signed(method, {"caller": Role.STRANGER, "items": items}, Role.STRANGER)
-            one = (DeductItem(1),)
-            yield _signed(method, {"caller": Role.OWNER, "items": one}, Role.STRANGER)
-        case "set_authorized_caller":
-            for caller in (None, *Role):
-                yield _signed(method, {"caller": caller})
-            yield _signed(method, {"caller": Role.STRANGER}, Role.STRANGER)
+        case "batch_deduct" | "set_authorized_caller":
+            yield from _edges_of_v2(method, state)
         case "withdraw_to":
             for amount in amounts:
                 yield _signed(method, {"to": Role.STRANGER, "amount": amount})
@@ -105,6 +97,21 @@ def _edges(method: str, balance: int | None) -> Iterator[Submit]:
             yield _signed(method, {"amount": 1}, Role.STRANGER)
         case _:
             yield _signed(method, {}, lane=Lane.UNSIGNED)
+
+
+def _edges_of_v2(method: str, state: State) -> Iterator[Submit]:
+    if method == "set_authorized_caller":
+        for caller in (None, *Role):
+            yield _signed(method, {"caller": caller})
+        yield _signed(method, {"caller": Role.STRANGER}, Role.STRANGER)
+        return
+    # before init, whatever the arguments, they are looked at later
+    for items in batch_edges(state)[: None if state else 3]:
+        yield _signed(method, {"caller": Role.OWNER, "items": items})
+    for items in batch_edges(state)[:4]:
+        yield _signed(method, {"caller": Role.STRANGER, "items": items}, Role.STRANGER)
+    one = (DeductItem(1),)
+    yield _signed(method, {"caller": Role.OWNER, "items": one}, Role.STRANGER)
 
 
 def _init(owner: Role, balance: int | None, minimum: int | None) -> dict[str, Argument]:
