@@ -56,6 +56,7 @@ bench: $(READY)
 	$(RUN)python -m benchmarks.model
 	$(RUN)python -m benchmarks.network
 	$(RUN)python -m benchmarks.parity
+	$(RUN)python -m benchmarks.batch
 
 $(READY): uv.lock pyproject.toml localnet/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -214,7 +215,8 @@ def _print(console: Console, report: Report) -> None:
     console.print(f"model     {report.model}")
     console.print(f"network   {report.network}", soft_wrap=True)
     console.print()
-    console.print(_coverage(report))
+    for table in _coverage(report):
+        console.print(table)
     console.print(_resources(report))
     for note in report.not_compared:
         console.print(f"not compared: {note}", soft_wrap=True)
@@ -240,30 +242,38 @@ def _verdict(report: Report) -> Text:
     return Text(f"no verdict: {report.reason}", "bold yellow")
 
 
-def _coverage(report: Report) -> Table:
-    table = Table(title="calls by outcome and by the state before", title_justify="left")
+def _coverage(report: Report) -> list[Table]:
+    """Make a table for methods in a row that can be called in the same states."""
+    groups: dict[tuple[Enum, ...], list[str]] = {}
+    for method in report.table.methods:
+        groups.setdefault(report.table.states_of(method), []).append(method)
+    tables = [_hits(report, states, methods) for states, methods in groups.items()]
+    tables[0].title = "calls by outcome and by the state before"
+    tables[0].title_justify = "left"
+    tables[-1].caption = "- cannot be reached"
+    tables[-1].caption_justify = "left"
+    return tables
+
+
+def _hits(report: Report, states: tuple[Enum, ...], methods: list[str]) -> Table:
+    table = Table()
     table.add_column("method")
     table.add_column("outcome", no_wrap=True)
-    for state in report.table.states:
+    for state in states:
         table.add_column(state.value, justify="right")
     hits = report.campaign.tally.coverage.cells
-    method = ""
-    for name in report.table.methods:
-        cells = [cell for cell in report.table.cells if cell.method == name]
-        for outcome in dict.fromkeys(cell.outcome for cell in cells):
-            row = []
-            for cell in cells:
-                if cell.outcome == outcome:
-                    count = hits[name, outcome, cell.state]
-                    empty = "[dim]-[/]" if cell.unreachable else "[red]0[/]"
-                    row.append(str(count) if count else empty)
-            if name != method and method:
-                table.add_section()
+    for method in methods:
+        if method != methods[0]:
+            table.add_section()
+        rows: dict[str, list[str]] = {}
+        for cell in report.table.cells:
+            if cell.method == method and cell.state in states:
+                count = hits[method, cell.outcome, cell.state]
+                empty = "[dim]-[/]" if cell.unreachable else "[red]0[/]"
+                rows.setdefault(cell.outcome, []).append(str(count) if count else empty)
+        for number, (outcome, row) in enumerate(rows.items()):
             shown = outcome.removeprefix("rejected:")
-            table.add_row(name if name != method else "", shown, *row)
-            method = name
-    table.caption = "- cannot be reached"
-    table.caption_justify = "left"
+            table.add_row("" if number else method, shown, *row)
     return table
 
 

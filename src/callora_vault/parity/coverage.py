@@ -73,6 +73,11 @@ class Table:
         """The methods in order."""
         return tuple(dict.fromkeys(cell.method for cell in self.cells))
 
+    def states_of(self, method: str) -> tuple[Enum, ...]:
+        """List the state classes in which a call of a method can come to anything."""
+        found = {c.state for c in self.cells if c.method == method and c.unreachable is None}
+        return tuple(state for state in self.states if state in found)
+
 
 _Error = VaultErrorCode
 _NO_FUNDS: Final = "an empty vault has less than any positive amount"

@@ -13,15 +13,12 @@ from stellar_sdk import StrKey, xdr
 from callora_vault.calls import Create, FactoryCall, Migrate
 from callora_vault.codec import (
     CannotDecode,
-    code_key,
     decode_event,
     decode_factory_event,
     decode_stored,
     decode_successor,
     encode_event,
     encode_optional_address,
-    instance_key,
-    successor_key,
 )
 from callora_vault.factory import (
     FactoryAccepted,
@@ -44,7 +41,7 @@ from callora_vault.parity.comparison import (
 )
 from callora_vault.parity.errors import Inconclusive
 from callora_vault.parity.factory_cases import Scene, factory_table
-from callora_vault.parity.factory_chain import PLACES, FactoryChain, World
+from callora_vault.parity.factory_chain import PLACES, FactoryChain, Id, Kind, World
 from callora_vault.parity.machine import Driver
 from callora_vault.parity.steps import Age, Code, Made, Place, Restore, Role, Salt, Step, Submit
 from callora_vault.parity.trial import Finding, Line, Tally, Trial
@@ -73,12 +70,12 @@ class FactoryTrial(Trial):
     @property
     def left(self) -> int:
         """Ledgers that the factory's instance has to live after that of the next call."""
-        return (self.world.lives(self._chain.own_keys()[0]) or 0) - self.world.ledger - 1
+        return (self.world.lives(self._chain.instance_id) or 0) - self.world.ledger - 1
 
     @property
     def archived(self) -> bool:
         """Whether anything is archived."""
-        return any(self.world.lives(key) == 0 for key in self.world.entries)
+        return any(self.world.lives(entry) == 0 for entry in self.world.entries)
 
     def known(self, vault: Role | Made) -> tuple[Code, Role | None] | None:
         """Tell code and owner of a vault; None where there is no vault."""
@@ -129,7 +126,7 @@ class FactoryTrial(Trial):
         expected = transition(chain.factory, state, call, signed)
         mismatches = self._compare(call, expected, seen, before, after)
         scene = Scene.of(chain.factory, state, call, keeper=chain.hashes[Code.KEEPER])
-        lived = before.lives(chain.own_keys()[0]) or 0
+        lived = before.lives(chain.instance_id) or 0
         word = outcomes.of_model(expected)
         findings = self._conclude(step, scene, word, seen, mismatches, lived)
         if findings or seen.outcome != word:
@@ -156,9 +153,8 @@ class FactoryTrial(Trial):
             self.made.append(Made(owner, salt.number))
 
     def _past_last_ledger(self) -> World:
-        """Close a ledger where this is the last one of an entry's life, and read again."""
-        world = self.world
-        if any(world.lives(key) == world.ledger for key in world.entries):
+        """Close ledgers until none is the last one of an entry's life; see Chain."""
+        while any(self.world.lives(entry) == self.world.ledger for entry in self.world.entries):
             self._chain.close_ledger()
             self.world = self._chain.read(self._vaults)
         return self.world
@@ -200,13 +196,14 @@ class FactoryTrial(Trial):
     def _written(
         self, call: FactoryCall, expected: FactoryAccepted, seen: Observation
     ) -> Iterator[tuple[str, str]]:
-        allowed = {
-            instance_key(vault)
+        chain = self._chain
+        allowed = [
+            chain.key((Kind.INSTANCE, vault))
             for vault, instance in expected.state.vaults.items()
             if self.state.vaults.get(vault) != instance
-        }
+        ]
         if isinstance(call, Migrate):
-            allowed.add(successor_key(self._chain.factory.address, call.old))
+            allowed.append(chain.key((Kind.SUCCESSOR, call.old)))
         for key in seen.changed:
             if key not in allowed:
                 yield EXTRA_ENTRY, f"touched {key.to_json()}"
@@ -220,12 +217,12 @@ class FactoryTrial(Trial):
         for vault in self._vaults:
             which = "old" if vault == old else "new" if vault == new else "other"
             instance = state.vaults.get(vault)
-            found = after.entries[instance_key(vault)]
+            found = after.entries[Kind.INSTANCE, vault]
             wrong = self._wrong_instance(instance, found)
             if wrong:
                 yield WRONG_VAULT.format(which), wrong
             wanted = state.successors.get(vault)
-            entry = after.entries[successor_key(self._chain.factory.address, vault)]
+            entry = after.entries[Kind.SUCCESSOR, vault]
             told = None if entry is None else _successor(entry[0])
             if told != wanted:
                 yield WRONG_SUCCESSOR, f"stored {told} as successor of {vault}, expected {wanted}"
@@ -256,38 +253,31 @@ class FactoryTrial(Trial):
     ) -> Iterator[tuple[str, str]]:
         chain = self._chain
         touched = chain.touched(call, self.state)
-        renewed = set()
+        renewed: set[Id] = set()
         for emitter, _ in expected.events:
-            renewed |= {
-                instance_key(emitter),
-                code_key(chain.code_of(emitter, expected.state)),
-            }
+            code = chain.code_of(emitter, expected.state)
+            renewed |= {(Kind.INSTANCE, emitter), (Kind.CODE, code)}
         if isinstance(call, Migrate):
-            renewed.add(successor_key(chain.factory.address, call.old))
+            renewed.add((Kind.SUCCESSOR, call.old))
         fresh = ledger + chain.minimum_ttl - 1
-        for key in after.entries:
-            lives = lived = before.lives(key)
-            if key in touched and not lived and after.entries[key] is not None:
+        for entry in after.entries:
+            lives = before.lives(entry)
+            if entry in touched and not lives and after.entries[entry] is not None:
                 lives = fresh
-            if lives is not None and key in renewed:
+            if lives is not None and entry in renewed:
                 lives = live_until_after_write(ledger, lives)
-            if after.lives(key) != lives:
-                detail = f"lives until ledger {after.lives(key)}, expected {lives}"
-                yield WRONG_LIFE.format(self._name(key, call)), detail
+            if after.lives(entry) != lives:
+                detail = f"lives until ledger {after.lives(entry)}, expected {lives}"
+                yield WRONG_LIFE.format(self._name(entry, call)), detail
 
-    def _name(self, key: xdr.LedgerKey, call: FactoryCall) -> str:
+    def _name(self, entry: Id, call: FactoryCall) -> str:
         """Name an entry in the words of a divergence."""
-        instance, code = self._chain.own_keys()
-        new = self._chain.new_vault(call, self.state)
-        if key == instance:
-            return "factory"
-        if key.contract_code is not None:
-            return "factory-code" if key == code else "vault-code"
-        if new is not None and key == instance_key(new):
-            return "new-vault"
-        held = key.contract_data
-        assert held is not None  # noqa: S101 - entries are codes or data
-        return "successor" if held.key.vec is not None else "old-vault"
+        chain, (kind, of) = self._chain, entry
+        if entry in (chain.instance_id, chain.code_id):
+            return f"factory-{kind.value}"
+        if kind is Kind.INSTANCE:
+            return "new-vault" if of == chain.new_vault(call, self.state) else "old-vault"
+        return "vault-code" if kind is Kind.CODE else kind.value
 
 
 def _successor(entry: str) -> str:

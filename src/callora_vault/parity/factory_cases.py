@@ -33,15 +33,18 @@ from callora_vault.units import I128_MAX, I128_MIN, Address
 
 
 class Scene(Enum):
-    """What a call finds: for create its address, for the others the old vault."""
+    """What a call finds: for create its address, for the others the old vault.
+
+    Nothing is no vault at all, absent one before init, caller one with an authorised caller.
+    """
 
     FREE = "address free"
     TAKEN = "address taken"
-    NOTHING = "no vault"
-    BARE = "before init"
+    NOTHING = "nothing"
+    BARE = "absent"
     EMPTY = "empty"
     FUNDED = "funded"
-    AUTHORISED = "authorised caller"
+    AUTHORISED = "caller"
     NEGATIVE = "negative"
     KEEPER = "keeper"
     MIGRATED = "migrated"

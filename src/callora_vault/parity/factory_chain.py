@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from functools import cache, partial
 from importlib import resources
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
-from stellar_sdk import xdr
+from stellar_sdk import Keypair, StrKey, xdr
 
 from callora_vault import wasm
 from callora_vault.abi import VAULT_V1, VAULT_V2
@@ -27,7 +28,7 @@ from callora_vault.layouts import META_KEY
 from callora_vault.parity.errors import CannotRun
 from callora_vault.parity.factory_cases import placed
 from callora_vault.parity.steps import Argument, Code, Made, Place, Role, Salt, Submit
-from callora_vault.parity.wire import Asked, Connection, Entry, Observation, Wire
+from callora_vault.parity.wire import Asked, Connection, Entry, Observation, Wire, account_key
 from callora_vault.transition import Accepted, Outcome, Signers, State
 from callora_vault.transition import transition as vault_transition
 from callora_vault.units import Address
@@ -51,20 +52,34 @@ def _keeper() -> bytes:
     return (resources.files(__package__) / "data" / "keeper.wasm").read_bytes()
 
 
+class Kind(Enum):
+    """The kinds of entries that matter to a factory."""
+
+    INSTANCE = "instance"
+    CODE = "code"
+    SUCCESSOR = "successor"
+    ACCOUNT = "account"
+    """What stands at the address of an account that is taken for a vault."""
+
+
+Id: TypeAlias = tuple[Kind, Address | bytes]
+"""An entry: the instance of a contract, the code of a hash, the successor of a vault."""
+
+
 @attrs.frozen
 class World:
-    """What is on the ledger: entries in base64 and the ledgers until which they live, by key.
+    """What is on the ledger: entries in base64 and the ledgers until which they live.
 
     What is archived lives until 0, what is not there is None. `ledger` is the one in which it was
     read; it does not count in comparisons.
     """
 
-    entries: Mapping[xdr.LedgerKey, tuple[str, int] | None]
+    entries: Mapping[Id, tuple[str, int] | None]
     ledger: int = attrs.field(eq=False)
 
-    def lives(self, key: xdr.LedgerKey) -> int | None:
+    def lives(self, entry: Id) -> int | None:
         """Tell until which ledger an entry lives; None where there is none."""
-        found = self.entries.get(key)
+        found = self.entries.get(entry)
         return None if found is None else found[1]
 
 
@@ -160,9 +175,26 @@ class FactoryChain:
         live_until = found[1] or ledger + self.minimum_ttl
         self._local.set_entry(entry.to_xdr_bytes(), live_until)
 
-    def own_keys(self) -> list[xdr.LedgerKey]:
-        """List the keys of the factory's own entries, instance and code."""
-        return [instance_key(self.factory.address), code_key(self._code)]
+    def key(self, entry: Id) -> xdr.LedgerKey:
+        """Build the key of an entry."""
+        kind, of = entry
+        if isinstance(of, bytes):
+            return code_key(of)
+        if kind is Kind.INSTANCE:
+            return instance_key(of)
+        if kind is Kind.ACCOUNT:
+            return account_key(Keypair.from_public_key(of))
+        return successor_key(self.factory.address, of)
+
+    @property
+    def instance_id(self) -> Id:
+        """The factory's own instance."""
+        return Kind.INSTANCE, self.factory.address
+
+    @property
+    def code_id(self) -> Id:
+        """The factory's own code."""
+        return Kind.CODE, self._code
 
     def code_of(self, contract: Address, state: FactoryState) -> bytes:
         """Return the hash of a contract's code."""
@@ -172,20 +204,25 @@ class FactoryChain:
 
     def read(self, vaults: Iterable[Address]) -> World:
         """Read the factory, every code, and vaults with their successors. Raises CannotRun."""
-        keys = [*self.own_keys(), *map(code_key, self.codes)]
+        listed = [self.instance_id, self.code_id]
+        listed += [(Kind.CODE, code) for code in self.codes]
         for vault in vaults:
-            keys += (instance_key(vault), successor_key(self.factory.address, vault))
-        ledger, found = self._wire.entries(keys)
-        return World(dict(zip(keys, found, strict=True)), ledger)
+            listed += ((Kind.INSTANCE, vault), (Kind.SUCCESSOR, vault))
+        ledger, found = self._wire.entries([self.key(entry) for entry in listed])
+        return World(dict(zip(listed, found, strict=True)), ledger)
 
     def submit(
         self, step: Submit, call: FactoryCall, state: FactoryState, before: World
     ) -> Observation:
         """Make a call. Raises CannotRun, Inconclusive."""
         written = self.written(call, state)
+        touched = self.touched(call, state)
+        signer = self.people[step.signer]
+        if signer in state.vaults:  # the host asks a contract whether it has signed
+            touched += ((Kind.INSTANCE, signer), (Kind.CODE, state.vaults[signer].wasm_hash))
         touches = [
-            Entry(key, writes=key in written, archived=before.lives(key) == 0)
-            for key in (*self.touched(call, state), code_key(_NO_CODE))
+            Entry(self.key(entry), writes=entry in written, archived=before.lives(entry) == 0)
+            for entry in dict.fromkeys(touched)
         ]
         return self._wire.submit(
             Asked(
@@ -210,26 +247,27 @@ class FactoryChain:
                     return self.factory.address_of(found.state.owner, salt)
         return None
 
-    def written(self, call: FactoryCall, state: FactoryState) -> list[xdr.LedgerKey]:
-        """List the keys that a call may write."""
-        keys = []
+    def written(self, call: FactoryCall, state: FactoryState) -> list[Id]:
+        """List the entries that a call may write."""
+        listed: list[Id] = []
         new = self.new_vault(call, state)
         if new is not None:
-            keys.append(instance_key(new))
+            listed.append((Kind.INSTANCE, new))
         if isinstance(call, Migrate):
-            keys += (instance_key(call.old), successor_key(self.factory.address, call.old))
-        return keys
+            at = Kind.INSTANCE if StrKey.is_valid_contract(call.old) else Kind.ACCOUNT
+            listed += ((at, call.old), (Kind.SUCCESSOR, call.old))
+        return listed
 
-    def touched(self, call: FactoryCall, state: FactoryState) -> list[xdr.LedgerKey]:
-        """List the keys that an accepted call reads or writes."""
-        keys = [*self.own_keys(), *self.written(call, state)]
+    def touched(self, call: FactoryCall, state: FactoryState) -> list[Id]:
+        """List the entries that a call reads or writes."""
+        listed = [self.instance_id, self.code_id, *self.written(call, state)]
         if isinstance(call, Successor):
-            keys.append(successor_key(self.factory.address, call.old))
+            listed.append((Kind.SUCCESSOR, call.old))
         else:
-            keys.append(code_key(call.wasm_hash))
+            listed.append((Kind.CODE, call.wasm_hash))
         if isinstance(call, Migrate) and call.old in state.vaults:
-            keys.append(code_key(state.vaults[call.old].wasm_hash))
-        return list(dict.fromkeys(keys))
+            listed.append((Kind.CODE, state.vaults[call.old].wasm_hash))
+        return list(dict.fromkeys(listed))
 
     def close_ledger(self) -> None:
         """Close a ledger with nothing in it."""
@@ -241,9 +279,9 @@ class FactoryChain:
 
     def restore(self, world: World) -> None:
         """Restore what is archived."""
-        archived = [key for key in world.entries if world.lives(key) == 0]
+        archived = [entry for entry in world.entries if world.lives(entry) == 0]
         if archived:
-            self._wire.restore(archived)
+            self._wire.restore([self.key(entry) for entry in archived])
 
 
 def _salt(number: int) -> bytes:

@@ -405,7 +405,7 @@ class Wire:
         if nonce is not None:
             known.append(nonce_key(signer.address, nonce))
             if signer.key is not None:
-                read_only.append(_account_key(signer.key))
+                read_only.append(account_key(signer.key))
         if recorded.transaction_data is not None and recorded.error is None:
             footprint = xdr.SorobanTransactionData.from_xdr(
                 recorded.transaction_data
@@ -535,7 +535,8 @@ def _declare(
     )
 
 
-def _account_key(key: Keypair) -> xdr.LedgerKey:
+def account_key(key: Keypair) -> xdr.LedgerKey:
+    """Build the key of an account's entry."""
     return xdr.LedgerKey(
         xdr.LedgerEntryType.ACCOUNT, account=xdr.LedgerKeyAccount(key.xdr_account_id())
     )
