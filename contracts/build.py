@@ -2,6 +2,7 @@
 
     python contracts/build.py build    rebuild the files in place and write their manifests
     python contracts/build.py check    rebuild into a temporary folder and judge what differs
+    python contracts/build.py lint     clippy over contracts/; any warning fails
 
 Where compiler, library sources, linker and cargo are those of the manifest, a file with other bytes
 fails the check. Where one of them is another, its name is printed, and the check fails only if the
@@ -29,6 +30,12 @@ NOT_COPIED = shutil.ignore_patterns(
 )
 OLDEST_CARGO = (1, 95)
 TRIPLES = ("wasm32v1-none", "wasm32-unknown-unknown")
+CONTRACTS = "contracts"
+VERSIONS = ("v1", "v2")
+NO_CLIPPY = (
+    "there is no cargo-clippy beside the compiler {}: install it by "
+    "`apt-get install rust-web-clippy`, or by `rustup component add clippy`"
+)
 REMEDY = (
     "install one by `apt-get install rustc-web rust-web-src lld`, "
     f"or by `rustup target add {' '.join(TRIPLES)}`"
@@ -44,23 +51,22 @@ class Unequipped(Exception):
 
 
 class Group(NamedTuple):
-    """Files that are built from one cargo package and share a manifest, which lies beside them."""
+    """Files that are built from one cargo workspace and share a manifest, which is beside them."""
 
     source: str
-    package: str
     triple: str
     std: str
     dependency: str
     manifest: str
 
 
-VAULT = ("contracts", "callora-vault-v1", TRIPLES[0], "core,alloc", "soroban-sdk")
+VAULT = (CONTRACTS, TRIPLES[0], "core,alloc", "soroban-sdk")
 GROUPS = {
-    "v1": Group(*VAULT, "src/callora_vault/wasm/manifest.json"),
+    "contracts": Group(*VAULT, "src/callora_vault/wasm/manifest.json"),
+    "parity": Group(*VAULT, "src/callora_vault/parity/data/manifest.json"),
     "mutants": Group(*VAULT, "tests/data/mutants/manifest.json"),
     "test-contract": Group(
         "localnet/tests/contracts",
-        "localnet-test-contract",
         TRIPLES[0],
         "core,alloc",
         "soroban-sdk",
@@ -68,7 +74,6 @@ GROUPS = {
     ),
     "host": Group(
         "localnet/host",
-        "soroban-localnet-host",
         TRIPLES[1],
         "std,panic_abort",
         "soroban-env-host",
@@ -76,24 +81,29 @@ GROUPS = {
     ),
 }
 
-PARITY = ("-m", "callora_vault.cli", "parity", "--wasm", "src/callora_vault/wasm/v1.wasm")
+PARITY = tuple(
+    ("-m", "callora_vault.cli", "parity", "--model", model) for model in (*VERSIONS, "factory")
+)
 BEHAVIOUR: dict[str, tuple[tuple[str, ...], ...]] = {
-    "v1": (PARITY,),
+    "contracts": PARITY,
+    "parity": PARITY[-1:],
     "mutants": (("-m", "pytest", "-q", "tests/parity"),),
     "test-contract": (("-m", "pytest", "-q", "localnet/tests"),),
-    "host": (("-m", "pytest", "-q", "localnet/tests"), PARITY),
+    "host": (("-m", "pytest", "-q", "localnet/tests"), *PARITY),
 }
 """What has to pass with a group's files when another compiler has built them."""
 
 
 class Output(NamedTuple):
-    """A compiled file: its name, the lib.rs that it is built from where that is not the crate's
-    own, and what the manifest notes of it.
+    """A compiled file: its name, the package and, where it is in a folder of its own, the crate's;
+    the lib.rs that takes the place of the crate's, and what the manifest notes of it.
     """
 
     name: str
-    lib: str | None
+    package: str
     notes: dict[str, str]
+    crate: str = ""
+    lib: str | None = None
 
 
 class Toolchain(NamedTuple):
@@ -134,40 +144,47 @@ def function(text: str, name: str) -> tuple[int, int]:
     return match.span()
 
 
-def mutants(root: Path) -> list[Output]:
-    """List the planted faults and the foreign vaults of mutants.toml."""
+def mutants(root: Path, kinds: Iterable[str]) -> list[Output]:
+    """List variants of the contracts in mutants.toml, such as the planted faults."""
     folder = root / "contracts/mutants"
-    original = (root / "contracts/v1/src/lib.rs").read_text()
     table = tomllib.loads((folder / "mutants.toml").read_text())
     outputs = []
-    for kind in ("mutant", "foreign"):
+    for kind in kinds:
         for entry in table[kind]:
+            crate = entry.get("contract", VERSIONS[0])
+            own = root / CONTRACTS / crate / "src/lib.rs"
+            source = folder / entry["source"] if "source" in entry else own
             try:
-                lib = (
-                    (folder / entry["source"]).read_text()
-                    if "source" in entry
-                    else patched(original, entry["patches"])
-                )
+                lib = patched(source.read_text(), entry.get("patches", ()))
             except Failure as failure:
                 raise Failure(
                     f"contracts/mutants/mutants.toml, {entry['name']}: {failure}"
                 ) from None
-            notes = {"kind": kind, "layout": entry["layout"]}
-            outputs.append(Output(f"{entry['name']}.wasm", lib, notes))
+            notes = {"kind": kind}
+            if "layout" in entry:
+                notes["layout"] = entry["layout"]
+            name = f"{entry['name']}.wasm"
+            outputs.append(Output(name, f"callora-vault-{crate}", notes, crate, lib))
     return outputs
 
 
 def outputs(name: str, root: Path) -> list[Output]:
     """List the files of a group."""
     match name:
-        case "v1":
-            return [Output("v1.wasm", None, {"layout": "v1"})]
+        case "contracts":
+            vaults = [
+                Output(f"{crate}.wasm", f"callora-vault-{crate}", {"layout": crate}, crate)
+                for crate in VERSIONS
+            ]
+            return [*vaults, Output("factory.wasm", "callora-vault-factory", {}, "factory")]
         case "mutants":
-            return mutants(root)
+            return mutants(root, ("mutant", "foreign"))
+        case "parity":
+            return mutants(root, ("hostile",))
         case "test-contract":
-            return [Output("test_contract.wasm", None, {})]
+            return [Output("test_contract.wasm", "localnet-test-contract", {})]
         case _:
-            return [Output("host.wasm", None, {})]
+            return [Output("host.wasm", "soroban-localnet-host", {})]
 
 
 # -------------------------------------------------------------------------------------- toolchain
@@ -303,23 +320,27 @@ def cargo(*arguments: str, folder: Path, env: Mapping[str, str]) -> None:
         raise Failure(f"cargo {' '.join(arguments)} failed:\n{done.stderr}")
 
 
+def staged(source: str, toolchain: Toolchain, work: Path) -> tuple[Path, dict[str, str]]:
+    """Copy a workspace to where it is built; return the copy and the environment for cargo."""
+    stage = work / Path(source).name
+    # copyfile: cargo rebuilds what is newer than its last build
+    shutil.copytree(
+        ROOT / source,
+        stage,
+        ignore=NOT_COPIED,
+        copy_function=shutil.copyfile,
+        dirs_exist_ok=True,
+    )
+    env = environment(toolchain, stage, work / "target")
+    cargo("fetch", "--quiet", "--locked", folder=stage, env=env)
+    return stage, env
+
+
 def build(names: Iterable[str], toolchain: Toolchain, work: Path, root: Path) -> None:
     """Build groups of files into the work tree `root`, with intermediate files in `work`."""
-    target = work / "target"
     for name in names:
         group = GROUPS[name]
-        stage = work / Path(group.source).name
-        # copyfile: cargo rebuilds what is newer than its last build
-        shutil.copytree(
-            ROOT / group.source,
-            stage,
-            ignore=NOT_COPIED,
-            copy_function=shutil.copyfile,
-            dirs_exist_ok=True,
-        )
-        cargo(
-            "fetch", "--quiet", "--locked", folder=stage, env=environment(toolchain, stage, target)
-        )
+        stage, env = staged(group.source, toolchain, work)
         folder = (root / group.manifest).parent
         folder.mkdir(parents=True, exist_ok=True)
         files = {}
@@ -327,7 +348,7 @@ def build(names: Iterable[str], toolchain: Toolchain, work: Path, root: Path) ->
             began = time.monotonic()
             print(f"{output.name:40}", end="", flush=True)
             try:
-                data = compiled(group, output, toolchain, stage, target)
+                data = compiled(group, output, toolchain, stage, env)
             except Failure:
                 print("failed", flush=True)
                 raise
@@ -341,18 +362,37 @@ def build(names: Iterable[str], toolchain: Toolchain, work: Path, root: Path) ->
 
 
 def compiled(
-    group: Group, output: Output, toolchain: Toolchain, stage: Path, target: Path
+    group: Group, output: Output, toolchain: Toolchain, stage: Path, env: Mapping[str, str]
 ) -> bytes:
     """Compile one file and return it."""
     if output.lib is not None:
-        (stage / "v1/src/lib.rs").write_text(output.lib)
-    command = ["build", "--quiet", "--locked", "--release", "--lib", "--package", group.package]
-    command += ["--target", group.triple]
+        (stage / output.crate / "src/lib.rs").write_text(output.lib)
+    command = ["build", "--lib", "--package", output.package, *options(group, toolchain)]
+    cargo(*command, folder=stage, env=env)
+    artifact = f"{output.package.replace('-', '_')}.wasm"
+    return (Path(env["CARGO_TARGET_DIR"]) / group.triple / "release" / artifact).read_bytes()
+
+
+def options(group: Group, toolchain: Toolchain) -> list[str]:
+    """List cargo's options for a group, be it to build or to lint."""
+    listed = ["--quiet", "--locked", "--release", "--target", group.triple]
     if toolchain.library is not None:
-        command.append(f"-Zbuild-std={group.std}")
-    cargo(*command, folder=stage, env=environment(toolchain, stage, target))
-    artifact = f"{group.package.replace('-', '_')}.wasm"
-    return (target / group.triple / "release" / artifact).read_bytes()
+        listed.append(f"-Zbuild-std={group.std}")
+    return listed
+
+
+def lint(toolchain: Toolchain, work: Path) -> None:
+    """Run the clippy of the compiler over the contracts. Raises Failure, Unequipped."""
+    clippy = toolchain.rustc.with_name("cargo-clippy")
+    if not clippy.is_file():
+        raise Unequipped(NO_CLIPPY.format(toolchain.rustc))
+    group = GROUPS[CONTRACTS]
+    stage, env = staged(group.source, toolchain, work)
+    command = (str(clippy), "clippy", *options(group, toolchain), "--", "-D", "warnings")
+    done = subprocess.run(command, cwd=stage, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failure(f"clippy complains about {CONTRACTS}/:\n{done.stderr}")
+    print(f"clippy has nothing to say about {CONTRACTS}/")
 
 
 def built_with(group: Group, toolchain: Toolchain) -> dict[str, str]:
@@ -439,7 +479,9 @@ def check_behaviour(names: Iterable[str], rebuilt: Path) -> None:
 
 
 def check(names: list[str], toolchain: Toolchain, work: Path) -> None:
-    """Rebuild into a copy of the work tree and judge what differs. Raises Failure."""
+    """Lint, rebuild into a copy of the work tree and judge what differs. Raises Failure."""
+    if any(GROUPS[name].source == CONTRACTS for name in names):
+        lint(toolchain, work)
     rebuilt = work / "tree"
     shutil.copytree(ROOT, rebuilt, ignore=NOT_COPIED)
     build(names, toolchain, work, rebuilt)
@@ -451,15 +493,18 @@ def check(names: list[str], toolchain: Toolchain, work: Path) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Build or check, as the command line says."""
+    """Build, check or lint, as the command line says."""
     names = [arguments.only] if arguments.only else list(GROUPS)
     toolchain = find_toolchain(committed(GROUPS[names[0]], ROOT).get("built_with", {}))
     print(*(f"{tool + ':':10}{name}" for tool, name in toolchain.names.items()), sep="\n")
     with tempfile.TemporaryDirectory(prefix="callora-build-") as work:
-        if arguments.command == "build":
-            build(names, toolchain, Path(work), ROOT)
-        else:
-            check(names, toolchain, Path(work))
+        match arguments.command:
+            case "build":
+                build(names, toolchain, Path(work), ROOT)
+            case "check":
+                check(names, toolchain, Path(work))
+            case _:
+                lint(toolchain, Path(work))
 
 
 def main() -> int:
@@ -467,7 +512,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("build", "check"))
+    parser.add_argument("command", choices=("build", "check", "lint"))
     parser.add_argument("--only", choices=tuple(GROUPS), help="these files alone")
     try:
         run(parser.parse_args())

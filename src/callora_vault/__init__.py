@@ -4,13 +4,20 @@ This package loads attrs and the standard library alone. Calls, events, layouts 
 machine itself are in the modules of these names; ``codec`` needs stellar-sdk.
 """
 
+from callora_vault.abi import VAULT_V1, VAULT_V2, Abi
+from callora_vault.calls import DeductItem
 from callora_vault.errors import (
     AlreadyInitialized,
     AmountNotPositive,
     BalanceOverflow,
+    BatchTooLarge,
     BelowMinDeposit,
     CallRefused,
+    EmptyBatch,
+    FactoryError,
+    FactoryErrorCode,
     InsufficientBalance,
+    MissingMethod,
     MissingSignature,
     NegativeInitialBalance,
     NegativeMinDeposit,
@@ -27,15 +34,24 @@ from callora_vault.units import I128_MAX, I128_MIN, Address, BadValue, Symbol
 __all__ = [
     "I128_MAX",
     "I128_MIN",
+    "VAULT_V1",
+    "VAULT_V2",
+    "Abi",
     "Accepted",
     "Address",
     "AlreadyInitialized",
     "AmountNotPositive",
     "BadValue",
     "BalanceOverflow",
+    "BatchTooLarge",
     "BelowMinDeposit",
     "CallRefused",
+    "DeductItem",
+    "EmptyBatch",
+    "FactoryError",
+    "FactoryErrorCode",
     "InsufficientBalance",
+    "MissingMethod",
     "MissingSignature",
     "NegativeInitialBalance",
     "NegativeMinDeposit",

@@ -1,4 +1,4 @@
-"""The vault's values in XDR: arguments, returned values, events, errors, stored entries.
+"""The values of vault and factory in XDR: calls, returned values, events, errors, entries.
 
 Values are encoded with the types of stellar-sdk. What is decoded is checked in full: anything that
 is not exactly as STORAGE.md has it raises CannotDecode or UnknownLayout.
@@ -7,19 +7,35 @@ is not exactly as STORAGE.md has it raises CannotDecode or UnknownLayout.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 from stellar_sdk import Address as StellarAddress
-from stellar_sdk import Keypair, StrKey, scval, xdr
+from stellar_sdk import Keypair, Network, StrKey, scval, xdr
+from stellar_sdk.utils import sha256
 
 from callora_vault import units
-from callora_vault.calls import Balance, Call, Deduct, Deposit, GetMeta, Init, Withdraw, WithdrawTo
-from callora_vault.errors import ERRORS, VaultErrorCode
-from callora_vault.events import EVENTS, Event
+from callora_vault.calls import (
+    Balance,
+    BatchDeduct,
+    Call,
+    Create,
+    Deduct,
+    DeductItem,
+    Deposit,
+    FactoryCall,
+    GetMeta,
+    Init,
+    Migrate,
+    SetAuthorizedCaller,
+    Successor,
+    Withdraw,
+    WithdrawTo,
+)
+from callora_vault.errors import ERRORS, FACTORY_ERRORS, FactoryErrorCode, VaultErrorCode
+from callora_vault.events import EVENTS, FACTORY_EVENTS, Event, FactoryEvent
 from callora_vault.layouts import (
     META_KEY,
-    V1,
     Difference,
     Fault,
     Layout,
@@ -64,6 +80,11 @@ def encode_symbol(value: Symbol) -> xdr.SCVal:
     return scval.to_symbol(units.symbol(value, "symbol"))
 
 
+def encode_optional_address(value: Address | None) -> xdr.SCVal:
+    """Encode an address, or Void for None. Raises BadValue."""
+    return _VOID if value is None else encode_address(value)
+
+
 def encode_i128(value: int) -> xdr.SCVal:
     """Encode an amount. Raises BadValue."""
     return scval.to_int128(units.amount(value, "amount"))
@@ -91,17 +112,22 @@ def _words(name: str) -> str:
 def decode_address(value: xdr.SCVal, what: str) -> Address:
     """Decode the address of an account or a contract. Raises CannotDecode about ``what``."""
     if value.address is None or value.address.type not in _ADDRESS_TYPES:
-        raise CannotDecode(what, ScType.ADDRESS.value, type_name(value))
+        raise CannotDecode(what, str(ScType.ADDRESS), type_name(value))
     if value.address.contract_id is not None:
         return _contract_address(value.address.contract_id.contract_id.hash)
     key = value.address.account_id.account_id.ed25519  # type: ignore[union-attr]
     return _account_address(key.uint256)  # type: ignore[union-attr]
 
 
+def decode_optional_address(value: xdr.SCVal, what: str) -> Address | None:
+    """Decode an address, or None from Void. Raises CannotDecode about ``what``."""
+    return None if value.type == xdr.SCValType.SCV_VOID else decode_address(value, what)
+
+
 def decode_symbol(value: xdr.SCVal, what: str) -> Symbol:
     """Decode a symbol. Raises CannotDecode about ``what``."""
     if value.sym is None:
-        raise CannotDecode(what, ScType.SYMBOL.value, type_name(value))
+        raise CannotDecode(what, str(ScType.SYMBOL), type_name(value))
     try:
         return units.symbol(value.sym.sc_symbol.decode(), what)
     except ValueError as error:
@@ -111,7 +137,7 @@ def decode_symbol(value: xdr.SCVal, what: str) -> Symbol:
 def decode_i128(value: xdr.SCVal, what: str) -> int:
     """Decode an amount. Raises CannotDecode about ``what``."""
     if value.i128 is None:
-        raise CannotDecode(what, ScType.I128.value, type_name(value))
+        raise CannotDecode(what, str(ScType.I128), type_name(value))
     return value.i128.hi.int64 << 64 | value.i128.lo.uint64
 
 
@@ -121,11 +147,13 @@ _contract_address: Final = lru_cache(maxsize=4096)(StrKey.encode_contract)
 
 _ENCODE: Final[Mapping[ScType, Callable[[Any], xdr.SCVal]]] = {
     ScType.ADDRESS: encode_address,
+    ScType.OPTIONAL_ADDRESS: encode_optional_address,
     ScType.SYMBOL: encode_symbol,
     ScType.I128: encode_i128,
 }
-_DECODE: Final[Mapping[ScType, Callable[[xdr.SCVal, str], Address | Symbol | int]]] = {
+_DECODE: Final[Mapping[ScType, Callable[[xdr.SCVal, str], Address | Symbol | int | None]]] = {
     ScType.ADDRESS: decode_address,
+    ScType.OPTIONAL_ADDRESS: decode_optional_address,
     ScType.SYMBOL: decode_symbol,
     ScType.I128: decode_i128,
 }
@@ -134,60 +162,116 @@ _DECODE: Final[Mapping[ScType, Callable[[xdr.SCVal, str], Address | Symbol | int
 # Calls
 
 
-def encode_call(call: Call) -> tuple[str, list[xdr.SCVal]]:
+def encode_call(call: Call | FactoryCall) -> tuple[str, list[xdr.SCVal]]:
     """Encode a call: the name of the method and its arguments in order."""
     return call.method, _arguments(call)
 
 
-def _arguments(call: Call) -> list[xdr.SCVal]:
+def _arguments(call: Call | FactoryCall) -> list[xdr.SCVal]:
     match call:
         case Init(owner, initial_balance, min_deposit):
             return [
                 encode_address(owner),
-                _VOID if initial_balance is None else encode_i128(initial_balance),
-                _VOID if min_deposit is None else encode_i128(min_deposit),
+                _optional_i128(initial_balance),
+                _optional_i128(min_deposit),
             ]
         case GetMeta() | Balance():
             return []
         case Deposit(amount) | Withdraw(amount):
             return [encode_i128(amount)]
         case Deduct(caller, amount, request_id):
-            return [
-                encode_address(caller),
-                encode_i128(amount),
-                _VOID if request_id is None else encode_symbol(request_id),
-            ]
+            return [encode_address(caller), encode_i128(amount), _optional_symbol(request_id)]
         case WithdrawTo(to, amount):
             return [encode_address(to), encode_i128(amount)]
+        case BatchDeduct(caller, items):
+            return [encode_address(caller), scval.to_vec([_item(item) for item in items])]
+        case SetAuthorizedCaller(authorized):
+            return [encode_optional_address(authorized)]
+        case Create(owner, wasm_hash, salt, initial_balance, min_deposit):
+            return [
+                encode_address(owner),
+                scval.to_bytes(wasm_hash),
+                scval.to_bytes(salt),
+                _optional_i128(initial_balance),
+                _optional_i128(min_deposit),
+            ]
+        case Migrate(old, old_wasm_hash, wasm_hash, salt):
+            hashes = (old_wasm_hash, wasm_hash, salt)
+            return [encode_address(old), *map(scval.to_bytes, hashes)]
+        case Successor(old):
+            return [encode_address(old)]
 
 
-def decode_returned(call: Call, value: xdr.SCVal) -> VaultMeta | int:
+def _optional_i128(value: int | None) -> xdr.SCVal:
+    return _VOID if value is None else encode_i128(value)
+
+
+def _optional_symbol(value: Symbol | None) -> xdr.SCVal:
+    return _VOID if value is None else encode_symbol(value)
+
+
+def _item(item: DeductItem) -> xdr.SCVal:
+    return _map(
+        {"amount": encode_i128(item.amount), "request_id": _optional_symbol(item.request_id)}
+    )
+
+
+def _map(fields: Mapping[str, xdr.SCVal]) -> xdr.SCVal:
+    """Build a map of Symbols from fields that are sorted by name."""
+    entries = [xdr.SCMapEntry(encode_symbol(name), value) for name, value in fields.items()]
+    return xdr.SCVal(xdr.SCValType.SCV_MAP, map=xdr.SCMap(entries))
+
+
+def decode_returned(
+    call: Call, value: xdr.SCVal, layout: Layout | None = None
+) -> VaultMeta | int | None:
     """Decode what ``call`` returned. Raises CannotDecode, UnknownLayout.
 
-    A VaultMeta must be of layout v1, for other layouts would decode to equal values.
+    A VaultMeta must be of ``layout``, for other layouts can decode to equal values; None stands for
+    any that is known.
     """
-    if not isinstance(call, Init | GetMeta):
-        return decode_i128(value, call.method)
-    layout, meta = decode_meta(value)
-    if layout is not V1:
-        raise CannotDecode(call.method, f"layout {V1.name}", f"layout {layout.name}")
-    return meta
+    match call:
+        case Init() | GetMeta():
+            found, meta = decode_meta(value)
+            if layout is not None and found is not layout:
+                raise CannotDecode(call.method, f"layout {layout.name}", f"layout {found.name}")
+            return meta
+        case SetAuthorizedCaller():
+            if value.type != xdr.SCValType.SCV_VOID:
+                raise CannotDecode(call.method, "Void", type_name(value))
+            return None
+    return decode_i128(value, call.method)
 
 
-def encode_returned(value: VaultMeta | int) -> xdr.SCVal:
-    """Encode what the v1 contract returns. Raises BadValue."""
-    return encode_meta(value) if isinstance(value, VaultMeta) else encode_i128(value)
+def encode_returned(value: VaultMeta | int | None, layout: Layout) -> xdr.SCVal:
+    """Encode what a vault of ``layout`` returns. Raises BadValue."""
+    match value:
+        case VaultMeta():
+            return encode_meta(value, layout)
+        case None:
+            return _VOID
+    return encode_i128(value)
+
+
+def decode_factory_returned(call: FactoryCall, value: xdr.SCVal) -> Address | None:
+    """Decode what a call of the factory returned. Raises CannotDecode."""
+    if isinstance(call, Successor):
+        return decode_optional_address(value, call.method)
+    return decode_address(value, call.method)
 
 
 # Events
 
 
 _EVENTS: Final[dict[str, type[Event]]] = {event.shape.name: event for event in EVENTS}
+_FACTORY_EVENTS: Final[dict[str, type[FactoryEvent]]] = {
+    event.shape.name: event for event in FACTORY_EVENTS
+}
 _contract_id: Final = lru_cache(maxsize=4096)(StrKey.decode_contract)
 
 
-def encode_event(event: Event, contract_id: Address) -> xdr.ContractEvent:
-    """Encode an event as the contract emits it. Raises BadValue."""
+def encode_event(event: Event | FactoryEvent, contract_id: Address) -> xdr.ContractEvent:
+    """Encode an event as the contract ``contract_id`` emits it. Raises BadValue."""
     shape = event.shape
     topics = [encode_symbol(shape.name)]
     topics += [_ENCODE[kind](getattr(event, name)) for name, kind in shape.topics]
@@ -204,6 +288,20 @@ def encode_event(event: Event, contract_id: Address) -> xdr.ContractEvent:
 
 def decode_event(event: xdr.ContractEvent, contract_id: Address) -> Event:
     """Decode an event of the vault ``contract_id``. Raises CannotDecode, for others' events too."""
+    return _decode_event(event, contract_id, _EVENTS)
+
+
+def decode_factory_event(event: xdr.ContractEvent, contract_id: Address) -> FactoryEvent:
+    """Decode an event of the factory ``contract_id``. Raises CannotDecode likewise."""
+    return _decode_event(event, contract_id, _FACTORY_EVENTS)
+
+
+_Event = TypeVar("_Event", Event, FactoryEvent)
+
+
+def _decode_event(
+    event: xdr.ContractEvent, contract_id: Address, kinds: Mapping[str, type[_Event]]
+) -> _Event:
     emitter = event.contract_id
     if emitter is None or emitter.contract_id.hash != _contract_id(contract_id):
         found = "no contract" if emitter is None else _contract_address(emitter.contract_id.hash)
@@ -212,9 +310,9 @@ def decode_event(event: xdr.ContractEvent, contract_id: Address) -> Event:
         raise CannotDecode("the event's type", "CONTRACT", event.type.name)
     topics, data = event.body.v0.topics, event.body.v0.data
     name = decode_symbol(topics[0], "the event's name") if topics else ""
-    kind = _EVENTS.get(name)
+    kind = kinds.get(name)
     if kind is None:
-        raise CannotDecode("the event's name", ", ".join(_EVENTS), repr(name))
+        raise CannotDecode("the event's name", ", ".join(kinds), repr(name))
     shape = kind.shape
     items = [data] if len(shape.data) == 1 else _items(data, name)
     values: dict[str, Any] = {}
@@ -231,7 +329,7 @@ def _items(data: xdr.SCVal, name: str) -> list[xdr.SCVal]:
 
 def _fields(
     expected: Sequence[tuple[str, ScType]], found: Sequence[xdr.SCVal], what: str
-) -> dict[str, Address | Symbol | int]:
+) -> dict[str, Address | Symbol | int | None]:
     if len(expected) != len(found):
         raise CannotDecode(what, f"{len(expected)} values", f"{len(found)} values")
     return {
@@ -259,6 +357,13 @@ class HostError:
         if self.type != xdr.SCErrorType.SCE_CONTRACT or self.code not in ERRORS:
             return None
         return VaultErrorCode(self.code)
+
+    @property
+    def factory_error(self) -> FactoryErrorCode | None:
+        """The factory's error number; None for the host's errors and for other numbers."""
+        if self.type != xdr.SCErrorType.SCE_CONTRACT or self.code not in FACTORY_ERRORS:
+            return None
+        return FactoryErrorCode(self.code)
 
     def __str__(self) -> str:
         kind = _words(self.type.name.removeprefix("SCE_"))
@@ -301,7 +406,7 @@ class StoredVault:
     """What the instance entry of a vault holds.
 
     ``layout`` and ``meta`` are None before ``init``. ``extra`` has the instance's entries besides
-    ``meta``; a vault of contracts/v1 has none.
+    ``meta``; a vault of contracts/ has none.
     """
 
     executable: xdr.ContractExecutable
@@ -354,19 +459,11 @@ def _field_name(key: xdr.SCVal) -> str:
     return key.to_json() if key.sym is None else key.sym.sc_symbol.decode(errors="replace")
 
 
-def encode_meta(meta: VaultMeta, layout: Layout = V1) -> xdr.SCVal:
+def encode_meta(meta: VaultMeta, layout: Layout) -> xdr.SCVal:
     """Encode ``meta`` as a vault of ``layout`` stores it. Raises BadValue."""
     check_meta(meta)
-    return xdr.SCVal(
-        xdr.SCValType.SCV_MAP,
-        map=xdr.SCMap(
-            [
-                xdr.SCMapEntry(
-                    encode_symbol(field.name), _ENCODE[field.type](getattr(meta, field.name))
-                )
-                for field in layout.fields
-            ]
-        ),
+    return _map(
+        {field.name: _ENCODE[field.type](getattr(meta, field.name)) for field in layout.fields}
     )
 
 
@@ -424,4 +521,72 @@ def setting_key(setting: xdr.ConfigSettingID) -> xdr.LedgerKey:
     """Build the key of a setting of the network."""
     return xdr.LedgerKey(
         xdr.LedgerEntryType.CONFIG_SETTING, config_setting=xdr.LedgerKeyConfigSetting(setting)
+    )
+
+
+# The factory
+
+
+def vault_address(factory: Address, owner: Address, salt: bytes, passphrase: str) -> Address:
+    """Tell the address at which a factory deploys for an owner and a salt. Raises BadValue.
+
+    The salt of the deployment is the SHA-256 of the owner as an ScVal in XDR, then ``salt``, so
+    that nobody but the owner can take the address. Arguments: ``passphrase``, of the network.
+    """
+    bound = sha256(encode_address(owner).to_xdr_bytes() + units.bytes32(salt, "salt"))
+    preimage = xdr.HashIDPreimage(
+        xdr.EnvelopeType.ENVELOPE_TYPE_CONTRACT_ID,
+        contract_id=xdr.HashIDPreimageContractID(
+            network_id=xdr.Hash(Network(passphrase).network_id()),
+            contract_id_preimage=xdr.ContractIDPreimage(
+                xdr.ContractIDPreimageType.CONTRACT_ID_PREIMAGE_FROM_ADDRESS,
+                from_address=xdr.ContractIDPreimageFromAddress(
+                    StellarAddress(factory).to_xdr_sc_address(), xdr.Uint256(bound)
+                ),
+            ),
+        ),
+    )
+    return _contract_address(sha256(preimage.to_xdr_bytes()))
+
+
+SUCCESSOR_KEY: Final = "Successor"
+"""The first item of the key under which a factory stores the successor of a vault."""
+
+
+def successor_key(factory: Address, old: Address) -> xdr.LedgerKey:
+    """Build the key of the entry in which a factory stores the vault that ``old`` went to."""
+    return xdr.LedgerKey(
+        xdr.LedgerEntryType.CONTRACT_DATA,
+        contract_data=xdr.LedgerKeyContractData(
+            contract=StellarAddress(factory).to_xdr_sc_address(),
+            key=scval.to_vec([encode_symbol(SUCCESSOR_KEY), encode_address(old)]),
+            durability=xdr.ContractDataDurability.PERSISTENT,
+        ),
+    )
+
+
+def decode_successor(entry: xdr.LedgerEntryData) -> Address:
+    """Decode the entry of a successor_key. Raises CannotDecode."""
+    if entry.contract_data is None:
+        raise CannotDecode("the entry", "CONTRACT_DATA", entry.type.name)
+    return decode_address(entry.contract_data.val, "the successor")
+
+
+def encode_authorisation(
+    contract_id: Address,
+    call: Call | FactoryCall,
+    nested: Iterable[tuple[Address, Call]] = (),
+) -> xdr.SorobanAuthorizedInvocation:
+    """Build the tree that is signed for ``call``, with the calls that it makes in turn under it."""
+    method, arguments = encode_call(call)
+    function = xdr.SorobanAuthorizedFunction(
+        xdr.SorobanAuthorizedFunctionType.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
+        contract_fn=xdr.InvokeContractArgs(
+            StellarAddress(contract_id).to_xdr_sc_address(),
+            xdr.SCSymbol(method.encode()),
+            arguments,
+        ),
+    )
+    return xdr.SorobanAuthorizedInvocation(
+        function, [encode_authorisation(*each) for each in nested]
     )

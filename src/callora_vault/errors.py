@@ -1,7 +1,6 @@
-"""The vault's errors: the numbers of the contract as data, and an exception for each.
+"""The errors of vault and factory: their numbers as data, and an exception for each.
 
-The numbers never change. A number that only a later contract returns is in the table too, so that
-no tool ever gives it another meaning.
+The numbers never change, and no two errors share one: the factory's begin at 101.
 """
 
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from callora_vault.units import Address, BadValue
 
 __all__ = [
     "ERRORS",
+    "FACTORY_ERRORS",
     "AlreadyInitialized",
     "AmountNotPositive",
     "BadValue",
@@ -23,7 +23,10 @@ __all__ = [
     "BelowMinDeposit",
     "CallRefused",
     "EmptyBatch",
+    "FactoryError",
+    "FactoryErrorCode",
     "InsufficientBalance",
+    "MissingMethod",
     "MissingSignature",
     "NegativeInitialBalance",
     "NegativeMinDeposit",
@@ -65,6 +68,17 @@ class MissingSignature(CallRefused):
 
 
 @attrs.frozen
+class MissingMethod(CallRefused):
+    """A contract of version ``version`` has no method ``method``; the host ends the call."""
+
+    method: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"a vault of {self.version} has no method {self.method}"
+
+
+@attrs.frozen
 class VaultError(CallRefused):
     """A refusal by the contract, with its number in ``code``.
 
@@ -75,7 +89,7 @@ class VaultError(CallRefused):
     code: ClassVar[VaultErrorCode]
     meaning: ClassVar[str]
     methods: ClassVar[tuple[str, ...]]
-    """Who returns it in v1; empty for a number that v1 does not use."""
+    """Who returns it, in the versions that have the method."""
 
     def __str__(self) -> str:
         values = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
@@ -98,7 +112,16 @@ class NotInitialized(VaultError):
 
     code = VaultErrorCode.NotInitialized
     meaning = "the vault is not initialised"
-    methods = ("get_meta", "balance", "deposit", "deduct", "withdraw", "withdraw_to")
+    methods = (
+        "get_meta",
+        "balance",
+        "deposit",
+        "deduct",
+        "withdraw",
+        "withdraw_to",
+        "batch_deduct",
+        "set_authorized_caller",
+    )
 
 
 @attrs.frozen
@@ -123,12 +146,13 @@ class NegativeMinDeposit(VaultError):
 
 @attrs.frozen
 class AmountNotPositive(VaultError):
-    """An amount of zero or less."""
+    """An amount of zero or less; ``item`` is its position in a batch, from 0."""
 
     code = VaultErrorCode.AmountNotPositive
     meaning = "the amount is not positive"
-    methods = ("deposit", "deduct", "withdraw", "withdraw_to")
+    methods = ("deposit", "deduct", "withdraw", "withdraw_to", "batch_deduct")
     amount: int | None = None
+    item: int | None = None
 
 
 @attrs.frozen
@@ -144,13 +168,14 @@ class BelowMinDeposit(VaultError):
 
 @attrs.frozen
 class InsufficientBalance(VaultError):
-    """More than the vault holds."""
+    """More than the vault holds; in a batch, than the items before the ``item`` (from 0) leave."""
 
     code = VaultErrorCode.InsufficientBalance
     meaning = "the amount exceeds the balance"
-    methods = ("deduct", "withdraw", "withdraw_to")
+    methods = ("deduct", "withdraw", "withdraw_to", "batch_deduct")
     amount: int | None = None
     balance: int | None = None
+    item: int | None = None
 
 
 @attrs.frozen
@@ -166,11 +191,11 @@ class BalanceOverflow(VaultError):
 
 @attrs.frozen
 class Unauthorized(VaultError):
-    """``deduct`` by a caller who has signed but is not the owner."""
+    """A deduction by a caller who has signed and is neither the owner nor the authorised caller."""
 
     code = VaultErrorCode.Unauthorized
-    meaning = "the caller is not the owner"
-    methods = ("deduct",)
+    meaning = "the caller may not deduct"
+    methods = ("deduct", "batch_deduct")
     caller: Address | None = None
 
 
@@ -180,16 +205,17 @@ class EmptyBatch(VaultError):
 
     code = VaultErrorCode.EmptyBatch
     meaning = "the batch is empty"
-    methods = ()
+    methods = ("batch_deduct",)
 
 
 @attrs.frozen
 class BatchTooLarge(VaultError):
-    """A batch of more items than a contract takes."""
+    """A batch of more items than the contract takes; ``size`` is how many it has."""
 
     code = VaultErrorCode.BatchTooLarge
     meaning = "the batch is too large"
-    methods = ()
+    methods = ("batch_deduct",)
+    size: int | None = None
 
 
 ERRORS: Final[Mapping[VaultErrorCode, type[VaultError]]] = MappingProxyType(
@@ -211,3 +237,63 @@ ERRORS: Final[Mapping[VaultErrorCode, type[VaultError]]] = MappingProxyType(
     }
 )
 """The exception for each number, in numeric order."""
+
+
+class FactoryErrorCode(IntEnum):
+    """The factory's error numbers, under the names that its spec gives them."""
+
+    AlreadyMigrated = 101
+    CodeChanged = 102
+    UnknownLayout = 103
+    NegativeBalance = 104
+    NegativeMinDeposit = 105
+    NotDrained = 106
+    AddressTaken = 107
+    AuthorizedCallerUnsupported = 108
+
+
+@attrs.frozen
+class FactoryError(CallRefused):
+    """A refusal by the factory, with its number in ``code``."""
+
+    code: FactoryErrorCode
+
+    def __str__(self) -> str:
+        return FACTORY_ERRORS[self.code].meaning
+
+
+@attrs.frozen
+class FactoryErrorEntry:
+    """What an error of the factory means, and which methods return it."""
+
+    meaning: str
+    methods: tuple[str, ...] = ("migrate",)
+
+
+FACTORY_ERRORS: Final[Mapping[FactoryErrorCode, FactoryErrorEntry]] = MappingProxyType(
+    {
+        FactoryErrorCode.AlreadyMigrated: FactoryErrorEntry("the vault was migrated before"),
+        FactoryErrorCode.CodeChanged: FactoryErrorEntry(
+            "the old vault does not run the code that was named, or is no contract"
+        ),
+        FactoryErrorCode.UnknownLayout: FactoryErrorEntry(
+            "the old vault tells no fields of a known layout, or is not initialised"
+        ),
+        FactoryErrorCode.NegativeBalance: FactoryErrorEntry(
+            "the balance to begin with is negative", ("create", "migrate")
+        ),
+        FactoryErrorCode.NegativeMinDeposit: FactoryErrorEntry(
+            "the minimum deposit is negative", ("create", "migrate")
+        ),
+        FactoryErrorCode.NotDrained: FactoryErrorEntry(
+            "the old vault still tells a balance after the withdrawal"
+        ),
+        FactoryErrorCode.AddressTaken: FactoryErrorEntry(
+            "the owner has a contract of this salt already", ("create", "migrate")
+        ),
+        FactoryErrorCode.AuthorizedCallerUnsupported: FactoryErrorEntry(
+            "the new code knows no authorised caller, and the old vault has one"
+        ),
+    }
+)
+"""The meaning of each of the factory's numbers, in numeric order."""

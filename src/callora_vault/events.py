@@ -1,4 +1,4 @@
-"""The vault's events as values, each with the shape of its topics and data."""
+"""The events of vault and factory as values, each with the shape of its topics and data."""
 
 from typing import ClassVar, Final, TypeAlias
 
@@ -81,7 +81,27 @@ class WithdrawToEvent:
     balance: int
 
 
-Event: TypeAlias = InitEvent | DepositEvent | DeductEvent | WithdrawEvent | WithdrawToEvent
+@attrs.frozen
+class SetAuthorizedCallerEvent:
+    """v2: ``caller`` may deduct besides the owner; None for nobody."""
+
+    shape: ClassVar = EventShape(
+        "set_authorized_caller",
+        (("owner", ScType.ADDRESS),),
+        (("caller", ScType.OPTIONAL_ADDRESS),),
+    )
+    owner: Address
+    caller: Address | None
+
+
+Event: TypeAlias = (
+    InitEvent
+    | DepositEvent
+    | DeductEvent
+    | WithdrawEvent
+    | WithdrawToEvent
+    | SetAuthorizedCallerEvent
+)
 
 EVENTS: Final[tuple[type[Event], ...]] = (
     InitEvent,
@@ -89,5 +109,38 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     DeductEvent,
     WithdrawEvent,
     WithdrawToEvent,
+    SetAuthorizedCallerEvent,
 )
-"""Every event class, in the order of the contract."""
+"""Every event class of the vault, in the order of the contract."""
+
+
+@attrs.frozen
+class CreateEvent:
+    """The factory deployed ``vault`` for its owner."""
+
+    shape: ClassVar = EventShape(
+        "create", (("owner", ScType.ADDRESS),), (("vault", ScType.ADDRESS),)
+    )
+    owner: Address
+    vault: Address
+
+
+@attrs.frozen
+class MigrateEvent:
+    """The factory moved ``old`` to ``new``, with a balance of ``amount``."""
+
+    shape: ClassVar = EventShape(
+        "migrate",
+        (("owner", ScType.ADDRESS), ("old", ScType.ADDRESS)),
+        (("new", ScType.ADDRESS), ("amount", ScType.I128)),
+    )
+    owner: Address
+    old: Address
+    new: Address
+    amount: int
+
+
+FactoryEvent: TypeAlias = CreateEvent | MigrateEvent
+
+FACTORY_EVENTS: Final[tuple[type[FactoryEvent], ...]] = (CreateEvent, MigrateEvent)
+"""Every event class of the factory, in the order of the contract."""

@@ -33,14 +33,17 @@ def live_until_after_write(ledger: int, live_until: int) -> int:
 
 @attrs.frozen
 class VaultMeta:
-    """What a vault stores, in the vault's own unit; a layout without ``min_deposit`` has none: 0.
+    """What a vault stores, in the vault's own unit.
 
-    The fields are not checked here: a stored entry may hold any address and any i128.
+    A layout without ``min_deposit`` has none: 0. One without ``authorized_caller``, who may deduct
+    besides the owner, has none either: None. The fields are not checked here: a stored entry may
+    hold any address and any i128.
     """
 
     owner: Address
     balance: int
     min_deposit: int = 0
+    authorized_caller: Address | None = None
 
 
 def check_meta(meta: VaultMeta) -> VaultMeta:
@@ -48,6 +51,8 @@ def check_meta(meta: VaultMeta) -> VaultMeta:
     units.address(meta.owner, "owner")
     units.amount(meta.balance, "balance")
     units.amount(meta.min_deposit, "min_deposit")
+    if meta.authorized_caller is not None:
+        units.address(meta.authorized_caller, "authorized_caller")
     return meta
 
 
@@ -71,14 +76,17 @@ class Layout:
     durability: str = "instance"
 
     @property
-    def types(self) -> dict[str, str]:
-        """The ScVal type of each field, by name."""
-        return {field.name: field.type.value for field in self.fields}
+    def types(self) -> dict[str, ScType]:
+        """The type of each field, by name."""
+        return {field.name: field.type for field in self.fields}
 
 
 _OWNER = Field("owner", ScType.ADDRESS, "the account or contract that signs for the vault")
 _BALANCE = Field("balance", ScType.I128, "what the vault holds, in its own unit; never negative")
 _MIN_DEPOSIT = Field("min_deposit", ScType.I128, "the least that one deposit may be; 0 for any")
+_AUTHORIZED_CALLER = Field(
+    "authorized_caller", ScType.OPTIONAL_ADDRESS, "who may deduct besides the owner; Void: nobody"
+)
 
 V0: Final = Layout(
     "v0",
@@ -90,7 +98,12 @@ V1: Final = Layout(
     (_BALANCE, _MIN_DEPOSIT, _OWNER),
     "Adds `min_deposit`. What contracts/v1 stores.",
 )
-LAYOUTS: Final = (V0, V1)
+V2: Final = Layout(
+    "v2",
+    (_AUTHORIZED_CALLER, _BALANCE, _MIN_DEPOSIT, _OWNER),
+    "Adds `authorized_caller`. What contracts/v2 stores.",
+)
+LAYOUTS: Final = (V0, V1, V2)
 """Every layout, oldest first."""
 
 
@@ -145,11 +158,10 @@ def recognise(types: Mapping[str, str]) -> Layout:
 
     Raises UnknownLayout, which names every field that differs from the closest layout.
     """
-    for layout in LAYOUTS:
-        if layout.types == types:
-            return layout
     found = [(differences(layout, types), layout) for layout in reversed(LAYOUTS)]
     least, closest = min(found, key=lambda pair: len(pair[0]))
+    if not least:
+        return closest
     raise UnknownLayout(closest, least)
 
 
@@ -160,9 +172,9 @@ def differences(layout: Layout, types: Mapping[str, str]) -> tuple[Difference, .
     for name in sorted(expected.keys() | types.keys()):
         wanted, found = expected.get(name), types.get(name)
         if found is None:
-            listed.append(Difference(name, Fault.MISSING, wanted, None))
+            listed.append(Difference(name, Fault.MISSING, str(wanted), None))
         elif wanted is None:
             listed.append(Difference(name, Fault.EXTRA, None, found))
-        elif wanted != found:
-            listed.append(Difference(name, Fault.WRONG_TYPE, wanted, found))
+        elif found not in wanted.value:
+            listed.append(Difference(name, Fault.WRONG_TYPE, str(wanted), found))
     return tuple(listed)

@@ -5,19 +5,24 @@ from typing import Protocol, overload
 
 import attrs
 
+from callora_vault.abi import VAULT_V2, Abi
 from callora_vault.calls import (
     Balance,
+    BatchDeduct,
     Call,
     Deduct,
+    DeductItem,
     Deposit,
     GetMeta,
     Init,
+    SetAuthorizedCaller,
     Withdraw,
     WithdrawTo,
 )
 from callora_vault.errors import (
     ERRORS,
     CallRefused,
+    MissingMethod,
     MissingSignature,
     VaultError,
     VaultErrorCode,
@@ -25,7 +30,7 @@ from callora_vault.errors import (
 from callora_vault.events import Event
 from callora_vault.layouts import VaultMeta, check_meta
 from callora_vault.transition import Accepted, Rejected, Signers, State, Unauthorised, transition
-from callora_vault.units import Address, Symbol
+from callora_vault.units import I128_MAX, Address, BadValue, Symbol
 
 
 class Vault(Protocol):
@@ -33,7 +38,8 @@ class Vault(Protocol):
 
     Amounts and balances are in the vault's own unit, within i128. Each method raises BadValue for
     an argument that cannot be sent, and a CallRefused, with nothing changed, for a refusal: a
-    VaultError with the contract's number, or MissingSignature.
+    VaultError with the contract's number, MissingSignature, or MissingMethod for a call that only
+    a later version of the contract has.
     """
 
     def init(
@@ -53,6 +59,12 @@ class Vault(Protocol):
     def deduct(self, caller: Address, amount: int, request_id: Symbol | None = None) -> int:
         """Take ``amount`` for a metered request. Returns the new balance."""
 
+    def batch_deduct(self, caller: Address, items: Iterable[DeductItem]) -> int:
+        """Take the amounts of 1 to 50 items in order, or none (v2). Returns the new balance."""
+
+    def set_authorized_caller(self, caller: Address | None) -> None:
+        """Let ``caller`` deduct besides the owner; None for nobody (v2)."""
+
     def withdraw(self, amount: int) -> int:
         """Take ``amount`` out for the owner. Returns the new balance."""
 
@@ -65,13 +77,22 @@ class VaultModel:
 
     ``meta`` is the state to start from, None for a vault before ``init``. ``signers`` are the
     addresses whose keys are at hand; None means that whoever must sign does. A method's own
-    ``signers`` replaces them for one call.
+    ``signers`` replaces them for one call. ``abi`` is the version of the contract.
+
+    Raises BadValue where a vault of that version cannot store ``meta``.
     """
 
     def __init__(
-        self, meta: VaultMeta | None = None, *, signers: Iterable[Address] | None = None
+        self,
+        meta: VaultMeta | None = None,
+        *,
+        signers: Iterable[Address] | None = None,
+        abi: Abi = VAULT_V2,
     ) -> None:
         self._state: State = None if meta is None else check_meta(meta)
+        if meta is not None and meta.authorized_caller and not abi.authorises:
+            raise BadValue("authorized_caller", f"a vault of {abi.name} has none")
+        self._abi = abi
         self._signers = _frozen(signers)
         self._events: list[Event] = []
 
@@ -130,6 +151,29 @@ class VaultModel:
         """
         return self.call(Deduct(caller, amount, request_id), signers=signers)
 
+    def batch_deduct(
+        self,
+        caller: Address,
+        items: Iterable[DeductItem],
+        *,
+        signers: Iterable[Address] | None = None,
+    ) -> int:
+        """Take the amounts of 1 to 50 items in order, or none; ``caller`` signs.
+
+        Returns the new balance. Raises as ``deduct``, of the first item that fails, and EmptyBatch,
+        BatchTooLarge; MissingMethod in v1.
+        """
+        return self.call(BatchDeduct(caller, items), signers=signers)
+
+    def set_authorized_caller(
+        self, caller: Address | None, *, signers: Iterable[Address] | None = None
+    ) -> None:
+        """Let ``caller`` deduct besides the owner, who signs; None for nobody.
+
+        Raises NotInitialized, MissingSignature; MissingMethod in v1.
+        """
+        self.call(SetAuthorizedCaller(caller), signers=signers)
+
     def withdraw(self, amount: int, *, signers: Iterable[Address] | None = None) -> int:
         """Take ``amount`` out for the owner, who signs. Returns the new balance.
 
@@ -154,13 +198,22 @@ class VaultModel:
     @overload
     def call(
         self,
-        call: Balance | Deposit | Deduct | Withdraw | WithdrawTo,
+        call: Balance | Deposit | Deduct | Withdraw | WithdrawTo | BatchDeduct,
         *,
         signers: Iterable[Address] | None = None,
     ) -> int: ...
 
-    def call(self, call: Call, *, signers: Iterable[Address] | None = None) -> VaultMeta | int:
+    @overload
+    def call(
+        self, call: SetAuthorizedCaller, *, signers: Iterable[Address] | None = None
+    ) -> None: ...
+
+    def call(
+        self, call: Call, *, signers: Iterable[Address] | None = None
+    ) -> VaultMeta | int | None:
         """Make a call given as a value. Returns what the contract returns."""
+        if type(call) not in self._abi.calls:
+            raise MissingMethod(call.method, self._abi.name)
         outcome = transition(self._state, call, self._signing(call, _frozen(signers)))
         if not isinstance(outcome, Accepted):
             raise refusal(outcome, call, self._state)
@@ -199,5 +252,20 @@ def vault_error(code: VaultErrorCode, call: Call, state: State = None) -> VaultE
     """
     error = ERRORS[code]
     known = {} if state is None else attrs.asdict(state)
-    known |= attrs.asdict(call)
+    known |= attrs.asdict(call, recurse=False)
+    if isinstance(call, BatchDeduct):
+        known |= _of_batch(code, call, state)
     return error(**{field.name: known.get(field.name) for field in attrs.fields(error)})
+
+
+def _of_batch(code: VaultErrorCode, call: BatchDeduct, state: State) -> dict[str, int]:
+    """Tell a batch's size, and the item that failed with the balance that those before it left."""
+    known = {"size": len(call.items)}
+    if state is None and code is VaultErrorCode.InsufficientBalance:
+        return known
+    balance = I128_MAX if state is None else state.balance
+    for number, item in enumerate(call.items):
+        if item.amount <= 0 or item.amount > balance:
+            return known | {"item": number, "amount": item.amount, "balance": balance}
+        balance -= item.amount
+    return known

@@ -11,9 +11,10 @@ from typing import Final
 
 import attrs
 
-from callora_vault.codec import encode_meta, encode_symbol
-from callora_vault.errors import ERRORS
-from callora_vault.events import EVENTS, Event
+from callora_vault.abi import ABIS
+from callora_vault.codec import SUCCESSOR_KEY, encode_meta, encode_symbol
+from callora_vault.errors import ERRORS, FACTORY_ERRORS
+from callora_vault.events import EVENTS, FACTORY_EVENTS, Event, FactoryEvent
 from callora_vault.layouts import (
     LAYOUTS,
     LEDGERS_PER_DAY,
@@ -31,6 +32,7 @@ EXAMPLE: Final = VaultMeta(
     owner="GA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJVSGZ",
     balance=1_000_000,
     min_deposit=100,
+    authorized_caller="CA3D5KRYM6CB7OWQ6TWYRR3Z4T7GNZLKERYNZGGA5SOAOPIFY6YQGAXE",
 )
 """What the examples of the page store."""
 
@@ -44,6 +46,7 @@ def page() -> str:
             _time_to_live(),
             _events(),
             _errors(),
+            _factory(),
         )
     )
 
@@ -74,7 +77,7 @@ Amounts are i128 in the vault's own unit. The vault keeps a balance of its own a
 def _layout(layout: Layout) -> str:
     fields = _table(
         ("Field", "ScVal type", "Meaning"),
-        ((f"`{field.name}`", field.type.value, field.meaning) for field in layout.fields),
+        ((f"`{field.name}`", str(field.type), field.meaning) for field in layout.fields),
     )
     values = ", ".join(f"{field.name} = {getattr(EXAMPLE, field.name)}" for field in layout.fields)
     return f"""\
@@ -107,33 +110,37 @@ prolong nothing. So a vault in use pays a small renewal about once a day, and ne
 
 
 def _events() -> str:
-    rows = _table(
-        ("Event", "Topics", "Data"),
-        ((f"`{event.shape.name}`", _topics(event), _data(event)) for event in EVENTS),
-    )
     return f"""\
 ## Events
 
-Emitted by accepted calls only, one each; reads emit none. `balance` is the balance after the call.
+Emitted by accepted calls only; reads emit none. A call emits the one of its name, `batch_deduct` a
+`deduct` for each item in order. `balance` is the balance after the call, or after the item.
 
-{rows}
+{_event_rows(EVENTS)}
 
 `request_id` is the empty Symbol where the call gave none. No event has `min_deposit`.
 """
 
 
-def _topics(event: type[Event]) -> str:
+def _event_rows(events: tuple[type[Event] | type[FactoryEvent], ...]) -> str:
+    return _table(
+        ("Event", "Topics", "Data"),
+        ((f"`{event.shape.name}`", _topics(event), _data(event)) for event in events),
+    )
+
+
+def _topics(event: type[Event] | type[FactoryEvent]) -> str:
     name = f"Symbol `{event.shape.name}`"
     return ", ".join((name, *(_typed(*topic) for topic in event.shape.topics)))
 
 
-def _data(event: type[Event]) -> str:
+def _data(event: type[Event] | type[FactoryEvent]) -> str:
     items = ", ".join(_typed(*item) for item in event.shape.data)
     return items if len(event.shape.data) == 1 else f"Vec of {items}"
 
 
 def _typed(name: str, kind: ScType) -> str:
-    return f"{kind.value} `{name}`"
+    return f"{kind} `{name}`"
 
 
 def _errors() -> str:
@@ -143,7 +150,7 @@ def _errors() -> str:
             (
                 str(code.value),
                 code.name,
-                ", ".join(map(_code, error.methods)) or "not by v1",
+                ", ".join(map(_code, error.methods)),
                 error.meaning,
             )
             for code, error in ERRORS.items()
@@ -157,6 +164,45 @@ nothing and emits nothing. A missing signature has no number: the host ends the 
 error of type Auth.
 
 {rows}
+
+{_versions()}
+"""
+
+
+def _versions() -> str:
+    older, newer = ABIS.values()
+    added = " and ".join(_code(method) for method in newer.methods if method not in older.methods)
+    return f"{added} are methods of {newer.name}; the others are of {older.name} too."
+
+
+def _factory() -> str:
+    rows = _table(
+        ("Number", "Name", "Returned by", "Meaning"),
+        (
+            (str(code.value), code.name, ", ".join(map(_code, error.methods)), error.meaning)
+            for code, error in FACTORY_ERRORS.items()
+        ),
+    )
+    return f"""\
+## The factory
+
+It stores one entry for each vault that it migrated: a ledger entry of type CONTRACT_DATA of its
+own, with persistent durability. The key is the Vec of Symbol `{SUCCESSOR_KEY}` and the Address of
+the old vault, the value the Address of the new one. It never changes once it is there.
+
+`create` and `migrate` renew the factory's instance and code and the new vault's, `migrate` also the
+entry that it writes, all as a vault's write does. Calls of vaults renew what these vaults renew.
+
+A vault's address is that of a contract which the factory deploys with the salt SHA-256(owner as an
+ScVal in XDR, then the 32 bytes `salt`): each owner has addresses that no other can take.
+
+{_event_rows(FACTORY_EVENTS)}
+
+`amount` is the balance that was moved. What vaults emit in the course of a call comes before.
+
+{rows}
+
+A vault that refuses its part of a call ends it all by a failure of the host, without a number.
 """
 
 

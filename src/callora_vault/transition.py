@@ -6,6 +6,9 @@ Every method makes its checks in one fixed order, and the first that fails decid
 
 A refusal carries no state and no events: it changes nothing and emits nothing. `store` is where the
 contract writes and prolongs its entries (STORAGE.md, "Time to live"); here it is the new state.
+
+It is the contract of v2. That of v1 is the same without `batch_deduct` and `set_authorized_caller`,
+so that nobody but the owner ever is authorised to deduct (abi.py).
 """
 
 from typing import TypeAlias, assert_never
@@ -13,12 +16,15 @@ from typing import TypeAlias, assert_never
 import attrs
 
 from callora_vault.calls import (
+    MAX_BATCH,
     Balance,
+    BatchDeduct,
     Call,
     Deduct,
     Deposit,
     GetMeta,
     Init,
+    SetAuthorizedCaller,
     Withdraw,
     WithdrawTo,
 )
@@ -28,6 +34,7 @@ from callora_vault.events import (
     DepositEvent,
     Event,
     InitEvent,
+    SetAuthorizedCallerEvent,
     WithdrawEvent,
     WithdrawToEvent,
 )
@@ -46,7 +53,7 @@ class Accepted:
     """The call succeeded: the state after it, the returned value, the events it emitted."""
 
     state: State
-    returned: VaultMeta | int
+    returned: VaultMeta | int | None
     events: tuple[Event, ...]
 
 
@@ -84,6 +91,10 @@ def transition(state: State, call: Call, signers: Signers) -> Outcome:
             return _withdraw(state, call, signers)
         case WithdrawTo():
             return _withdraw_to(state, call, signers)
+        case BatchDeduct():
+            return _batch_deduct(state, call, signers)
+        case SetAuthorizedCaller():
+            return _set_authorized_caller(state, call, signers)
     assert_never(call)
 
 
@@ -138,7 +149,7 @@ def _deposit(state: State, call: Deposit, signers: Signers) -> Outcome:
     if balance > I128_MAX:
         return Rejected(VaultErrorCode.BalanceOverflow)
     # store
-    stored = VaultMeta(state.owner, balance, state.min_deposit)
+    stored = _with_balance(state, balance)
     # event
     return Accepted(stored, balance, (DepositEvent(call.amount, balance),))
 
@@ -151,7 +162,7 @@ def _deduct(state: State, call: Deduct, signers: Signers) -> Outcome:
     if call.caller not in signers:
         return Unauthorised(call.caller)
     # role
-    if call.caller != state.owner:
+    if call.caller not in (state.owner, state.authorized_caller):
         return Rejected(VaultErrorCode.Unauthorized)
     # arguments
     if call.amount <= 0:
@@ -161,7 +172,7 @@ def _deduct(state: State, call: Deduct, signers: Signers) -> Outcome:
         return Rejected(VaultErrorCode.InsufficientBalance)
     # store
     balance = state.balance - call.amount
-    stored = VaultMeta(state.owner, balance, state.min_deposit)
+    stored = _with_balance(state, balance)
     # event
     event = DeductEvent(call.caller, call.request_id or "", call.amount, balance)
     return Accepted(stored, balance, (event,))
@@ -182,7 +193,7 @@ def _withdraw(state: State, call: Withdraw, signers: Signers) -> Outcome:
         return Rejected(VaultErrorCode.InsufficientBalance)
     # store
     balance = state.balance - call.amount
-    stored = VaultMeta(state.owner, balance, state.min_deposit)
+    stored = _with_balance(state, balance)
     # event
     return Accepted(stored, balance, (WithdrawEvent(state.owner, call.amount, balance),))
 
@@ -202,7 +213,55 @@ def _withdraw_to(state: State, call: WithdrawTo, signers: Signers) -> Outcome:
         return Rejected(VaultErrorCode.InsufficientBalance)
     # store
     balance = state.balance - call.amount
-    stored = VaultMeta(state.owner, balance, state.min_deposit)
+    stored = _with_balance(state, balance)
     # event
     event = WithdrawToEvent(state.owner, call.to, call.amount, balance)
     return Accepted(stored, balance, (event,))
+
+
+def _batch_deduct(state: State, call: BatchDeduct, signers: Signers) -> Outcome:
+    # initialised
+    if state is None:
+        return Rejected(VaultErrorCode.NotInitialized)
+    # signature
+    if call.caller not in signers:
+        return Unauthorised(call.caller)
+    # role
+    if call.caller not in (state.owner, state.authorized_caller):
+        return Rejected(VaultErrorCode.Unauthorized)
+    # arguments
+    if not call.items:
+        return Rejected(VaultErrorCode.EmptyBatch)
+    if len(call.items) > MAX_BATCH:
+        return Rejected(VaultErrorCode.BatchTooLarge)
+    # arguments and funds, item by item: the first that fails decides
+    balance = state.balance
+    events = []
+    for item in call.items:
+        if item.amount <= 0:
+            return Rejected(VaultErrorCode.AmountNotPositive)
+        if item.amount > balance:
+            return Rejected(VaultErrorCode.InsufficientBalance)
+        balance -= item.amount
+        events.append(DeductEvent(call.caller, item.request_id or "", item.amount, balance))
+    # store
+    stored = _with_balance(state, balance)
+    # event, one for each item
+    return Accepted(stored, balance, tuple(events))
+
+
+def _set_authorized_caller(state: State, call: SetAuthorizedCaller, signers: Signers) -> Outcome:
+    # initialised
+    if state is None:
+        return Rejected(VaultErrorCode.NotInitialized)
+    # signature
+    if state.owner not in signers:
+        return Unauthorised(state.owner)
+    # store
+    stored = VaultMeta(state.owner, state.balance, state.min_deposit, call.caller)
+    # event
+    return Accepted(stored, None, (SetAuthorizedCallerEvent(state.owner, call.caller),))
+
+
+def _with_balance(state: VaultMeta, balance: int) -> VaultMeta:
+    return VaultMeta(state.owner, balance, state.min_deposit, state.authorized_caller)

@@ -1,4 +1,4 @@
-"""Values that the vault's ABI can carry: i128 amounts, addresses, symbols.
+"""Values that the ABI can carry: i128 amounts, addresses, symbols, hashes.
 
 Each check returns the value unchanged or raises :class:`BadValue`, which names the field.
 """
@@ -24,11 +24,15 @@ SYMBOL_LIMIT: Final = 32
 
 
 class ScType(Enum):
-    """The ScVal types that occur in the vault's calls, events and storage."""
+    """The ScVal types of fields in events and storage; the value names those that a field takes."""
 
-    ADDRESS = "Address"
-    I128 = "I128"
-    SYMBOL = "Symbol"
+    ADDRESS = ("Address",)
+    OPTIONAL_ADDRESS = ("Address", "Void")
+    I128 = ("I128",)
+    SYMBOL = ("Symbol",)
+
+    def __str__(self) -> str:
+        return " or ".join(self.value)
 
 
 @attrs.frozen
@@ -68,6 +72,15 @@ def symbol(value: Symbol, field: str) -> Symbol:
         raise BadValue(field, f"a symbol has at most 32 characters, not {len(value)}")
     if not _SYMBOL.fullmatch(value):
         raise BadValue(field, "a symbol has only the characters A-Z, a-z, 0-9 and _")
+    return value
+
+
+def bytes32(value: bytes, field: str) -> bytes:
+    """Check 32 bytes, such as the hash of a contract's code."""
+    if not isinstance(value, bytes):
+        raise BadValue(field, f"a hash or salt is bytes, not {type(value).__name__}")
+    if len(value) != 32:
+        raise BadValue(field, f"a hash or salt has 32 bytes, not {len(value)}")
     return value
 
 

@@ -4,9 +4,26 @@ from stellar_sdk import scval, xdr
 from tests.codec.values import fields
 from tests.model.values import CONTRACT, OWNER, calls, i128s, metas
 
-from callora_vault.calls import Balance, Call, Deduct, Deposit, GetMeta, Init, Withdraw, WithdrawTo
+from callora_vault.calls import (
+    Balance,
+    BatchDeduct,
+    Call,
+    Create,
+    Deduct,
+    DeductItem,
+    Deposit,
+    FactoryCall,
+    GetMeta,
+    Init,
+    Migrate,
+    SetAuthorizedCaller,
+    Successor,
+    Withdraw,
+    WithdrawTo,
+)
 from callora_vault.codec import (
     CannotDecode,
+    decode_factory_returned,
     decode_i128,
     decode_returned,
     encode_call,
@@ -14,10 +31,11 @@ from callora_vault.codec import (
     encode_meta,
     encode_returned,
 )
-from callora_vault.layouts import V0, UnknownLayout, VaultMeta
+from callora_vault.layouts import V0, V1, V2, UnknownLayout, VaultMeta
 
 OWNER_VALUE, CONTRACT_VALUE = scval.to_address(OWNER), scval.to_address(CONTRACT)
 VOID = scval.to_void()
+ONE, TWO, THREE = (bytes([n]) * 32 for n in (1, 2, 3))
 
 
 @pytest.mark.parametrize(
@@ -36,10 +54,36 @@ VOID = scval.to_void()
         ),
         (Withdraw(5), "withdraw", [scval.to_int128(5)]),
         (WithdrawTo(CONTRACT, 5), "withdraw_to", [CONTRACT_VALUE, scval.to_int128(5)]),
+        (
+            BatchDeduct(OWNER, [DeductItem(1, "r"), DeductItem(-2)]),
+            "batch_deduct",
+            [
+                OWNER_VALUE,
+                scval.to_vec(
+                    [
+                        fields(amount=scval.to_int128(1), request_id=scval.to_symbol("r")),
+                        fields(amount=scval.to_int128(-2), request_id=VOID),
+                    ]
+                ),
+            ],
+        ),
+        (SetAuthorizedCaller(CONTRACT), "set_authorized_caller", [CONTRACT_VALUE]),
+        (SetAuthorizedCaller(None), "set_authorized_caller", [VOID]),
+        (
+            Create(OWNER, ONE, TWO, 5),
+            "create",
+            [OWNER_VALUE, scval.to_bytes(ONE), scval.to_bytes(TWO), scval.to_int128(5), VOID],
+        ),
+        (
+            Migrate(CONTRACT, ONE, TWO, THREE),
+            "migrate",
+            [CONTRACT_VALUE, *map(scval.to_bytes, (ONE, TWO, THREE))],
+        ),
+        (Successor(CONTRACT), "successor", [CONTRACT_VALUE]),
     ],
 )
 def test_a_call_becomes_its_method_and_arguments(
-    call: Call, method: str, arguments: list[xdr.SCVal]
+    call: Call | FactoryCall, method: str, arguments: list[xdr.SCVal]
 ) -> None:
     assert encode_call(call) == (method, arguments)
 
@@ -60,18 +104,31 @@ def test_an_amount_is_exact(amount: int) -> None:
 
 @given(metas, i128s)
 def test_a_returned_value_comes_back(meta: VaultMeta, amount: int) -> None:
-    assert decode_returned(GetMeta(), encode_returned(meta)) == meta
-    assert decode_returned(Balance(), encode_returned(amount)) == amount
+    assert decode_returned(GetMeta(), encode_returned(meta, V2), V2) == meta
+    assert decode_returned(Balance(), encode_returned(amount, V2), V2) == amount
+    assert decode_returned(SetAuthorizedCaller(None), encode_returned(None, V2), V2) is None
+
+
+def test_a_returned_address_of_the_factory_comes_back() -> None:
+    assert decode_factory_returned(Create(OWNER, ONE, TWO), CONTRACT_VALUE) == CONTRACT
+    assert decode_factory_returned(Successor(OWNER), CONTRACT_VALUE) == CONTRACT
+    assert decode_factory_returned(Successor(OWNER), VOID) is None
+    with pytest.raises(CannotDecode, match="create: expected Address, found Void"):
+        decode_factory_returned(Create(OWNER, ONE, TWO), VOID)
 
 
 def test_a_returned_value_of_another_type_is_refused_by_the_method_s_name() -> None:
     with pytest.raises(CannotDecode, match="deposit: expected I128, found U64"):
         decode_returned(Deposit(1), scval.to_uint64(1))
+    with pytest.raises(CannotDecode, match="set_authorized_caller: expected Void, found I128"):
+        decode_returned(SetAuthorizedCaller(None), scval.to_int128(1))
 
 
 def test_get_meta_of_another_layout_is_not_taken_for_v1() -> None:
+    v0 = encode_meta(VaultMeta(OWNER, 1), V0)
     with pytest.raises(CannotDecode, match="expected layout v1, found layout v0"):
-        decode_returned(GetMeta(), encode_meta(VaultMeta(OWNER, 1), V0))
+        decode_returned(GetMeta(), v0, V1)
+    assert decode_returned(GetMeta(), v0) == VaultMeta(OWNER, 1)
 
 
 def test_get_meta_of_an_unknown_layout_is_refused() -> None:

@@ -4,12 +4,21 @@ from stellar_sdk import StrKey, scval, xdr
 from tests.codec.values import event
 from tests.model.values import CONTRACT, OWNER, events
 
-from callora_vault.codec import CannotDecode, decode_event, encode_event
+from callora_vault.codec import (
+    CannotDecode,
+    decode_event,
+    decode_factory_event,
+    encode_event,
+)
 from callora_vault.events import (
+    CreateEvent,
     DeductEvent,
     DepositEvent,
     Event,
+    FactoryEvent,
     InitEvent,
+    MigrateEvent,
+    SetAuthorizedCallerEvent,
     WithdrawEvent,
     WithdrawToEvent,
 )
@@ -44,14 +53,42 @@ def test_an_event_comes_back_through_xdr(told: Event) -> None:
             ["withdraw_to", OWNER_VALUE, CONTRACT_VALUE],
             amounts(1, 5),
         ),
+        (
+            SetAuthorizedCallerEvent(OWNER, CONTRACT),
+            ["set_authorized_caller", OWNER_VALUE],
+            CONTRACT_VALUE,
+        ),
+        (
+            SetAuthorizedCallerEvent(OWNER, None),
+            ["set_authorized_caller", OWNER_VALUE],
+            scval.to_void(),
+        ),
+        (CreateEvent(OWNER, CONTRACT), ["create", OWNER_VALUE], CONTRACT_VALUE),
+        (
+            MigrateEvent(OWNER, CONTRACT, OTHER, 5),
+            ["migrate", OWNER_VALUE, CONTRACT_VALUE],
+            scval.to_vec([scval.to_address(OTHER), scval.to_int128(5)]),
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_an_event_has_the_topics_and_data_of_the_table(
-    told: Event, topics: list[str | xdr.SCVal], data: xdr.SCVal
+    told: Event | FactoryEvent, topics: list[str | xdr.SCVal], data: xdr.SCVal
 ) -> None:
     values = [scval.to_symbol(topic) if isinstance(topic, str) else topic for topic in topics]
     assert encode_event(told, CONTRACT) == event(values, data)
+
+
+@pytest.mark.parametrize(
+    "told", [CreateEvent(OWNER, CONTRACT), MigrateEvent(OWNER, CONTRACT, OTHER, 5)]
+)
+def test_an_event_of_the_factory_is_none_of_a_vault(told: FactoryEvent) -> None:
+    written = encode_event(told, CONTRACT)
+    assert decode_factory_event(written, CONTRACT) == told
+    with pytest.raises(CannotDecode, match="expected init, deposit"):
+        decode_event(written, CONTRACT)
+    with pytest.raises(CannotDecode, match="expected create, migrate, found 'deposit'"):
+        decode_factory_event(encode_event(DepositEvent(1, 2), CONTRACT), CONTRACT)
 
 
 DEPOSIT = [scval.to_symbol("deposit")]

@@ -3,7 +3,7 @@ from stellar_sdk import scval, xdr
 from tests.codec.values import contract_error, diagnostic, host_error
 
 from callora_vault.codec import HostError, find_error
-from callora_vault.errors import VaultErrorCode
+from callora_vault.errors import FactoryErrorCode, VaultErrorCode
 
 ERROR = scval.to_symbol("error")
 TRAP = host_error(xdr.SCErrorType.SCE_WASM_VM, xdr.SCErrorCode.SCEC_INVALID_ACTION)
@@ -14,6 +14,15 @@ def test_every_error_number_is_found(code: VaultErrorCode) -> None:
     found = find_error([diagnostic(ERROR, contract_error(code))])
     assert found is not None
     assert found.vault_error is code
+    assert found.factory_error is None
+
+
+@pytest.mark.parametrize("code", FactoryErrorCode)
+def test_every_error_number_of_the_factory_is_found(code: FactoryErrorCode) -> None:
+    found = find_error([diagnostic(ERROR, contract_error(code))])
+    assert found is not None
+    assert found.factory_error is code
+    assert found.vault_error is None
 
 
 def test_a_number_that_no_vault_has_is_no_vault_error() -> None:
@@ -27,7 +36,7 @@ def test_an_error_of_the_host_is_no_vault_error_whatever_its_code() -> None:
     limit = host_error(xdr.SCErrorType.SCE_AUTH, xdr.SCErrorCode.SCEC_EXCEEDED_LIMIT)
     found = find_error([diagnostic(ERROR, limit)])
     assert found == HostError(xdr.SCErrorType.SCE_AUTH, 5)
-    assert found.vault_error is None
+    assert (found.vault_error, found.factory_error) == (None, None)
     assert str(found) == "Error(Auth, ExceededLimit)"
 
 

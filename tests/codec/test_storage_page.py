@@ -6,8 +6,8 @@ import pytest
 from stellar_sdk import scval, xdr
 
 from callora_vault import storage_page
-from callora_vault.errors import ERRORS
-from callora_vault.events import EVENTS
+from callora_vault.errors import ERRORS, FACTORY_ERRORS
+from callora_vault.events import EVENTS, FACTORY_EVENTS
 from callora_vault.layouts import LAYOUTS, Layout
 from callora_vault.storage_page import EXAMPLE, PAGE, OutOfDate, check, main, page
 
@@ -58,7 +58,10 @@ def test_every_error_and_event_has_a_row() -> None:
     written = page()
     for code, error in ERRORS.items():
         assert f"| {code.value} | {error.__name__} |" in written
-    for event in EVENTS:
+    for number, entry in FACTORY_ERRORS.items():
+        assert f"| {number.value} | {number.name} |" in written
+        assert f"| {entry.meaning} |" in written
+    for event in (*EVENTS, *FACTORY_EVENTS):
         assert f"| `{event.shape.name}` | Symbol `{event.shape.name}`" in written
 
 

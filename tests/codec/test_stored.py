@@ -1,3 +1,4 @@
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from callora_vault.layouts import (
     LAYOUTS,
     V0,
     V1,
+    V2,
     Difference,
     Fault,
     Layout,
@@ -34,15 +36,18 @@ OWNER_VALUE, ONE = scval.to_address(OWNER), scval.to_int128(1)
 def test_what_a_vault_stores_comes_back_with_its_layout(meta: VaultMeta, layout: Layout) -> None:
     raw = instance((META, encode_meta(meta, layout))).to_xdr_bytes()
     stored = decode_stored(xdr.LedgerEntryData.from_xdr_bytes(raw))
-    kept = meta if layout is V1 else VaultMeta(meta.owner, meta.balance)
-    assert (stored.layout, stored.meta, stored.extra) == (layout, kept, ())
+    kept = attrs.asdict(meta)
+    kept = {field.name: kept[field.name] for field in layout.fields}
+    assert (stored.layout, stored.meta, stored.extra) == (layout, VaultMeta(**kept), ())
 
 
 @given(metas)
 def test_a_stored_map_is_sorted_by_field_name(meta: VaultMeta) -> None:
-    assert encode_meta(meta) == scval.to_struct(
+    caller = meta.authorized_caller
+    assert encode_meta(meta, V2) == scval.to_struct(
         {
             "owner": scval.to_address(meta.owner),
+            "authorized_caller": scval.to_void() if caller is None else scval.to_address(caller),
             "balance": scval.to_int128(meta.balance),
             "min_deposit": scval.to_int128(meta.min_deposit),
         }
@@ -58,7 +63,7 @@ def test_a_contract_before_init_has_no_meta(items: tuple[tuple[xdr.SCVal, xdr.SC
 
 def test_other_instance_keys_are_reported() -> None:
     other = (scval.to_string("meta"), ONE)
-    stored = decode_stored(instance((META, encode_meta(VaultMeta(OWNER, 1))), other))
+    stored = decode_stored(instance((META, encode_meta(VaultMeta(OWNER, 1), V1)), other))
     assert stored.layout is V1
     assert [(entry.key, entry.val) for entry in stored.extra] == [other]
 
@@ -78,11 +83,14 @@ def test_the_executable_is_kept() -> None:
             Difference("owner", Fault.MISSING, "Address", None),
         ),
         (
-            fields(
-                authorized_caller=scval.to_void(), balance=ONE, min_deposit=ONE, owner=OWNER_VALUE
-            ),
+            fields(balance=ONE, fee=scval.to_void(), min_deposit=ONE, owner=OWNER_VALUE),
             V1,
-            Difference("authorized_caller", Fault.EXTRA, None, "Void"),
+            Difference("fee", Fault.EXTRA, None, "Void"),
+        ),
+        (
+            fields(authorized_caller=ONE, balance=ONE, min_deposit=ONE, owner=OWNER_VALUE),
+            V2,
+            Difference("authorized_caller", Fault.WRONG_TYPE, "Address or Void", "I128"),
         ),
         (
             fields(balance=scval.to_uint128(1), min_deposit=ONE, owner=OWNER_VALUE),
@@ -104,7 +112,7 @@ def test_the_executable_is_kept() -> None:
         ),
         (ONE, None, Difference("meta", Fault.WRONG_TYPE, "Map", "I128")),
     ],
-    ids=["missing", "extra", "wrong type", "muxed owner", "out of order", "no map"],
+    ids=["missing", "extra", "no optional", "wrong type", "muxed owner", "out of order", "no map"],
 )
 def test_an_unknown_layout_is_named_field_by_field(
     value: xdr.SCVal, closest: Layout | None, difference: Difference
@@ -116,7 +124,7 @@ def test_an_unknown_layout_is_named_field_by_field(
 
 
 def test_a_repeated_field_is_no_known_layout() -> None:
-    once = encode_meta(VaultMeta(OWNER, 1))
+    once = encode_meta(VaultMeta(OWNER, 1), V1)
     assert once.map is not None
     entries = [*once.map.sc_map, once.map.sc_map[-1]]
     with pytest.raises(UnknownLayout, match="owner is repeated"):
@@ -124,7 +132,7 @@ def test_a_repeated_field_is_no_known_layout() -> None:
 
 
 def test_a_key_that_is_no_symbol_is_an_extra_field() -> None:
-    value = encode_meta(VaultMeta(OWNER, 1))
+    value = encode_meta(VaultMeta(OWNER, 1), V1)
     assert value.map is not None
     value.map.sc_map.append(xdr.SCMapEntry(scval.to_string("owner"), ONE))
     with pytest.raises(UnknownLayout) as caught:
@@ -136,7 +144,7 @@ def test_a_key_that_is_no_symbol_is_an_extra_field() -> None:
 
 def test_what_no_vault_can_store_is_not_encoded() -> None:
     with pytest.raises(BadValue, match="balance"):
-        encode_meta(VaultMeta(OWNER, I128_MAX + 1))
+        encode_meta(VaultMeta(OWNER, I128_MAX + 1), V1)
 
 
 def test_an_entry_that_is_no_instance_is_refused() -> None:

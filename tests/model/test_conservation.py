@@ -3,11 +3,21 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.model.values import OWNER, STRANGER, addresses, i128s, signers, symbols
+from tests.model.values import OWNER, STRANGER, addresses, i128s, items, signers, symbols
 
 from callora_vault import CallRefused
-from callora_vault.calls import Call, Deduct, Deposit, Init, Withdraw, WithdrawTo
-from callora_vault.events import InitEvent
+from callora_vault.calls import (
+    BatchDeduct,
+    Call,
+    Deduct,
+    DeductItem,
+    Deposit,
+    Init,
+    SetAuthorizedCaller,
+    Withdraw,
+    WithdrawTo,
+)
+from callora_vault.events import InitEvent, SetAuthorizedCallerEvent
 from callora_vault.model import VaultModel
 from callora_vault.transition import Signers
 from callora_vault.units import I128_MAX
@@ -53,6 +63,14 @@ class Conservation(RuleBasedStateMachine):
     def deduct(self, caller: str, amount: int, request_id: str | None, signed: Signers) -> None:
         self.attempt(Deduct(caller, amount, request_id), signed, -amount)
 
+    @rule(caller=st.just(OWNER) | addresses, batch=items, signed=mostly_signed)
+    def batch_deduct(self, caller: str, batch: list[DeductItem], signed: Signers) -> None:
+        self.attempt(BatchDeduct(caller, batch), signed, -sum(item.amount for item in batch))
+
+    @rule(caller=st.none() | addresses, signed=mostly_signed)
+    def set_authorized_caller(self, caller: str | None, signed: Signers) -> None:
+        self.attempt(SetAuthorizedCaller(caller), signed, 0)
+
     @rule(amount=i128s, signed=mostly_signed)
     def withdraw(self, amount: int, signed: Signers) -> None:
         self.attempt(Withdraw(amount), signed, -amount)
@@ -87,7 +105,7 @@ class Conservation(RuleBasedStateMachine):
         for event in self.vault.events:
             if isinstance(event, InitEvent):
                 balance = event.balance
-            else:
+            elif not isinstance(event, SetAuthorizedCallerEvent):
                 balance += event.amount if event.shape.name == "deposit" else -event.amount
                 assert event.balance == balance
         assert balance == self.total

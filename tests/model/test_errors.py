@@ -3,9 +3,12 @@ import copy
 import pytest
 from tests.model.values import OWNER
 
-from callora_vault.calls import CALLS
+from callora_vault.calls import CALLS, FACTORY_CALLS
 from callora_vault.errors import (
     ERRORS,
+    FACTORY_ERRORS,
+    FactoryError,
+    FactoryErrorCode,
     InsufficientBalance,
     MissingSignature,
     NotInitialized,
@@ -27,10 +30,29 @@ NUMBERS = {
     "EmptyBatch": 10,
     "BatchTooLarge": 11,
 }
+FACTORY_NUMBERS = {
+    "AlreadyMigrated": 101,
+    "CodeChanged": 102,
+    "UnknownLayout": 103,
+    "NegativeBalance": 104,
+    "NegativeMinDeposit": 105,
+    "NotDrained": 106,
+    "AddressTaken": 107,
+    "AuthorizedCallerUnsupported": 108,
+}
 
 
 def test_the_numbers_never_change() -> None:
     assert {code.name: code.value for code in VaultErrorCode} == NUMBERS
+    assert {code.name: code.value for code in FactoryErrorCode} == FACTORY_NUMBERS
+
+
+def test_every_number_of_the_factory_has_a_meaning_and_a_method() -> None:
+    methods = {call.method for call in FACTORY_CALLS}
+    assert list(FACTORY_ERRORS) == list(FactoryErrorCode)
+    for code, entry in FACTORY_ERRORS.items():
+        assert str(FactoryError(code)) == entry.meaning
+        assert methods >= set(entry.methods) > set()
 
 
 def test_every_number_has_one_exception_of_its_name() -> None:

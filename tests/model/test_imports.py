@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-MODEL = ("units", "errors", "calls", "events", "layouts", "transition", "model")
+MODEL = ("units", "errors", "calls", "events", "layouts", "abi", "transition", "model", "factory")
 
 
 @pytest.mark.parametrize("module", ("callora_vault", *(f"callora_vault.{name}" for name in MODEL)))

@@ -6,11 +6,16 @@ from hypothesis import strategies as st
 from tests.model.values import OWNER, STRANGER, calls, signers, states
 
 from callora_vault import (
+    VAULT_V1,
     AmountNotPositive,
     BadValue,
+    BatchTooLarge,
     BelowMinDeposit,
     CallRefused,
+    DeductItem,
+    EmptyBatch,
     InsufficientBalance,
+    MissingMethod,
     MissingSignature,
     NegativeMinDeposit,
     NotInitialized,
@@ -20,7 +25,18 @@ from callora_vault import (
     VaultMeta,
     VaultModel,
 )
-from callora_vault.calls import Balance, Call, Deduct, Deposit, GetMeta, Init, Withdraw, WithdrawTo
+from callora_vault.calls import (
+    Balance,
+    BatchDeduct,
+    Call,
+    Deduct,
+    Deposit,
+    GetMeta,
+    Init,
+    SetAuthorizedCaller,
+    Withdraw,
+    WithdrawTo,
+)
 from callora_vault.errors import ERRORS, BalanceOverflow
 from callora_vault.events import DeductEvent, DepositEvent, Event
 from callora_vault.model import vault_error
@@ -28,7 +44,7 @@ from callora_vault.transition import Accepted, Signers, State, Unauthorised, tra
 from callora_vault.units import I128_MAX
 
 
-def by_method(vault: VaultModel, call: Call, signed: Signers) -> VaultMeta | int:
+def by_method(vault: VaultModel, call: Call, signed: Signers) -> VaultMeta | int | None:
     """Make a call through the method of its name."""
     match call:
         case Init(owner, balance, least):
@@ -45,6 +61,11 @@ def by_method(vault: VaultModel, call: Call, signed: Signers) -> VaultMeta | int
             return vault.withdraw(amount, signers=signed)
         case WithdrawTo(to, amount):
             return vault.withdraw_to(to, amount, signers=signed)
+        case BatchDeduct(caller, items):
+            return vault.batch_deduct(caller, items, signers=signed)
+        case SetAuthorizedCaller(authorized):
+            vault.set_authorized_caller(authorized, signers=signed)
+    return None
 
 
 @given(states, st.lists(st.tuples(calls, signers), max_size=8))
@@ -110,6 +131,16 @@ def test_events_are_kept_in_order() -> None:
         (lambda vault: vault.withdraw(6), InsufficientBalance(6, 5)),
         (lambda vault: vault.withdraw(0), AmountNotPositive(0)),
         (lambda vault: vault.deduct(STRANGER, 1), Unauthorized(STRANGER)),
+        (lambda vault: vault.batch_deduct(OWNER, []), EmptyBatch()),
+        (lambda vault: vault.batch_deduct(OWNER, [DeductItem(1)] * 51), BatchTooLarge(51)),
+        (
+            lambda vault: vault.batch_deduct(OWNER, [DeductItem(1), DeductItem(0), DeductItem(9)]),
+            AmountNotPositive(0, item=1),
+        ),
+        (
+            lambda vault: vault.batch_deduct(OWNER, [DeductItem(3), DeductItem(2), DeductItem(1)]),
+            InsufficientBalance(1, 0, item=2),
+        ),
     ],
 )
 def test_a_refusal_carries_the_values_that_explain_it(
@@ -136,6 +167,9 @@ def test_a_vault_before_init_stores_nothing_and_refuses_reads() -> None:
 def test_an_error_of_a_vault_that_nobody_read_leaves_its_balance_out() -> None:
     error = vault_error(InsufficientBalance.code, Withdraw(6))
     assert repr(error) == repr(InsufficientBalance(6, None))
+    batch = BatchDeduct(OWNER, [DeductItem(1), DeductItem(0)])
+    assert repr(vault_error(InsufficientBalance.code, batch)) == repr(InsufficientBalance())
+    assert repr(vault_error(AmountNotPositive.code, batch)) == repr(AmountNotPositive(0, item=1))
 
 
 @pytest.mark.parametrize("code", ERRORS)
@@ -150,9 +184,21 @@ def test_any_number_for_any_call_has_its_exception(code: VaultErrorCode) -> None
         (VaultMeta("owner", 0), "owner"),
         (VaultMeta(OWNER, I128_MAX + 1), "balance"),
         (VaultMeta(OWNER, 0, True), "min_deposit"),
+        (VaultMeta(OWNER, 0, 0, "caller"), "authorized_caller"),
     ],
 )
 def test_a_state_that_no_vault_can_store_is_refused(meta: VaultMeta, field: str) -> None:
     with pytest.raises(BadValue) as caught:
         VaultModel(meta)
     assert caught.value.field == field
+
+
+def test_a_vault_of_v1_lacks_what_v2_adds() -> None:
+    vault = VaultModel(VaultMeta(OWNER, 5), abi=VAULT_V1)
+    with pytest.raises(MissingMethod, match="a vault of v1 has no method batch_deduct"):
+        vault.batch_deduct(OWNER, [DeductItem(1)])
+    with pytest.raises(MissingMethod):
+        vault.set_authorized_caller(STRANGER)
+    with pytest.raises(BadValue, match="authorized_caller: a vault of v1 has none"):
+        VaultModel(VaultMeta(OWNER, 5, 0, STRANGER), abi=VAULT_V1)
+    assert (vault.deduct(OWNER, 5), vault.meta) == (0, VaultMeta(OWNER, 0))

@@ -4,7 +4,7 @@ from typing import assert_type
 
 from tests.model.values import OWNER
 
-from callora_vault import Vault, VaultMeta, VaultModel
+from callora_vault import DeductItem, Vault, VaultMeta, VaultModel
 from callora_vault.calls import Deposit, GetMeta, Init
 from callora_vault.events import Event
 
@@ -18,6 +18,8 @@ def test_the_model_is_a_vault() -> None:
     vault: Vault = VaultModel(VaultMeta(OWNER, 5))
     assert_type(spend(vault), int)
     assert_type(vault.get_meta(), VaultMeta)
+    assert_type(vault.batch_deduct(OWNER, [DeductItem(1)]), int)
+    vault.set_authorized_caller(None)
 
 
 def test_each_call_has_the_type_that_it_returns() -> None:

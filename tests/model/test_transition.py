@@ -1,3 +1,4 @@
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.model.values import (
@@ -12,12 +13,26 @@ from tests.model.values import (
     valid_metas,
 )
 
-from callora_vault.calls import Balance, Call, Deduct, Deposit, GetMeta, Init, Withdraw, WithdrawTo
-from callora_vault.errors import ERRORS
+from callora_vault.calls import (
+    Balance,
+    BatchDeduct,
+    Call,
+    Deduct,
+    DeductItem,
+    Deposit,
+    GetMeta,
+    Init,
+    SetAuthorizedCaller,
+    Withdraw,
+    WithdrawTo,
+)
+from callora_vault.errors import ERRORS, VaultErrorCode
 from callora_vault.events import (
     DeductEvent,
     DepositEvent,
+    Event,
     InitEvent,
+    SetAuthorizedCallerEvent,
     WithdrawEvent,
     WithdrawToEvent,
 )
@@ -59,7 +74,7 @@ def test_an_error_comes_only_from_the_methods_that_the_table_lists(
 
 
 @given(valid_metas, calls, signers)
-def test_the_balance_of_a_vault_made_by_v1_stays_within_0_and_i128(
+def test_the_balance_of_a_vault_stays_within_0_and_i128(
     state: VaultMeta, call: Call, signed: Signers
 ) -> None:
     outcome = transition(state, call, signed)
@@ -80,13 +95,26 @@ def test_owner_and_min_deposit_never_change(state: VaultMeta, call: Call, signed
 
 
 @given(metas, calls, signers)
+def test_the_authorised_caller_changes_by_its_own_call_alone(
+    state: VaultMeta, call: Call, signed: Signers
+) -> None:
+    outcome = transition(state, call, signed)
+    if isinstance(outcome, Accepted):
+        assert outcome.state is not None
+        expected = call.caller if isinstance(call, SetAuthorizedCaller) else state.authorized_caller
+        assert outcome.state.authorized_caller == expected
+
+
+@given(metas, calls, signers)
 def test_the_last_balance_that_an_event_tells_is_the_stored_one(
     state: VaultMeta, call: Call, signed: Signers
 ) -> None:
     outcome = transition(state, call, signed)
     if isinstance(outcome, Accepted) and outcome.state != state:
         assert outcome.state is not None
-        assert [event.balance for event in outcome.events] == [outcome.state.balance]
+        (*_, last) = outcome.events
+        if not isinstance(last, SetAuthorizedCallerEvent):
+            assert last.balance == outcome.state.balance
 
 
 @given(metas, signers, st.sampled_from((GetMeta(), Balance())))
@@ -154,3 +182,59 @@ def test_withdraw_to_names_who_gets_it() -> None:
     assert transition(VaultMeta(OWNER, 7, 2), WithdrawTo(CONTRACT, 3), BOTH) == Accepted(
         VaultMeta(OWNER, 4, 2), 4, (WithdrawToEvent(OWNER, CONTRACT, 3, 4),)
     )
+
+
+ALL = frozenset((OWNER, STRANGER, CONTRACT))
+AUTHORISED = VaultMeta(OWNER, 7, 2, STRANGER)
+
+
+def test_owner_and_authorised_caller_may_deduct_and_nobody_else() -> None:
+    for caller in (OWNER, STRANGER):
+        assert transition(AUTHORISED, Deduct(caller, 3), ALL) == Accepted(
+            VaultMeta(OWNER, 4, 2, STRANGER), 4, (DeductEvent(caller, "", 3, 4),)
+        )
+    unauthorized = Rejected(VaultErrorCode.Unauthorized)
+    assert transition(AUTHORISED, Deduct(CONTRACT, 3), ALL) == unauthorized
+    assert transition(AUTHORISED, BatchDeduct(CONTRACT, [DeductItem(3)]), ALL) == unauthorized
+
+
+def test_the_authorised_caller_may_do_nothing_else() -> None:
+    signed = frozenset((STRANGER,))
+    for call in (Deposit(2), Withdraw(1), WithdrawTo(STRANGER, 1), SetAuthorizedCaller(STRANGER)):
+        assert transition(AUTHORISED, call, signed) == Unauthorised(OWNER)
+
+
+def test_the_owner_authorises_one_caller_at_a_time() -> None:
+    for caller in (CONTRACT, None):
+        assert transition(AUTHORISED, SetAuthorizedCaller(caller), ALL) == Accepted(
+            VaultMeta(OWNER, 7, 2, caller), None, (SetAuthorizedCallerEvent(OWNER, caller),)
+        )
+
+
+def test_a_batch_takes_each_item_and_tells_the_running_balance() -> None:
+    batch = BatchDeduct(STRANGER, [DeductItem(3, "a"), DeductItem(4), DeductItem(0)])
+    taken = attrs.evolve(batch, items=batch.items[:2])
+    assert transition(AUTHORISED, taken, ALL) == Accepted(
+        VaultMeta(OWNER, 0, 2, STRANGER),
+        0,
+        (DeductEvent(STRANGER, "a", 3, 4), DeductEvent(STRANGER, "", 4, 0)),
+    )
+    assert transition(AUTHORISED, batch, ALL) == Rejected(VaultErrorCode.AmountNotPositive)
+
+
+@given(valid_metas, calls, signers)
+def test_a_batch_is_its_items_one_by_one_or_nothing(
+    state: VaultMeta, call: Call, signed: Signers
+) -> None:
+    if not isinstance(call, BatchDeduct) or not call.items:
+        return
+    whole = transition(state, call, signed)
+    events: list[Event] = []
+    for item in call.items:
+        one = transition(state, Deduct(call.caller, item.amount, item.request_id), signed)
+        if not isinstance(one, Accepted):
+            assert whole == one
+            return
+        assert one.state is not None
+        state, events = one.state, [*events, *one.events]
+    assert whole == Accepted(state, state.balance, tuple(events))

@@ -4,11 +4,14 @@ from hypothesis import strategies as st
 
 from callora_vault.calls import (
     Balance,
+    BatchDeduct,
     Call,
     Deduct,
+    DeductItem,
     Deposit,
     GetMeta,
     Init,
+    SetAuthorizedCaller,
     Withdraw,
     WithdrawTo,
 )
@@ -17,6 +20,7 @@ from callora_vault.events import (
     DepositEvent,
     Event,
     InitEvent,
+    SetAuthorizedCallerEvent,
     WithdrawEvent,
     WithdrawToEvent,
 )
@@ -40,16 +44,18 @@ symbols = st.one_of(
     st.text("_", min_size=32, max_size=32),
 )
 
-metas = st.builds(VaultMeta, addresses, i128s, i128s)
-"""Every VaultMeta that can be stored, those that v1 never writes among them."""
+metas = st.builds(VaultMeta, addresses, i128s, i128s, st.none() | addresses)
+"""Every VaultMeta that can be stored, those that no vault writes among them."""
 
-valid_metas = st.builds(VaultMeta, addresses, i128s.map(abs), i128s.map(abs)).filter(
-    lambda meta: max(meta.balance, meta.min_deposit) <= I128_MAX
-)
-"""Every VaultMeta that v1 can write."""
+valid_metas = st.builds(
+    VaultMeta, addresses, i128s.map(abs), i128s.map(abs), st.none() | addresses
+).filter(lambda meta: max(meta.balance, meta.min_deposit) <= I128_MAX)
+"""Every VaultMeta that a vault can write."""
 
 states: st.SearchStrategy[State] = st.one_of(st.none(), metas)
 signers = st.frozensets(addresses)
+
+items = st.lists(st.builds(DeductItem, st.integers(1, 4) | i128s, st.none() | symbols), max_size=4)
 
 calls: st.SearchStrategy[Call] = st.one_of(
     st.builds(Init, addresses, st.none() | i128s, st.none() | i128s),
@@ -59,6 +65,8 @@ calls: st.SearchStrategy[Call] = st.one_of(
     st.builds(Deduct, addresses, i128s, st.none() | symbols),
     st.builds(Withdraw, i128s),
     st.builds(WithdrawTo, addresses, i128s),
+    st.builds(BatchDeduct, addresses, items),
+    st.builds(SetAuthorizedCaller, st.none() | addresses),
 )
 
 events: st.SearchStrategy[Event] = st.one_of(
@@ -67,4 +75,5 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(DeductEvent, addresses, symbols, i128s, i128s),
     st.builds(WithdrawEvent, addresses, i128s, i128s),
     st.builds(WithdrawToEvent, addresses, addresses, i128s, i128s),
+    st.builds(SetAuthorizedCallerEvent, addresses, st.none() | addresses),
 )

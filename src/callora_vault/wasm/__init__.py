@@ -8,7 +8,7 @@ from typing import Any
 def read(name: str) -> bytes:
     """Return a compiled contract.
 
-    Arguments: `name`, as in the manifest ("v1").
+    Arguments: `name`, as in the manifest ("v1", "v2", "factory").
     Raises FileNotFoundError.
     """
     return (resources.files(__name__) / f"{name}.wasm").read_bytes()
