@@ -173,3 +173,82 @@ def test_a_deployment_that_runs_out_of_time_can_be_repeated(world: World, journa
     done = world.deployer(journal).deploy(CODE, world.owner, name="shop")
     assert sent(world, journal) == ["create", "Init"]
     assert done.abandoned == ()
+
+
+# Through the factory
+
+
+@pytest.fixture
+def factory(world: World, journal: Journal) -> str:
+    """A factory of this package's code."""
+    return world.deployer(journal).factory(wasm.read("factory"))
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_factory_makes_a_vault_with_its_owner_in_one_transaction(
+    world: World, journal: Journal, factory: str, version: str
+) -> None:
+    owner = CountingSigner(key_of("another owner"))
+    world.network.fund(owner.keypair.public_key)
+    deployer = world.deployer(journal)
+    code_hash = deployer.upload(wasm.read(version))
+    before = world.network.latest_ledger
+    done = deployer.deploy(wasm.read(version), owner.signer, 50, 5, factory=factory)
+    assert world.network.latest_ledger == before + 1
+    assert (done.code_hash, done.abandoned, owner.signed) == (code_hash.hex(), (), 1)
+    vault = world.client(journal, (), contract=done.contract)
+    assert vault.get_meta() == VaultMeta(owner.keypair.public_key, 50, 5)
+
+
+def test_a_factory_is_deployed_once(world: World, journal: Journal, factory: str) -> None:
+    ledger = world.network.latest_ledger
+    assert world.deployer(journal).factory(wasm.read("factory")) == factory
+    assert world.network.latest_ledger == ledger
+
+
+def test_a_deployment_through_a_factory_that_is_done_returns_its_vault(
+    world: World, journal: Journal, factory: str
+) -> None:
+    deployer = world.deployer(journal)
+    first = deployer.deploy(CODE, world.owner, 5, factory=factory, name="shop")
+    ledger = world.network.latest_ledger
+    assert deployer.deploy(CODE, world.owner, 5, factory=factory, name="shop") == first
+    assert world.network.latest_ledger == ledger
+
+
+def test_what_the_factory_refuses_is_told_with_its_number(
+    world: World, journal: Journal, factory: str
+) -> None:
+    with pytest.raises(FactoryError, match="the balance to begin with is negative") as refused:
+        world.deployer(journal).deploy(CODE, world.owner, -1, factory=factory)
+    assert refused.value.code is FactoryErrorCode.NegativeBalance
+    with pytest.raises(NoVault):
+        world.deployer(journal).deploy(CODE, world.owner, factory=StrKey.encode_contract(bytes(32)))
+
+
+def test_a_factory_that_asks_for_more_gets_no_signature(
+    world: World, journal: Journal, factory: str
+) -> None:
+    def add(result: dict[str, Any]) -> None:
+        (answer,) = result["results"]
+        entry = xdr.SorobanAuthorizationEntry.from_xdr(answer["auth"][0])
+        theft = encode_authorisation(world.vault, Withdraw(BALANCE))
+        entry.root_invocation.sub_invocations.append(theft)
+        answer["auth"][0] = entry.to_xdr()
+
+    owner = CountingSigner(OWNER)
+    transport = Altering(world.network, "simulateTransaction", add)
+    deployer = Deployer(world.connect(transport), journal, owner.signer)
+    with pytest.raises(UnexpectedAuthorisation, match=r"; withdraw\(1000000\) on"):
+        deployer.deploy(CODE, owner.signer, factory=factory)
+    assert owner.signed == 0
+
+
+def test_a_vault_that_runs_other_code_than_was_asked_for_is_told(
+    world: World, journal: Journal
+) -> None:
+    """The factory is one that deploys as it likes: here, the first deployment of the name."""
+    factory = world.deployer(journal).factory(wasm.read("factory"))
+    world.deployer(journal).deploy(CODE, world.owner, factory=factory, name="shop")
+    with pytest.raises(UnexpectedCode, match=sha256(CODE).hexdigest()):
+        world.deployer(journal).deploy(wasm.read("v2"), world.owner, factory=factory, name="shop")

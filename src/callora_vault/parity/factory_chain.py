@@ -9,12 +9,13 @@ from importlib import resources
 from typing import Final, TypeAlias
 
 import attrs
-from stellar_sdk import Keypair, StrKey, xdr
+from stellar_sdk import StrKey, xdr
 
 from callora_vault import wasm
 from callora_vault.abi import VAULT_V1, VAULT_V2
 from callora_vault.calls import Call, Create, FactoryCall, Migrate, Successor, Withdraw
 from callora_vault.codec import (
+    account_key,
     code_key,
     encode_meta,
     encode_symbol,
@@ -28,7 +29,7 @@ from callora_vault.layouts import META_KEY
 from callora_vault.parity.errors import CannotRun
 from callora_vault.parity.factory_cases import placed
 from callora_vault.parity.steps import Argument, Code, Made, Place, Role, Salt, Submit
-from callora_vault.parity.wire import Asked, Connection, Entry, Observation, Wire, account_key
+from callora_vault.parity.wire import Asked, Connection, Entry, Observation, Wire
 from callora_vault.transition import Accepted, Outcome, Signers, State
 from callora_vault.transition import transition as vault_transition
 from callora_vault.units import Address
@@ -183,7 +184,7 @@ class FactoryChain:
         if kind is Kind.INSTANCE:
             return instance_key(of)
         if kind is Kind.ACCOUNT:
-            return account_key(Keypair.from_public_key(of))
+            return account_key(of)
         return successor_key(self.factory.address, of)
 
     @property

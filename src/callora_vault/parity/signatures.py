@@ -128,21 +128,6 @@ def authorise(
     return Authorisation((signed,), counts, whole, nonce, until, used is not None)
 
 
-def nonce_key(signer: Address, nonce: int) -> xdr.LedgerKey:
-    """Build the key of the entry that uses a nonce up."""
-    return xdr.LedgerKey(
-        xdr.LedgerEntryType.CONTRACT_DATA,
-        contract_data=xdr.LedgerKeyContractData(
-            contract=StellarAddress(signer).to_xdr_sc_address(),
-            key=xdr.SCVal(
-                xdr.SCValType.SCV_LEDGER_KEY_NONCE,
-                nonce_key=xdr.SCNonceKey(xdr.Int64(nonce)),
-            ),
-            durability=xdr.ContractDataDurability.TEMPORARY,
-        ),
-    )
-
-
 def _credentials(signer: Address, nonce: int, until: int) -> xdr.SorobanCredentials:
     return xdr.SorobanCredentials(
         xdr.SorobanCredentialsType.SOROBAN_CREDENTIALS_ADDRESS,

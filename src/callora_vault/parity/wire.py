@@ -35,10 +35,20 @@ from stellar_sdk.soroban_rpc import (
 from stellar_sdk.utils import sha256
 
 from callora_vault.calls import Call, FactoryCall
-from callora_vault.codec import code_key, encode_call, find_error
+from callora_vault.client.results import result_name
+from callora_vault.client.urls import cause, origin
+from callora_vault.codec import (
+    account_key,
+    code_key,
+    encode_call,
+    find_error,
+    is_nonce,
+    nonce_key,
+    setting_key,
+)
 from callora_vault.parity import outcomes
-from callora_vault.parity.errors import CannotRun, Inconclusive, cause, check_url, no_rpc, origin
-from callora_vault.parity.signatures import Nonces, Signer, authorise, nonce_key
+from callora_vault.parity.errors import CannotRun, Inconclusive, check_url, no_rpc
+from callora_vault.parity.signatures import Nonces, Signer, authorise
 from callora_vault.parity.steps import Lane, Role
 from callora_vault.units import Address
 from soroban_localnet import LocalNetwork
@@ -265,11 +275,7 @@ class Wire:
 
     def _read_minimum_ttl(self) -> int:
         """Read how many ledgers a new or restored entry lives, the one of its making included."""
-        setting = xdr.ConfigSettingID.CONFIG_SETTING_STATE_ARCHIVAL
-        key = xdr.LedgerKey(
-            xdr.LedgerEntryType.CONFIG_SETTING,
-            config_setting=xdr.LedgerKeyConfigSetting(setting),
-        )
+        key = setting_key(xdr.ConfigSettingID.CONFIG_SETTING_STATE_ARCHIVAL)
         found = self._ask(lambda: self._server.get_ledger_entries([key])).entries
         if not found:
             raise CannotRun("the network does not tell its settings", "use another RPC")
@@ -405,7 +411,7 @@ class Wire:
         if nonce is not None:
             known.append(nonce_key(signer.address, nonce))
             if signer.key is not None:
-                read_only.append(account_key(signer.key))
+                read_only.append(account_key(signer.address))
         if recorded.transaction_data is not None and recorded.error is None:
             footprint = xdr.SorobanTransactionData.from_xdr(
                 recorded.transaction_data
@@ -535,13 +541,6 @@ def _declare(
     )
 
 
-def account_key(key: Keypair) -> xdr.LedgerKey:
-    """Build the key of an account's entry."""
-    return xdr.LedgerKey(
-        xdr.LedgerEntryType.ACCOUNT, account=xdr.LedgerKeyAccount(key.xdr_account_id())
-    )
-
-
 def _simulated(answer: SimulateTransactionResponse) -> str:
     """Name what a simulation came to."""
     if answer.error is None:
@@ -554,7 +553,7 @@ def _simulated(answer: SimulateTransactionResponse) -> str:
 
 def _unseen(keys: Iterable[xdr.LedgerKey], seen: set[str]) -> list[xdr.LedgerKey]:
     """Leave out nonces, which are those of a simulation, and what is there already."""
-    return [key for key in keys if key.to_xdr() not in seen and not _is_nonce(key)]
+    return [key for key in keys if key.to_xdr() not in seen and not is_nonce(key)]
 
 
 def _changed_keys(changes: xdr.LedgerEntryChanges) -> Iterable[xdr.LedgerKey]:
@@ -567,7 +566,7 @@ def _changed_keys(changes: xdr.LedgerEntryChanges) -> Iterable[xdr.LedgerKey]:
             key = _key(entry)
         else:
             continue
-        if key.ttl is None and not _is_nonce(key):
+        if key.ttl is None and not is_nonce(key):
             yield key
 
 
@@ -598,11 +597,6 @@ def _key(entry: xdr.LedgerEntry) -> xdr.LedgerKey:
     return xdr.LedgerKey(data.type, account=xdr.LedgerKeyAccount(data.account.account_id))
 
 
-def _is_nonce(key: xdr.LedgerKey) -> bool:
-    data = key.contract_data
-    return data is not None and data.key.type == xdr.SCValType.SCV_LEDGER_KEY_NONCE
-
-
 def _meta(answer: GetTransactionResponse) -> xdr.TransactionMetaV4:
     assert answer.result_meta_xdr is not None  # noqa: S101 - it is in a ledger
     meta = xdr.TransactionMeta.from_xdr(answer.result_meta_xdr).v4
@@ -617,10 +611,5 @@ def _diagnostics(answer: GetTransactionResponse) -> list[xdr.DiagnosticEvent]:
 
 
 def _result(answer: GetTransactionResponse) -> str:
-    """Name what a transaction came to: its operation's result where it has one."""
     assert answer.result_xdr is not None  # noqa: S101 - it is in a ledger
-    result = xdr.TransactionResult.from_xdr(answer.result_xdr).result
-    for operation in result.results or ():
-        if operation.tr is not None and operation.tr.invoke_host_function_result is not None:
-            return operation.tr.invoke_host_function_result.code.name
-    return result.code.name
+    return result_name(xdr.TransactionResult.from_xdr(answer.result_xdr))
