@@ -101,7 +101,7 @@ def of_client(vault: VaultClient, call: Call, key: str) -> Came:
     likely=st.sampled_from([0.0, 0.02, 0.05]),
 )
 @settings(
-    max_examples=25,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -8,21 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stellar_sdk import StrKey, xdr
 from stellar_sdk.client.response import Response
-from tests.client.world import OWNER, STRANGER, CountingSigner, World, always, key_of
+from tests.client.world import (
+    BALANCE,
+    OWNER,
+    STRANGER,
+    Altering,
+    CountingSigner,
+    World,
+    always,
+    key_of,
+)
 
 from callora_vault import VaultMeta, wasm
+from callora_vault.calls import Withdraw
 from callora_vault.client import (
     Deployer,
     Journal,
     Limits,
     NoFreeId,
+    NoVault,
     State,
+    UnexpectedAuthorisation,
     UnexpectedCode,
     Unsettled,
     from_keypair,
 )
-from callora_vault.codec import code_key
+from callora_vault.codec import code_key, encode_authorisation
+from callora_vault.errors import FactoryError, FactoryErrorCode
 from soroban_localnet.faults import DropAfter, Faults
 from soroban_localnet.transport import InProcessClient
 
@@ -123,10 +137,14 @@ def test_a_deployment_that_strangers_always_disturb_gives_up(
         deployer.deploy(CODE, world.owner, name="shop")
 
 
-def test_a_deployment_killed_after_each_answer_goes_on(world: World, journal: Journal) -> None:
+@pytest.mark.parametrize("by_factory", [False, True])
+def test_a_deployment_killed_after_each_answer_goes_on(
+    world: World, journal: Journal, by_factory: bool
+) -> None:
     class Killed(BaseException):
         pass
 
+    factory = world.deployer(journal).factory(wasm.read("factory")) if by_factory else None
     world.network.remove_entry(code_key(sha256(CODE).digest()).to_xdr_bytes())
     mark = world.network.snapshot()
     point = 0
@@ -143,16 +161,16 @@ def test_a_deployment_killed_after_each_answer_goes_on(world: World, journal: Jo
             transport = world.faulty(lambda number, method: None, die)
             try:
                 Deployer(world.connect(transport), own, world.owner).deploy(
-                    CODE, world.owner, 5, name="shop"
+                    CODE, world.owner, 5, factory=factory, name="shop"
                 )
                 finished = True
             except Killed:
                 pass
-            done = world.deployer(own).deploy(CODE, world.owner, 5, name="shop")
+            done = world.deployer(own).deploy(CODE, world.owner, 5, factory=factory, name="shop")
             assert done.abandoned == ()
             assert world.client(own, contract=done.contract).get_meta() == VaultMeta(ME, 5, 0)
-            assert sent(world, own) == ["upload", "create", "Init"]
-    assert point > 15
+            assert sent(world, own) == ["upload", *(["Create"] if factory else ["create", "Init"])]
+    assert point > 10
 
 
 def test_a_deployment_under_faults_comes_to_one_vault(world: World, journal: Journal) -> None:
@@ -244,11 +262,9 @@ def test_a_factory_that_asks_for_more_gets_no_signature(
     assert owner.signed == 0
 
 
-def test_a_vault_that_runs_other_code_than_was_asked_for_is_told(
-    world: World, journal: Journal
+def test_a_name_stands_for_one_code_through_a_factory_too(
+    world: World, journal: Journal, factory: str
 ) -> None:
-    """The factory is one that deploys as it likes: here, the first deployment of the name."""
-    factory = world.deployer(journal).factory(wasm.read("factory"))
     world.deployer(journal).deploy(CODE, world.owner, factory=factory, name="shop")
     with pytest.raises(UnexpectedCode, match=sha256(CODE).hexdigest()):
         world.deployer(journal).deploy(wasm.read("v2"), world.owner, factory=factory, name="shop")
