@@ -15,8 +15,7 @@ from stellar_sdk import Keypair
 
 from callora_vault import wasm
 from callora_vault.client import Deployer, Journal, Network, VaultClient, from_keypair
-from callora_vault.parity import campaign, committed, connect_local
-from callora_vault.parity.chain import Chain
+from callora_vault.parity import campaign, committed, connect_local, subject
 from soroban_localnet import LocalNetwork
 
 DEDUCTS = 40
@@ -67,12 +66,12 @@ def measure() -> None:
         tempfile.TemporaryDirectory(dir=in_memory) as memory,
     ):
         durable, volatile = Backend(Path(disk)), Backend(Path(memory))
-        chain = Chain(connect_local(), committed().code)
+        under_test = subject(committed(), connect_local())
         seeds = iter(range(ROUNDS + 1))
 
         def parity() -> int:
             seed = next(seeds)
-            result = campaign.run(chain, examples=EXAMPLES, steps=STEPS, run_seed=seed)
+            result = campaign.run(under_test, examples=EXAMPLES, steps=STEPS, run_seed=seed)
             assert result.error is None
             return result.tally.steps
 

@@ -8,21 +8,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stellar_sdk import StrKey, xdr
 from stellar_sdk.client.response import Response
-from tests.client.world import OWNER, STRANGER, CountingSigner, World, always, key_of
+from tests.client.world import (
+    BALANCE,
+    OWNER,
+    STRANGER,
+    Altering,
+    CountingSigner,
+    World,
+    always,
+    key_of,
+)
 
 from callora_vault import VaultMeta, wasm
+from callora_vault.calls import Withdraw
 from callora_vault.client import (
     Deployer,
     Journal,
     Limits,
     NoFreeId,
+    NoVault,
     State,
+    UnexpectedAuthorisation,
     UnexpectedCode,
     Unsettled,
     from_keypair,
 )
-from callora_vault.codec import code_key
+from callora_vault.codec import code_key, encode_authorisation
+from callora_vault.errors import FactoryError, FactoryErrorCode
 from soroban_localnet.faults import DropAfter, Faults
 from soroban_localnet.transport import InProcessClient
 
@@ -123,10 +137,14 @@ def test_a_deployment_that_strangers_always_disturb_gives_up(
         deployer.deploy(CODE, world.owner, name="shop")
 
 
-def test_a_deployment_killed_after_each_answer_goes_on(world: World, journal: Journal) -> None:
+@pytest.mark.parametrize("by_factory", [False, True])
+def test_a_deployment_killed_after_each_answer_goes_on(
+    world: World, journal: Journal, by_factory: bool
+) -> None:
     class Killed(BaseException):
         pass
 
+    factory = world.deployer(journal).factory(wasm.read("factory")) if by_factory else None
     world.network.remove_entry(code_key(sha256(CODE).digest()).to_xdr_bytes())
     mark = world.network.snapshot()
     point = 0
@@ -143,16 +161,16 @@ def test_a_deployment_killed_after_each_answer_goes_on(world: World, journal: Jo
             transport = world.faulty(lambda number, method: None, die)
             try:
                 Deployer(world.connect(transport), own, world.owner).deploy(
-                    CODE, world.owner, 5, name="shop"
+                    CODE, world.owner, 5, factory=factory, name="shop"
                 )
                 finished = True
             except Killed:
                 pass
-            done = world.deployer(own).deploy(CODE, world.owner, 5, name="shop")
+            done = world.deployer(own).deploy(CODE, world.owner, 5, factory=factory, name="shop")
             assert done.abandoned == ()
             assert world.client(own, contract=done.contract).get_meta() == VaultMeta(ME, 5, 0)
-            assert sent(world, own) == ["upload", "create", "Init"]
-    assert point > 15
+            assert sent(world, own) == ["upload", *(["Create"] if factory else ["create", "Init"])]
+    assert point > 10
 
 
 def test_a_deployment_under_faults_comes_to_one_vault(world: World, journal: Journal) -> None:
@@ -173,3 +191,80 @@ def test_a_deployment_that_runs_out_of_time_can_be_repeated(world: World, journa
     done = world.deployer(journal).deploy(CODE, world.owner, name="shop")
     assert sent(world, journal) == ["create", "Init"]
     assert done.abandoned == ()
+
+
+# Through the factory
+
+
+@pytest.fixture
+def factory(world: World, journal: Journal) -> str:
+    """A factory of this package's code."""
+    return world.deployer(journal).factory(wasm.read("factory"))
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_factory_makes_a_vault_with_its_owner_in_one_transaction(
+    world: World, journal: Journal, factory: str, version: str
+) -> None:
+    owner = CountingSigner(key_of("another owner"))
+    world.network.fund(owner.keypair.public_key)
+    deployer = world.deployer(journal)
+    code_hash = deployer.upload(wasm.read(version))
+    before = world.network.latest_ledger
+    done = deployer.deploy(wasm.read(version), owner.signer, 50, 5, factory=factory)
+    assert world.network.latest_ledger == before + 1
+    assert (done.code_hash, done.abandoned, owner.signed) == (code_hash.hex(), (), 1)
+    vault = world.client(journal, (), contract=done.contract)
+    assert vault.get_meta() == VaultMeta(owner.keypair.public_key, 50, 5)
+
+
+def test_a_factory_is_deployed_once(world: World, journal: Journal, factory: str) -> None:
+    ledger = world.network.latest_ledger
+    assert world.deployer(journal).factory(wasm.read("factory")) == factory
+    assert world.network.latest_ledger == ledger
+
+
+def test_a_deployment_through_a_factory_that_is_done_returns_its_vault(
+    world: World, journal: Journal, factory: str
+) -> None:
+    deployer = world.deployer(journal)
+    first = deployer.deploy(CODE, world.owner, 5, factory=factory, name="shop")
+    ledger = world.network.latest_ledger
+    assert deployer.deploy(CODE, world.owner, 5, factory=factory, name="shop") == first
+    assert world.network.latest_ledger == ledger
+
+
+def test_what_the_factory_refuses_is_told_with_its_number(
+    world: World, journal: Journal, factory: str
+) -> None:
+    with pytest.raises(FactoryError, match="the balance to begin with is negative") as refused:
+        world.deployer(journal).deploy(CODE, world.owner, -1, factory=factory)
+    assert refused.value.code is FactoryErrorCode.NegativeBalance
+    with pytest.raises(NoVault):
+        world.deployer(journal).deploy(CODE, world.owner, factory=StrKey.encode_contract(bytes(32)))
+
+
+def test_a_factory_that_asks_for_more_gets_no_signature(
+    world: World, journal: Journal, factory: str
+) -> None:
+    def add(result: dict[str, Any]) -> None:
+        (answer,) = result["results"]
+        entry = xdr.SorobanAuthorizationEntry.from_xdr(answer["auth"][0])
+        theft = encode_authorisation(world.vault, Withdraw(BALANCE))
+        entry.root_invocation.sub_invocations.append(theft)
+        answer["auth"][0] = entry.to_xdr()
+
+    owner = CountingSigner(OWNER)
+    transport = Altering(world.network, "simulateTransaction", add)
+    deployer = Deployer(world.connect(transport), journal, owner.signer)
+    with pytest.raises(UnexpectedAuthorisation, match=r"; withdraw\(1000000\) on"):
+        deployer.deploy(CODE, owner.signer, factory=factory)
+    assert owner.signed == 0
+
+
+def test_a_name_stands_for_one_code_through_a_factory_too(
+    world: World, journal: Journal, factory: str
+) -> None:
+    world.deployer(journal).deploy(CODE, world.owner, factory=factory, name="shop")
+    with pytest.raises(UnexpectedCode, match=sha256(CODE).hexdigest()):
+        world.deployer(journal).deploy(wasm.read("v2"), world.owner, factory=factory, name="shop")

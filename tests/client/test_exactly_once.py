@@ -24,7 +24,7 @@ from tests.client.world import (
     once,
 )
 
-from callora_vault import InsufficientBalance, wasm
+from callora_vault import InsufficientBalance
 from callora_vault.calls import Deduct
 from callora_vault.client import (
     AppliedByOthers,
@@ -351,8 +351,7 @@ def run_together(work: Callable[[int], object], count: int) -> None:
 def test_an_open_request_is_settled_on_its_vault_before_it_goes_to_another(
     world: World, journal: Journal
 ) -> None:
-    deployer = world.deployer(journal)
-    other = deployer.create(deployer.upload(wasm.read("v1")), bytes(32))
+    other = world.fresh["v1"]
     world.client(journal, contract=other).init(ME, 100)
     lost = world.faulty(always("getTransaction", DropAfter()))
     with pytest.raises(Unsettled):

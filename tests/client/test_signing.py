@@ -31,7 +31,7 @@ from callora_vault.client import (
     Unreachable,
     WrongNetwork,
 )
-from callora_vault.client.signing import invocation
+from callora_vault.client.signing import call_arguments
 from callora_vault.codec import account_key, code_key, encode_i128, instance_key, nonce_key
 
 ME = OWNER.public_key
@@ -74,7 +74,12 @@ def another_method(entry: xdr.SorobanAuthorizationEntry) -> None:
 @authorised
 def an_inner_call(entry: xdr.SorobanAuthorizationEntry) -> None:
     arguments = [scval.to_address(STRANGER.public_key), encode_i128(10**9)]
-    inner = invocation(OTHER, "transfer", arguments)
+    kind = xdr.SorobanAuthorizedFunctionType
+    function = xdr.SorobanAuthorizedFunction(
+        kind.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
+        contract_fn=call_arguments(OTHER, "transfer", arguments),
+    )
+    inner = xdr.SorobanAuthorizedInvocation(function, [])
     entry.root_invocation.sub_invocations.append(inner)
 
 

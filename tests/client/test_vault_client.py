@@ -17,7 +17,9 @@ from callora_vault import (
     BadValue,
     BalanceOverflow,
     BelowMinDeposit,
+    EmptyBatch,
     InsufficientBalance,
+    MissingMethod,
     MissingSignature,
     NotInitialized,
     Rejected,
@@ -29,7 +31,16 @@ from callora_vault import (
     VaultMeta,
     wasm,
 )
-from callora_vault.calls import Deduct, Deposit, GetMeta, Withdraw, WithdrawTo
+from callora_vault.calls import (
+    BatchDeduct,
+    Deduct,
+    DeductItem,
+    Deposit,
+    GetMeta,
+    SetAuthorizedCaller,
+    Withdraw,
+    WithdrawTo,
+)
 from callora_vault.client import (
     FeeTooHigh,
     Journal,
@@ -40,10 +51,11 @@ from callora_vault.client import (
     SimulationFailed,
     State,
     Unreadable,
+    VaultClient,
     from_keypair,
 )
 from callora_vault.codec import account_key, instance_key
-from callora_vault.events import DeductEvent, WithdrawToEvent
+from callora_vault.events import DeductEvent, SetAuthorizedCallerEvent, WithdrawToEvent
 from callora_vault.layouts import LEDGERS_PER_DAY, RENEW_AT
 
 ME = OWNER.public_key
@@ -133,14 +145,14 @@ def test_reading_needs_no_key(world: World, journal: Journal) -> None:
         vault.deposit(10)
 
 
-def fresh_instance(world: World, journal: Journal, code: bytes | None = None) -> str:
-    """An instance that nobody has initialised, of the v1 code where none is given."""
+def fresh_instance(world: World, journal: Journal, code: bytes) -> str:
+    """An instance of some code that nobody has initialised."""
     deployer = world.deployer(journal)
-    return deployer.create(deployer.upload(code or wasm.read("v1")), bytes(32))
+    return deployer.create(deployer.upload(code), bytes(32))
 
 
 def test_a_vault_without_owner_refuses_everything_but_init(world: World, journal: Journal) -> None:
-    vault = world.client(journal, contract=fresh_instance(world, journal))
+    vault = world.client(journal, contract=world.fresh["v1"])
     for refused in (vault.balance, vault.get_meta, lambda: vault.deposit(10)):
         with pytest.raises(NotInitialized):
             refused()
@@ -228,10 +240,9 @@ def test_calls_without_a_key_are_calls_of_their_own(world: World, journal: Journ
 
 
 def test_keys_of_two_vaults_are_told_apart(world: World, journal: Journal) -> None:
-    other = fresh_instance(world, journal)
-    world.client(journal, contract=other).init(ME, 100)
+    world.client(journal, contract=world.fresh["v1"]).init(ME, 100)
     assert world.client(journal).deduct(ME, 1, "req_1") == BALANCE - 1
-    assert world.client(journal, contract=other).deduct(ME, 1, "req_1") == 99
+    assert world.client(journal, contract=world.fresh["v1"]).deduct(ME, 1, "req_1") == 99
 
 
 # Fees and lives
@@ -310,12 +321,23 @@ def test_an_account_that_is_not_there_is_named(world: World, journal: Journal) -
         world.client(journal, source=nobody).deposit(10)
 
 
-def test_a_result_of_another_layout_is_never_guessed(world: World, journal: Journal) -> None:
+def test_a_vault_of_an_older_layout_is_a_vault(world: World, journal: Journal) -> None:
     code = Path("tests/data/mutants/v0_layout.wasm").read_bytes()
     vault = world.client(journal, contract=fresh_instance(world, journal, code))
-    with pytest.raises(Unreadable, match=r"was applied in \w+, but .*v0; do not repeat it"):
-        vault.init(ME, 5)
-    assert vault.balance() == 5
+    assert vault.init(ME, 5) == vault.get_meta() == VaultMeta(ME, 5, 0)
+    assert vault.deposit(1) == 6
+
+
+def test_events_of_another_shape_are_told_after_the_call_was_applied(
+    world: World, journal: Journal
+) -> None:
+    code = Path("tests/data/mutants/deposit_event_map.wasm").read_bytes()
+    vault = world.client(journal, contract=fresh_instance(world, journal, code))
+    vault.init(ME, 5)
+    for _ in range(2):
+        with pytest.raises(Unreadable, match=r"was applied in \w+, but the data of deposit"):
+            vault.deposit(1, key="d")
+    assert vault.balance() == 6
 
 
 def test_an_entry_of_an_unknown_layout_is_named(world: World, journal: Journal) -> None:
@@ -333,3 +355,58 @@ def test_a_trap_is_told_apart_from_a_refusal(world: World, journal: Journal) -> 
     with pytest.raises(SimulationFailed, match="WasmVm, InvalidAction"):
         vault.deduct(ME, 6)
     assert journal.listed(world.network.passphrase, State.OPEN) == ()
+
+
+# v2
+
+
+@pytest.fixture
+def v2(world: World, journal: Journal) -> VaultClient:
+    """A vault of the v2 code with 100 in it, and the keys of its owner and of a stranger."""
+    contract = world.deployer(journal).deploy(wasm.read("v2"), world.owner, 100).contract
+    return world.client(journal, (world.owner, from_keypair(STRANGER)), contract=contract)
+
+
+def test_a_batch_is_one_call_with_an_event_for_each_item(v2: VaultClient) -> None:
+    items = (DeductItem(5, "a"), DeductItem(6))
+    assert v2.predict(BatchDeduct(ME, items)) == Accepted(
+        VaultMeta(ME, 89), 89, (DeductEvent(ME, "a", 5, 95), DeductEvent(ME, "", 6, 89))
+    )
+    receipt = v2.submit(BatchDeduct(ME, items), key="batch 1")
+    assert receipt.events == (DeductEvent(ME, "a", 5, 95), DeductEvent(ME, "", 6, 89))
+    assert v2.batch_deduct(ME, items, key="batch 1") == 89
+    assert v2.balance() == 89
+    with pytest.raises(InsufficientBalance) as refused:
+        v2.batch_deduct(ME, [DeductItem(80), DeductItem(10)])
+    assert (refused.value.item, refused.value.amount, refused.value.balance) == (1, 10, 9)
+    with pytest.raises(EmptyBatch):
+        v2.batch_deduct(ME, [])
+
+
+def test_an_authorised_caller_deducts_with_a_key_of_its_own(v2: VaultClient) -> None:
+    stranger = STRANGER.public_key
+    with pytest.raises(Unauthorized):
+        v2.deduct(stranger, 1)
+    v2.set_authorized_caller(stranger)
+    assert v2.get_meta().authorized_caller == stranger
+    assert v2.deduct(stranger, 1) == 99
+    receipt = v2.submit(SetAuthorizedCaller(None))
+    assert (receipt.returned, receipt.events) == (None, (SetAuthorizedCallerEvent(ME, None),))
+    with pytest.raises(Unauthorized):
+        v2.batch_deduct(stranger, [DeductItem(1)])
+
+
+def test_a_method_that_a_version_lacks_is_named_and_nothing_is_sent(
+    world: World, journal: Journal
+) -> None:
+    vault = world.client(journal)
+    for attempt in (
+        lambda: vault.set_authorized_caller(None),
+        lambda: vault.batch_deduct(ME, [DeductItem(1)]),
+        lambda: vault.predict(SetAuthorizedCaller(None)),
+    ):
+        with pytest.raises(MissingMethod, match="a vault of v1 has no method"):
+            attempt()
+    with pytest.raises(MissingMethod):
+        world.client(journal, contract=world.fresh["v1"]).set_authorized_caller(None)
+    assert journal.listed(world.network.passphrase, *State) == ()

@@ -88,8 +88,11 @@ class World:
             deployer = self.deployer(journal)
             code = wasm.read("v1")
             self.vault = deployer.deploy(code, self.owner, BALANCE, 10, name="tests").contract
-            self.fresh = deployer.create(deployer.upload(code), bytes(32))
-            """An instance that nobody has initialised."""
+            self.fresh = {
+                name: deployer.create(deployer.upload(wasm.read(name)), sha256(name.encode()))
+                for name in ("v1", "v2")
+            }
+            """An instance of each version that nobody has initialised."""
         self._mark = self.network.snapshot()
 
     def reset(self) -> None:

@@ -1,9 +1,9 @@
 """A new vault: its code uploaded where it is not there, an instance made, and given its owner.
 
-Without a factory these are transactions of their own, so a stranger can give a fresh instance an
-owner first. Owner and code are read back for that: an instance with another owner is left alone,
-and the next one tried. The ids follow from the name of the deployment, so that the same deployment
-after a crash goes on where it was.
+A factory does the last two in one transaction. Without one these are transactions of their own, so
+a stranger can give a fresh instance an owner first: an instance with another owner is left alone,
+and the next one tried. Owner and code are read back in any case. The ids follow from the name of
+the deployment, so that the same deployment after a crash goes on where it was.
 
 Source: contract ids in CAP-46-02.
 """
@@ -19,16 +19,23 @@ import attrs
 from stellar_sdk import Address as StellarAddress
 from stellar_sdk import StrKey, xdr
 
-from callora_vault.client.errors import NoFreeId, UnexpectedCode
-from callora_vault.client.journal import Journal, JournalEntry
+from callora_vault.calls import Create, Init
+from callora_vault.client.errors import CallFailed, NoFreeId, SimulationFailed, UnexpectedCode
+from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
 from callora_vault.client.network import Network
 from callora_vault.client.results import Success
 from callora_vault.client.signing import Expected
 from callora_vault.client.transactions import Action, Limits, Transactions, failed
-from callora_vault.client.vault import VaultClient
-from callora_vault.codec import StoredVault, code_key, instance_key
-from callora_vault.errors import AlreadyInitialized
+from callora_vault.client.vault import VaultClient, call_function, code_hash_of
+from callora_vault.codec import (
+    StoredVault,
+    code_key,
+    encode_authorisation,
+    instance_key,
+    vault_address,
+)
+from callora_vault.errors import AlreadyInitialized, FactoryError
 from callora_vault.units import Address
 
 IDS: Final = 16
@@ -68,38 +75,65 @@ class Deployer:
         initial_balance: int | None = None,
         min_deposit: int | None = None,
         *,
+        factory: Address | None = None,
         name: str | None = None,
     ) -> Deployed:
         """Deploy a vault and give it its owner.
 
-        Arguments: `code`, a compiled vault; `owner`, who signs ``init``; `name` of the deployment,
-        with which it is repeated after a crash: one that is done returns its vault.
-        Raises NoFreeId; UnexpectedCode where this name stands for a deployment of other code; as
-        ``VaultClient.init`` and ``VaultClient.submit``.
+        Arguments: `code`, a compiled vault; `owner`, who signs; `factory`, the contract that
+        deploys; `name` of the deployment, with which it is repeated after a crash: one that is done
+        returns its vault.
+        Raises NoFreeId; UnexpectedCode where this name stands for a deployment of other code;
+        FactoryError; as ``VaultClient.init`` and ``VaultClient.submit``.
         """
         name = uuid.uuid4().hex if name is None else name
         code_hash = self.upload(code)
+        init = Init(owner.address, initial_balance, min_deposit)
         abandoned: list[Address] = []
         for number in range(IDS):
-            contract = self.create(code_hash, sha256(f"{name} {number}".encode()).digest())
-            vault = VaultClient(
-                contract,
-                self._network,
-                self._journal,
-                [owner],
-                source=self._source,
-                limits=self._limits,
-            )
-            stored = vault.stored()
-            _check_code(contract, stored, code_hash)
-            if stored.meta is None:
-                with suppress(AlreadyInitialized):  # by whom is read back
-                    vault.init(owner.address, initial_balance, min_deposit, key="init")
-                stored = vault.stored()
+            salt = sha256(f"{name} {number}".encode()).digest()
+            if factory is None:
+                contract = self.create(code_hash, salt)
+            else:
+                contract = self._create_by(factory, code_hash, salt, owner, init)
+            stored = self._with_owner(contract, code_hash, owner, init)
             if stored.meta is not None and stored.meta.owner == owner.address:
                 return Deployed(contract, code_hash.hex(), tuple(abandoned))
             abandoned.append(contract)
         raise NoFreeId(name, tuple(abandoned))
+
+    def _with_owner(
+        self, contract: Address, code_hash: bytes, owner: Signer, init: Init
+    ) -> StoredVault:
+        """Give an instance its owner where it has none, and read it back."""
+        vault = self._client(contract, owner)
+        stored = vault.stored()
+        _check_code(contract, stored, code_hash)
+        if stored.meta is None:
+            with suppress(AlreadyInitialized):  # by whom is read back
+                vault.call(init, key="init")
+            stored = vault.stored()
+        return stored
+
+    def _client(self, contract: Address, *signers: Signer) -> VaultClient:
+        return VaultClient(
+            contract,
+            self._network,
+            self._journal,
+            signers,
+            source=self._source,
+            limits=self._limits,
+        )
+
+    def factory(self, code: bytes) -> Address:
+        """Deploy a factory, where this account has deployed none of this code, and return its id.
+
+        Arguments: `code`, a compiled factory. Raises UnexpectedCode; as ``VaultClient.submit``.
+        """
+        code_hash = self.upload(code)
+        contract = self.create(code_hash, sha256(b"factory" + code_hash).digest())
+        _check_code(contract, self._client(contract).stored(), code_hash)
+        return contract
 
     def upload(self, code: bytes) -> bytes:
         """Upload code where it is not on the ledger, or archived; return its SHA-256.
@@ -141,8 +175,7 @@ class Deployer:
         )
         contract = contract_id(arguments.contract_id_preimage, self._network.passphrase)
         key = instance_key(contract)
-        until = self._network.deadline(self._limits.timeout)
-        if self._network.entries([key], until).get(key) is not None:
+        if self._is_there(contract):
             return contract
         kind = xdr.SorobanAuthorizedFunctionType
         node = xdr.SorobanAuthorizedInvocation(
@@ -160,6 +193,36 @@ class Deployer:
         self._submit(contract, "create", f"create {code_hash.hex()}", function, expected)
         return contract
 
+    def _create_by(
+        self, factory: Address, code_hash: bytes, salt: bytes, owner: Signer, init: Init
+    ) -> Address:
+        """Let a factory make an instance with its owner, where there is none; return its id."""
+        contract = vault_address(factory, owner.address, salt, self._network.passphrase)
+        if self._is_there(contract):
+            return contract
+        call = Create(owner.address, code_hash, salt, init.initial_balance, init.min_deposit)
+        own_code = code_hash_of(factory, self._client(factory).stored().executable)
+        expected = Expected(
+            owner.address,
+            encode_authorisation(factory, call, [(contract, init)]),
+            (instance_key(factory), code_key(own_code), code_key(code_hash)),
+            (instance_key(contract),),
+        )
+        function = call_function(factory, call)
+        try:
+            self._submit(contract, "create", repr(call), function, expected, owner)
+        except (SimulationFailed, CallFailed) as failure:
+            code = None if failure.error is None else failure.error.factory_error
+            if code is None:
+                raise
+            raise FactoryError(code) from failure
+        return contract
+
+    def _is_there(self, contract: Address) -> bool:
+        key = instance_key(contract)
+        until = self._network.deadline(self._limits.timeout)
+        return self._network.entries([key], until).get(key) is not None
+
     def _submit(
         self,
         contract: Address,
@@ -167,24 +230,22 @@ class Deployer:
         request: str,
         function: xdr.HostFunction,
         expected: Expected,
-    ) -> JournalEntry:
-        signers = {self._source.address: self._source}
+        *signers: Signer,
+    ) -> None:
+        everybody = {signer.address: signer for signer in (self._source, *signers)}
         transactions = Transactions(
-            self._network, self._journal, self._source, signers, self._limits
+            self._network, self._journal, self._source, everybody, self._limits
         )
         action = Action(contract, key, contract, request, function, expected)
-        until = self._network.deadline(self._limits.timeout)
-        entry, _ = transactions.submit(action, until)
+        entry, _ = transactions.submit(action, self._network.deadline(self._limits.timeout))
         if not isinstance(entry.result, Success):
             raise failed(entry)
-        return entry
 
 
 def _check_code(contract: Address, stored: StoredVault, code_hash: bytes) -> None:
-    found = stored.executable.wasm_hash
-    if found is None or found.hash != code_hash:
-        name = stored.executable.type.name if found is None else f"the code {found.hash.hex()}"
-        raise UnexpectedCode(contract, name)
+    found = code_hash_of(contract, stored.executable)
+    if found != code_hash:
+        raise UnexpectedCode(contract, f"the code {found.hex()}")
 
 
 def contract_id(preimage: xdr.ContractIDPreimage, passphrase: str) -> Address:

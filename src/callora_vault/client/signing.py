@@ -43,22 +43,6 @@ class Expected:
     read_write: tuple[xdr.LedgerKey, ...]
 
 
-def invocation(
-    contract: Address,
-    method: str,
-    arguments: Sequence[xdr.SCVal],
-    inner: Sequence[xdr.SorobanAuthorizedInvocation] = (),
-) -> xdr.SorobanAuthorizedInvocation:
-    """Build a node of an authorisation tree: a call, and the calls under it that it covers."""
-    return xdr.SorobanAuthorizedInvocation(
-        xdr.SorobanAuthorizedFunction(
-            _Function.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
-            contract_fn=call_arguments(contract, method, arguments),
-        ),
-        list(inner),
-    )
-
-
 def call_arguments(
     contract: Address, method: str, arguments: Sequence[xdr.SCVal]
 ) -> xdr.InvokeContractArgs:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, overload
 
 import attrs
 from stellar_sdk import xdr
 
 from callora_vault import units
+from callora_vault.abi import VAULT_V1
 from callora_vault.calls import (
     Balance,
     BatchDeduct,
@@ -17,6 +18,7 @@ from callora_vault.calls import (
     Deduct,
     DeductItem,
     Deposit,
+    FactoryCall,
     GetMeta,
     Init,
     SetAuthorizedCaller,
@@ -46,12 +48,13 @@ from callora_vault.codec import (
     decode_event,
     decode_returned,
     decode_stored,
+    encode_authorisation,
     encode_call,
     instance_key,
 )
-from callora_vault.errors import CallRefused, MissingSignature
+from callora_vault.errors import CallRefused, MissingMethod, MissingSignature
 from callora_vault.events import Event
-from callora_vault.layouts import UnknownLayout, VaultMeta
+from callora_vault.layouts import V0, V1, UnknownLayout, VaultMeta
 from callora_vault.model import refusal, vault_error
 from callora_vault.transition import Outcome, Rejected, Unauthorised, transition
 from callora_vault.units import Address, Symbol
@@ -175,6 +178,24 @@ class VaultClient:
         """
         return self.call(Deduct(caller, amount, request_id), key=key)
 
+    def batch_deduct(
+        self, caller: Address, items: Iterable[DeductItem], *, key: str | None = None
+    ) -> int:
+        """v2: take the amounts of 1 to 50 items in order, or none; ``caller`` signs.
+
+        The request ids of items are no request keys: give the batch one with ``key``. Returns the
+        new balance. Raises NotInitialized, MissingSignature, Unauthorized, EmptyBatch,
+        BatchTooLarge, AmountNotPositive, InsufficientBalance, MissingMethod, and as ``submit``.
+        """
+        return self.call(BatchDeduct(caller, items), key=key)
+
+    def set_authorized_caller(self, caller: Address | None, *, key: str | None = None) -> None:
+        """v2: let ``caller`` deduct besides the owner, who signs; None for nobody.
+
+        Raises NotInitialized, MissingSignature, MissingMethod, and as ``submit``.
+        """
+        self.call(SetAuthorizedCaller(caller), key=key)
+
     def withdraw(self, amount: int, *, key: str | None = None) -> int:
         """Take ``amount`` out for the owner, who signs. Returns the new balance.
 
@@ -228,7 +249,7 @@ class VaultClient:
         SimulationFailed, CannotDecode and UnknownLayout only.
         """
         if isinstance(call, READS):
-            return self._read(call)
+            return self._simulated(call, self._network.deadline(self.limits.timeout))
         return self.submit(call, key=key).returned
 
     def submit(self, call: Call, *, key: str | None = None) -> Receipt:
@@ -269,10 +290,12 @@ class VaultClient:
         """Say what the model makes of a call now, from the raw stored entry, signed by the keys.
 
         Nothing is sent, and others may change the vault before a call that follows. Raises
-        UnknownLayout, CannotDecode, NoVault, Unreachable, RpcRefused, WrongNetwork.
+        MissingMethod, UnknownLayout, CannotDecode, NoVault, Unreachable, RpcRefused, WrongNetwork.
         """
-        until = self._network.deadline(self.limits.timeout)
-        return transition(self._stored(until).meta, call, frozenset(self._signers))
+        stored = self._stored(self._network.deadline(self.limits.timeout))
+        if stored.layout in (V0, V1) and type(call) not in VAULT_V1.calls:
+            raise MissingMethod(call.method, stored.layout.name)
+        return transition(stored.meta, call, frozenset(self._signers))
 
     def stored(self) -> StoredVault:
         """Read the vault's entry as it is stored. Raises as ``predict``."""
@@ -302,14 +325,15 @@ class VaultClient:
         # whether the vault is initialised and who signs is decided before anything else
         asked = transition(known.meta, call, frozenset())
         if isinstance(asked, Rejected):
+            self._simulated(call, until)  # refuses, in the contract's own words
             raise refusal(asked, call, known.meta)
         assert isinstance(asked, Unauthorised)  # noqa: S101 - every call that writes is signed
         signer = asked.address
         if signer not in self._signers:
             raise MissingSignature(signer)
         by_address = self._by_address and self._source is not self._signers[signer]
-        method, arguments = encode_call(call)
-        reads = [code_key(_code_hash(self.contract, known.executable))]
+        tree = encode_authorisation(self.contract, call)
+        reads = [code_key(code_hash_of(self.contract, known.executable))]
         if by_address:
             reads.append(account_key(signer))
         return Action(
@@ -317,13 +341,8 @@ class VaultClient:
             key=key,
             contract=self.contract,
             request=repr(call),
-            function=_function(self.contract, method, arguments),
-            expected=Expected(
-                signer,
-                signing.invocation(self.contract, method, arguments),
-                tuple(reads),
-                (instance_key(self.contract),),
-            ),
+            function=call_function(self.contract, call),
+            expected=Expected(signer, tree, tuple(reads), (instance_key(self.contract),)),
             by_address=by_address,
         )
 
@@ -343,10 +362,9 @@ class VaultClient:
             raise NoVault(self.contract)
         return decode_stored(xdr.LedgerEntryData.from_xdr(found.xdr))
 
-    def _read(self, call: Call) -> VaultMeta | int | None:
-        until = self._network.deadline(self.limits.timeout)
-        method, arguments = encode_call(call)
-        function = _function(self.contract, method, arguments)
+    def _simulated(self, call: Call, until: float) -> VaultMeta | int | None:
+        """Return what a call that nobody signs would return; raise what it is refused with."""
+        function = call_function(self.contract, call)
         try:
             return decode_returned(call, simulate(self._network, function, until))
         except SimulationFailed as simulated:
@@ -363,24 +381,34 @@ class VaultClient:
         The second value says whether what is stored now explains it: others may have changed that.
         """
         code = None if error is None else error.vault_error
-        if code is None:
+        if code is None and error != _NO_METHOD:
             return None, True
         try:
-            state = self._stored(until).meta
+            stored = self._stored(until)
         except (CannotDecode, UnknownLayout, Unreachable):
+            stored = None
+        if code is None:
+            layout = None if stored is None else stored.layout
+            return MissingMethod(call.method, "this code" if layout is None else layout.name), True
+        if stored is None:
             return vault_error(code, call), True
-        explained = transition(state, call, frozenset(self._signers)) == Rejected(code)
-        return vault_error(code, call, state), explained
+        explained = transition(stored.meta, call, frozenset(self._signers)) == Rejected(code)
+        return vault_error(code, call, stored.meta), explained
 
 
-def _function(contract: Address, method: str, arguments: Sequence[xdr.SCVal]) -> xdr.HostFunction:
+_NO_METHOD: Final = HostError(xdr.SCErrorType.SCE_WASM_VM, xdr.SCErrorCode.SCEC_MISSING_VALUE.value)
+
+
+def call_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
+    """Build the invocation of a contract for a call."""
     return xdr.HostFunction(
         xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
-        invoke_contract=signing.call_arguments(contract, method, arguments),
+        invoke_contract=signing.call_arguments(contract, *encode_call(call)),
     )
 
 
-def _code_hash(contract: Address, executable: xdr.ContractExecutable) -> bytes:
+def code_hash_of(contract: Address, executable: xdr.ContractExecutable) -> bytes:
+    """Return the SHA-256 of a contract's own code. Raises UnexpectedCode where it has none."""
     if executable.wasm_hash is None:
         raise UnexpectedCode(contract, executable.type.name)
     return executable.wasm_hash.hash
