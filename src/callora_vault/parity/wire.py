@@ -407,11 +407,14 @@ class Wire:
             if signer.key is not None:
                 read_only.append(account_key(signer.key))
         if recorded.transaction_data is not None and recorded.error is None:
-            footprint = xdr.SorobanTransactionData.from_xdr(
-                recorded.transaction_data
-            ).resources.footprint
+            data = xdr.SorobanTransactionData.from_xdr(recorded.transaction_data)
+            footprint = data.resources.footprint
             seen = {key.to_xdr() for key in (*known, *read_only)}
-            known += _unseen(footprint.read_write, seen)
+            to_restore = _archived(data)
+            for key in _unseen(footprint.read_write, seen):
+                if key in to_restore:
+                    archived.append(len(known))
+                known.append(key)
             read_only += _unseen(footprint.read_only, seen)
         return _declare(
             read_only,
@@ -550,6 +553,13 @@ def _simulated(answer: SimulateTransactionResponse) -> str:
     if error is None:  # no event tells of a budget that is used up
         raise Inconclusive(f"simulated: {answer.error.splitlines()[0]}")
     return outcomes.of_failure(error, "simulated")
+
+
+def _archived(data: xdr.SorobanTransactionData) -> list[xdr.LedgerKey]:
+    """List the keys that a transaction marks as archived, to be restored."""
+    marks = data.ext.resource_ext
+    indexes = [] if marks is None else marks.archived_soroban_entries
+    return [data.resources.footprint.read_write[index.uint32] for index in indexes]
 
 
 def _unseen(keys: Iterable[xdr.LedgerKey], seen: set[str]) -> list[xdr.LedgerKey]:
