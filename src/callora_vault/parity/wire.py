@@ -10,6 +10,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
 import attrs
@@ -613,9 +614,15 @@ def _is_nonce(key: xdr.LedgerKey) -> bool:
     return data is not None and data.key.type == xdr.SCValType.SCV_LEDGER_KEY_NONCE
 
 
+@lru_cache(maxsize=1)
+def _decode_meta(text: str) -> xdr.TransactionMetaV4 | None:
+    """Decode the meta of a transaction, which several questions are asked about, once."""
+    return xdr.TransactionMeta.from_xdr(text).v4
+
+
 def _meta(answer: GetTransactionResponse) -> xdr.TransactionMetaV4:
     assert answer.result_meta_xdr is not None  # noqa: S101 - it is in a ledger
-    meta = xdr.TransactionMeta.from_xdr(answer.result_meta_xdr).v4
+    meta = _decode_meta(answer.result_meta_xdr)
     if meta is None:
         raise CannotRun("the network gives transaction meta of another version than 4", LOOK)
     return meta
