@@ -180,7 +180,7 @@ def outputs(name: str, root: Path) -> list[Output]:
         case "mutants":
             return mutants(root, ("mutant", "foreign"))
         case "parity":
-            return mutants(root, ("hostile",))
+            return mutants(root, ("placed",))
         case "test-contract":
             return [Output("test_contract.wasm", "localnet-test-contract", {})]
         case _:

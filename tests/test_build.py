@@ -35,7 +35,7 @@ impl Vault {
 }
 """
 TABLE = tomllib.loads((ROOT / "contracts/mutants/mutants.toml").read_text())
-KINDS = ("mutant", "foreign", "hostile")
+KINDS = ("mutant", "foreign", "placed")
 PLANTED = [entry for kind in KINDS for entry in TABLE[kind]]
 CRATES = (*build.VERSIONS, "factory")
 TOOLS = {"compiler": "rustc 1", "std": "sources", "linker": "LLD 1", "cargo": "cargo 1"}

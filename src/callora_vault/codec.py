@@ -211,13 +211,13 @@ def _optional_symbol(value: Symbol | None) -> xdr.SCVal:
 
 
 def _item(item: DeductItem) -> xdr.SCVal:
-    return _map(
+    return encode_fields(
         {"amount": encode_i128(item.amount), "request_id": _optional_symbol(item.request_id)}
     )
 
 
-def _map(fields: Mapping[str, xdr.SCVal]) -> xdr.SCVal:
-    """Build a map of Symbols from fields that are sorted by name."""
+def encode_fields(fields: Mapping[str, xdr.SCVal]) -> xdr.SCVal:
+    """Build a struct, a map of Symbols, from fields that are sorted by name. Raises BadValue."""
     entries = [xdr.SCMapEntry(encode_symbol(name), value) for name, value in fields.items()]
     return xdr.SCVal(xdr.SCValType.SCV_MAP, map=xdr.SCMap(entries))
 
@@ -462,7 +462,7 @@ def _field_name(key: xdr.SCVal) -> str:
 def encode_meta(meta: VaultMeta, layout: Layout) -> xdr.SCVal:
     """Encode ``meta`` as a vault of ``layout`` stores it. Raises BadValue."""
     check_meta(meta)
-    return _map(
+    return encode_fields(
         {field.name: _ENCODE[field.type](getattr(meta, field.name)) for field in layout.fields}
     )
 

@@ -15,6 +15,8 @@ from tests.parity import mutants
 
 from callora_vault import wasm
 
+WASM = Path(wasm.__file__).parent
+
 
 @pytest.fixture
 def cache(tmp_path: Path) -> dict[str, str]:
@@ -116,6 +118,14 @@ def test_the_report_of_a_run_that_could_not_begin_has_the_keys_of_any_run(
     [
         (("--wasm", "nowhere.wasm"), "nowhere.wasm: No such file or directory"),
         (("--model", "v9"), "there is no model 'v9'; choose one of: v1, v2, factory"),
+        (
+            ("--model", "factory", "--wasm", WASM / "v1.wasm"),
+            "is no factory: it lacks create, migrate, successor",
+        ),
+        (
+            ("--model", "v2", "--wasm", WASM / "factory.wasm"),
+            "is no vault: it lacks get_meta, init",
+        ),
         (("--rpc-url", "http://127.0.0.1:9"), "another network needs --network-passphrase"),
         (
             (

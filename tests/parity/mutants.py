@@ -122,9 +122,10 @@ def main() -> int:
     """Search every mutant, print the table, keep what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="keep the counterexamples")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="these mutants alone")
     arguments = parser.parse_args()
     console = Console()
-    names = [fault["name"] for fault in planted()]
+    names = arguments.names or [fault["name"] for fault in planted()]
     table = Table(title="planted faults", title_justify="left", show_edge=False)
     for column in ("mutant", "steps", "method", "expected", "observed"):
         table.add_column(column)
@@ -150,7 +151,9 @@ def main() -> int:
     if missed or diverging:
         return 1
     if arguments.write:
-        document = {name: e.to_json() for name, e in found.items() if e is not None}
+        kept = stored() | {name: example for name, example in found.items() if example is not None}
+        planted_now = (fault["name"] for fault in planted())
+        document = {name: kept[name].to_json() for name in planted_now if name in kept}
         COUNTEREXAMPLES.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return 0
 

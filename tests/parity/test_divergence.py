@@ -13,6 +13,9 @@ from tests.parity import mutants
 
 from callora_vault.parity import Report, Verdict, audit, connect_local, from_file
 
+PLACED = mutants.ROOT / "src/callora_vault/parity/data"
+"""What parity puts before the factory; v0 stores another layout than v1."""
+
 EIGHT_FAULTS = {
     ("init", "rejected:NegativeInitialBalance", "rejected:NegativeMinDeposit"),
     ("get_meta", "accepted", "accepted:wrong-return"),
@@ -27,7 +30,7 @@ EIGHT_FAULTS = {
 
 def _audit(name: str, *, foreign: bool = False, saved_in: Path | None = None) -> Report:
     return audit(
-        from_file(mutants.COMPILED / f"{name}.wasm"),
+        from_file((PLACED if name == "v0" else mutants.COMPILED) / f"{name}.wasm"),
         connect_local(),
         examples=1,
         steps=5,
@@ -129,7 +132,7 @@ def test_as_a_foreign_contract_it_may_lack_a_method() -> None:
     assert report.not_compared[0] == "withdraw_to: the contract has no such method"
 
 
-@pytest.mark.parametrize("name", ["invalid_entry", "v0_layout"])
+@pytest.mark.parametrize("name", ["invalid_entry", "v0"])
 def test_a_stored_entry_that_no_vault_can_have_is_a_divergence_and_ends_its_example(
     name: str,
 ) -> None:

@@ -40,6 +40,12 @@ def test_the_same_machine_runs_against_another_rpc_over_http() -> None:
     assert any("time cannot be moved" in note for note in report.not_compared)
 
 
+def test_a_factory_is_judged_on_the_embedded_network_alone() -> None:
+    connection = attrs.evolve(connect_local(), local=None)
+    with pytest.raises(CannotRun, match="on the embedded network alone"):
+        audit(committed("factory"), connection)
+
+
 def test_an_rpc_that_does_not_answer_is_named_without_secrets() -> None:
     with pytest.raises(CannotRun, match=r"at http://127\.0\.0\.1:9 \(Connection refused\)") as no:
         connect("http://user:hunter2@127.0.0.1:9/key/abc?token=t", "p", "http://127.0.0.1:9")

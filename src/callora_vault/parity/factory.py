@@ -98,9 +98,9 @@ class FactoryTrial(Trial):
             case Age(ledgers):
                 self._chain.age(ledgers)
             case Place(role):
-                vault, instance = self._chain.people[role], self._chain.instance(step)
-                self._chain.place(vault, instance)
-                placed = {**self.state.vaults, vault: instance}
+                self._chain.place(step)
+                vault = self._chain.people[role]
+                placed = {**self.state.vaults, vault: self._chain.instance(step)}
                 self.state = attrs.evolve(self.state, vaults=placed)
             case _:
                 self._chain.restore(self.world)
@@ -232,6 +232,8 @@ class FactoryTrial(Trial):
         if expected is None or found is None:
             here, there = expected is not None, found is not None
             return "" if here is there else f"there is {found}, expected {expected}"
+        if expected.wasm_hash == self._chain.hashes[Code.RAW]:
+            return ""  # what it stores is nothing that the model knows
         try:
             stored = decode_stored(xdr.LedgerEntryData.from_xdr(found[0]))
         except (UnknownLayout, CannotDecode) as error:

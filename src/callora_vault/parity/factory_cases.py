@@ -20,6 +20,7 @@ from callora_vault.parity.steps import (
     Code,
     Lane,
     Made,
+    Odd,
     Place,
     Restore,
     Role,
@@ -75,7 +76,7 @@ class Scene(Enum):
 
 def placed(step: Place, people: Mapping[Role, Address]) -> State:
     """Return what a placed vault stores."""
-    if step.owner is None:
+    if step.owner is None or step.odd is not None:
         return None
     caller = step.authorized_caller
     return VaultMeta(
@@ -197,6 +198,9 @@ _OLD: Final = (
     Place(Role.VAULT, Code.V2, Role.OWNER, 5, 2, Role.STRANGER),
     Place(Role.VAULT, Code.V2, Role.OWNER, 0, 0, Role.OWNER),
     Place(Role.VAULT, Code.V2, Role.OWNER, 0, 2, Role.OTHER_VAULT),
+    Place(Role.VAULT, Code.V0, Role.OWNER, 5),
+    Place(Role.VAULT, Code.V0, Role.OWNER, 0),
+    Place(Role.VAULT, Code.V0, Role.OWNER, -1),
     Place(Role.VAULT, Code.KEEPER, Role.OWNER, 0, 2),
     Place(Role.VAULT, Code.KEEPER, Role.OWNER, 5, 2),
     Place(Role.VAULT, Code.V1, Role.OWNER, -1, 0),
@@ -266,6 +270,10 @@ def examples() -> Iterator[tuple[Step, ...]]:
         for code in Code:
             yield (migrate(code, old=nobody),)
         yield (successor(nobody),)
+    for odd in Odd:
+        raw = Place(Role.VAULT, Code.RAW, odd=odd)
+        yield (raw, migrate(Code.RAW))
+        yield (raw, migrate(Code.RAW, lane=Lane.UNSIGNED))
     yield from _again()
     yield from _in_time()
 
@@ -294,7 +302,7 @@ def _creations() -> Iterator[tuple[Step, ...]]:
 
 def _migrations_of(old: Place) -> Iterator[tuple[Step, ...]]:
     own = old.owner or Role.OWNER
-    for code in (Code.V1, Code.V2, Code.NONE, Code.KEEPER):
+    for code in (Code.V1, Code.V2, Code.NONE, Code.V0):
         yield (old, migrate(old.code, code, signer=own))
     for named in Code:
         if named is not old.code:
@@ -356,7 +364,7 @@ def _in_time() -> Iterator[tuple[Step, ...]]:
 
 _SALTS: Final = st.integers(1, 4)
 _OWNERS: Final = st.sampled_from((Role.OWNER, Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT))
-_CODES: Final = st.sampled_from((Code.V2, Code.V1, Code.V2, Code.V1, Code.KEEPER, Code.NONE))
+_CODES: Final = st.sampled_from((Code.V2, Code.V1, Code.V2, Code.V1, Code.V0, Code.NONE))
 _GOOD: Final = (Lane.ADDRESS, Lane.SOURCE)
 _LANES: Final = st.sampled_from((*_GOOD * 6, *Lane))
 _AMOUNT: Final = st.one_of(
@@ -371,11 +379,15 @@ _FIRST: Final = st.one_of(
 def places(draw: st.DrawFn) -> Step:
     """Draw a vault in some state."""
     role = draw(st.sampled_from((Role.VAULT, Role.OTHER_VAULT)))
-    code = draw(st.sampled_from((Code.V1, Code.V2, Code.V2, Code.KEEPER)))
+    code = draw(st.sampled_from((Code.V1, Code.V2, Code.V2, Code.V0, Code.KEEPER, Code.RAW)))
+    if code is Code.RAW:
+        return Place(role, code, odd=draw(st.sampled_from(Odd)))
     if not draw(st.integers(0, 9)):
         return Place(role, code)
     caller = draw(st.sampled_from((None, Role.STRANGER, Role.OWNER))) if code is Code.V2 else None
-    minimum = draw(st.one_of(st.sampled_from((0, 2, I128_MAX, -1)), _AMOUNT))
+    minimum = 0
+    if code is not Code.V0:
+        minimum = draw(st.one_of(st.sampled_from((0, 2, I128_MAX, -1)), _AMOUNT))
     return Place(role, code, draw(_OWNERS), draw(_AMOUNT), minimum, caller)
 
 

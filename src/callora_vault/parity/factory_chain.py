@@ -9,14 +9,17 @@ from importlib import resources
 from typing import Final, TypeAlias
 
 import attrs
-from stellar_sdk import StrKey, xdr
+from stellar_sdk import Keypair, StrKey, scval, xdr
 
 from callora_vault import wasm
-from callora_vault.abi import VAULT_V1, VAULT_V2
-from callora_vault.calls import Call, Create, FactoryCall, Migrate, Successor, Withdraw
+from callora_vault.abi import ABIS, VAULT_V1, VAULT_V2, Abi
+from callora_vault.calls import Call, Create, FactoryCall, Init, Migrate, Successor, Withdraw
 from callora_vault.codec import (
     account_key,
     code_key,
+    encode_address,
+    encode_fields,
+    encode_i128,
     encode_meta,
     encode_symbol,
     instance_key,
@@ -25,10 +28,10 @@ from callora_vault.codec import (
 )
 from callora_vault.factory import Code as VaultCode
 from callora_vault.factory import Factory, FactoryState, Instance, nested_calls
-from callora_vault.layouts import META_KEY
+from callora_vault.layouts import META_KEY, V0
 from callora_vault.parity.errors import CannotRun
 from callora_vault.parity.factory_cases import placed
-from callora_vault.parity.steps import Argument, Code, Made, Place, Role, Salt, Submit
+from callora_vault.parity.steps import Argument, Code, Made, Odd, Place, Role, Salt, Submit
 from callora_vault.parity.wire import Asked, Connection, Entry, Observation, Wire
 from callora_vault.transition import Accepted, Outcome, Signers, State
 from callora_vault.transition import transition as vault_transition
@@ -48,9 +51,65 @@ def _keeps(state: State, call: Call, signers: Signers) -> Outcome:
     return outcome
 
 
+def _forgets_minimum(state: State, call: Call, signers: Signers) -> Outcome:
+    """Do what the code ``v0`` does: store no minimum."""
+    outcome = vault_transition(state, call, signers)
+    if isinstance(call, Init) and isinstance(outcome, Accepted) and outcome.state is not None:
+        stored = attrs.evolve(outcome.state, min_deposit=0)
+        return Accepted(stored, stored, outcome.events)
+    return outcome
+
+
+VAULT_V0: Final = Abi("v0", VAULT_V1.calls, V0)
+
+CODES: Final[Mapping[Code, VaultCode]] = {
+    Code.V1: VaultCode(VAULT_V1),
+    Code.V2: VaultCode(VAULT_V2),
+    Code.V0: VaultCode(VAULT_V0, _forgets_minimum),
+    Code.KEEPER: VaultCode(VAULT_V1, _keeps),
+    Code.RAW: VaultCode(VAULT_V1),
+}
+"""What the model knows of each code; a vault of raw is placed with what is no known layout."""
+
+
 @cache
-def _keeper() -> bytes:
-    return (resources.files(__package__) / "data" / "keeper.wasm").read_bytes()
+def _compiled(code: Code) -> bytes:
+    if code.value in ABIS:
+        return wasm.read(code.value)
+    return (resources.files(__package__) / "data" / f"{code.value}.wasm").read_bytes()
+
+
+def _odd(odd: Odd, owner: Address) -> xdr.SCVal:
+    """Build a stored value that is of no known layout, the fields sorted by name."""
+    one, void, who = encode_i128(1), scval.to_void(), encode_address(owner)
+    v2 = {"authorized_caller": void, "balance": one, "min_deposit": one, "owner": who}
+    v1 = {name: v2[name] for name in ("balance", "min_deposit", "owner")}
+    match odd:
+        case Odd.EXTRA:
+            fields = {**v2, "version": one}
+        case Odd.MISNAMED:
+            fields = {"balance": one, "min_deposit": one, "owner": who, "spender": void}
+        case Odd.MISSING:
+            fields = {"owner": who}
+        case Odd.CALLER_ALONE:
+            fields = {"authorized_caller": void, "balance": one, "owner": who}
+        case Odd.BALANCE:
+            fields = {**v1, "balance": scval.to_uint64(1)}
+        case Odd.OWNER:
+            fields = {**v1, "owner": void}
+        case Odd.MINIMUM:
+            fields = {**v1, "min_deposit": void}
+        case Odd.CALLER:
+            fields = {**v2, "authorized_caller": one}
+        case Odd.STRING:
+            value = encode_fields({"balance": one})
+            assert value.map is not None  # noqa: S101 - it is one
+            # a String comes before any Symbol
+            value.map.sc_map.insert(0, xdr.SCMapEntry(scval.to_string("owner"), who))
+            return value
+        case Odd.LIST:
+            return scval.to_vec([one, who])
+    return encode_fields(fields)
 
 
 class Kind(Enum):
@@ -100,17 +159,9 @@ class FactoryChain:
         self._local = connection.local
         self._wire = wire = Wire(connection)
         self._code = wire.upload(code)
-        self.hashes = {
-            Code.V1: wire.upload(wasm.read(VAULT_V1.name)),
-            Code.V2: wire.upload(wasm.read(VAULT_V2.name)),
-            Code.KEEPER: wire.upload(_keeper()),
-            Code.NONE: _NO_CODE,
-        }
-        self.codes = {
-            self.hashes[Code.V1]: VaultCode(VAULT_V1),
-            self.hashes[Code.V2]: VaultCode(VAULT_V2),
-            self.hashes[Code.KEEPER]: VaultCode(VAULT_V1, _keeps),
-        }
+        self.hashes = {code: wire.upload(_compiled(code)) for code in CODES}
+        self.codes = {self.hashes[code]: known for code, known in CODES.items()}
+        self.hashes[Code.NONE] = _NO_CODE
         self._other = wire.create(self._code)
         address = wire.create(self._code)
         self.factory = Factory(
@@ -155,8 +206,9 @@ class FactoryChain:
         """Return what a step places, as the model has it."""
         return Instance(self.hashes[step.code], placed(step, self.people))
 
-    def place(self, vault: Address, instance: Instance) -> None:
+    def place(self, step: Place) -> None:
         """Put an instance on the ledger in place of what is there, with the life that it has."""
+        vault, instance = self.people[step.role], self.instance(step)
         ledger, (found,) = self._wire.entries([instance_key(vault)])
         assert found is not None  # noqa: S101 - places have instances from the beginning
         data = xdr.LedgerEntryData.from_xdr(found[0])
@@ -166,11 +218,13 @@ class FactoryChain:
             xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM,
             wasm_hash=xdr.Hash(instance.wasm_hash),
         )
-        storage = None
-        if instance.state is not None:
-            layout = self.codes[instance.wasm_hash].abi.layout
-            meta = encode_meta(instance.state, layout)
-            storage = xdr.SCMap([xdr.SCMapEntry(encode_symbol(META_KEY), meta)])
+        meta = None
+        if step.odd is not None:
+            meta = _odd(step.odd, self.people[Role.OWNER])
+        elif instance.state is not None:
+            meta = encode_meta(instance.state, CODES[step.code].abi.layout)
+        stored = None if meta is None else [xdr.SCMapEntry(encode_symbol(META_KEY), meta)]
+        storage = None if stored is None else xdr.SCMap(stored)
         held.val.instance = xdr.SCContractInstance(executable, storage)
         entry = xdr.LedgerEntry(xdr.Uint32(ledger), data, xdr.LedgerEntryExt(0))
         live_until = found[1] or ledger + self.minimum_ttl

@@ -225,6 +225,7 @@ NAMES: Final = (
     "DeductItem",
     "Lane",
     "Made",
+    "Odd",
     "Place",
     "Restore",
     "Role",

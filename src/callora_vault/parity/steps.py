@@ -56,10 +56,29 @@ class Code(Enum):
 
     V1 = "v1"
     V2 = "v2"
+    V0 = "v0"
+    """Code of v1 that knows no minimum and stores layout v0."""
     KEEPER = "keeper"
     """Code of v1 but for withdraw, which takes nothing out."""
+    RAW = "raw"
+    """Code that tells whatever is stored."""
     NONE = "no code"
     """A hash that no code has."""
+
+
+class Odd(Enum):
+    """What a vault can store that is no known layout."""
+
+    EXTRA = "another field"
+    MISNAMED = "a field of another name"
+    MISSING = "too few fields"
+    CALLER_ALONE = "an authorised caller and no minimum"
+    BALANCE = "a balance that is no I128"
+    OWNER = "an owner that is Void"
+    MINIMUM = "a minimum that is Void"
+    CALLER = "an authorised caller that is no address"
+    STRING = "a field named by a string"
+    LIST = "a list"
 
 
 @attrs.frozen
@@ -84,7 +103,7 @@ class Made:
 
 
 Items: TypeAlias = tuple[DeductItem, ...]
-Argument: TypeAlias = Role | Code | Salt | Made | Items | int | str | None
+Argument: TypeAlias = Role | Code | Odd | Salt | Made | Items | int | str | None
 
 _CALLS: Final[Mapping[str, Callable[..., Call]]] = {call.method: call for call in CALLS}
 _FACTORY_CALLS: Final[Mapping[str, Callable[..., FactoryCall]]] = {
@@ -170,7 +189,8 @@ class Restore:
 class Place:
     """The vault at `role` has this code and has stored this, by whatever calls.
 
-    Amounts are in the vault's own unit; `owner` None stands for a vault before init.
+    Amounts are in the vault's own unit; `owner` None stands for a vault before init. `odd` is
+    stored in place of all the rest.
     """
 
     role: Role
@@ -179,8 +199,11 @@ class Place:
     balance: int = 0
     min_deposit: int = 0
     authorized_caller: Role | None = None
+    odd: Odd | None = None
 
     def __str__(self) -> str:
+        if self.odd is not None:
+            return f"{self.role.value} has code {self.code.value} and stores {self.odd.value}"
         if self.owner is None:
             return f"{self.role.value} is there with code {self.code.value}, before init"
         values = (
@@ -268,6 +291,8 @@ def _argument_to_json(value: Argument) -> dict[str, Any] | None:
             return {"role": value.value}
         case Code():
             return {"code": value.value}
+        case Odd():
+            return {"odd": value.value}
         case Salt(number):
             return {"salt": str(number)}
         case Made(owner, salt):
@@ -312,6 +337,8 @@ def _argument_from_json(value: Mapping[str, Any] | None) -> Any:
             return Role(held)
         case "code":
             return Code(held)
+        case "odd":
+            return Odd(held)
         case "salt":
             return Salt(int(held))
         case "made":

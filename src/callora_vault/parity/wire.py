@@ -10,6 +10,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
 import attrs
@@ -413,11 +414,14 @@ class Wire:
             if signer.key is not None:
                 read_only.append(account_key(signer.address))
         if recorded.transaction_data is not None and recorded.error is None:
-            footprint = xdr.SorobanTransactionData.from_xdr(
-                recorded.transaction_data
-            ).resources.footprint
+            data = xdr.SorobanTransactionData.from_xdr(recorded.transaction_data)
+            footprint = data.resources.footprint
             seen = {key.to_xdr() for key in (*known, *read_only)}
-            known += _unseen(footprint.read_write, seen)
+            to_restore = _archived(data)
+            for key in _unseen(footprint.read_write, seen):
+                if key in to_restore:
+                    archived.append(len(known))
+                known.append(key)
             read_only += _unseen(footprint.read_only, seen)
         return _declare(
             read_only,
@@ -551,6 +555,13 @@ def _simulated(answer: SimulateTransactionResponse) -> str:
     return outcomes.of_failure(error, "simulated")
 
 
+def _archived(data: xdr.SorobanTransactionData) -> list[xdr.LedgerKey]:
+    """List the keys that a transaction marks as archived, to be restored."""
+    marks = data.ext.resource_ext
+    indexes = [] if marks is None else marks.archived_soroban_entries
+    return [data.resources.footprint.read_write[index.uint32] for index in indexes]
+
+
 def _unseen(keys: Iterable[xdr.LedgerKey], seen: set[str]) -> list[xdr.LedgerKey]:
     """Leave out nonces, which are those of a simulation, and what is there already."""
     return [key for key in keys if key.to_xdr() not in seen and not is_nonce(key)]
@@ -597,9 +608,15 @@ def _key(entry: xdr.LedgerEntry) -> xdr.LedgerKey:
     return xdr.LedgerKey(data.type, account=xdr.LedgerKeyAccount(data.account.account_id))
 
 
+@lru_cache(maxsize=1)
+def _decode_meta(text: str) -> xdr.TransactionMetaV4 | None:
+    """Decode the meta of a transaction, which several questions are asked about, once."""
+    return xdr.TransactionMeta.from_xdr(text).v4
+
+
 def _meta(answer: GetTransactionResponse) -> xdr.TransactionMetaV4:
     assert answer.result_meta_xdr is not None  # noqa: S101 - it is in a ledger
-    meta = xdr.TransactionMeta.from_xdr(answer.result_meta_xdr).v4
+    meta = _decode_meta(answer.result_meta_xdr)
     if meta is None:
         raise CannotRun("the network gives transaction meta of another version than 4", LOOK)
     return meta
