@@ -1,5 +1,5 @@
 # Two commands do everything on a machine with Python 3.11+ and make:
-#   make parity   [SEED=n] the vault's model against the compiled contract, on an embedded Soroban network
+#   make parity   [SEED=n] each model against its compiled contract, on an embedded Soroban network
 #   make test     all tests
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +11,9 @@ export UV_SYSTEM_CERTS := 1
   clean
 
 parity: $(READY)
-	$(RUN)callora-vault parity $(if $(SEED),--seed $(SEED))
+	$(RUN)callora-vault parity --model v1 $(if $(SEED),--seed $(SEED))
+	$(RUN)callora-vault parity --model v2 $(if $(SEED),--seed $(SEED))
+	$(RUN)callora-vault parity --model factory $(if $(SEED),--seed $(SEED))
 
 test: $(READY)
 	$(RUN)pytest -q -n 2 --dist loadfile
@@ -56,6 +58,7 @@ bench: $(READY)
 	$(RUN)python -m benchmarks.model
 	$(RUN)python -m benchmarks.network
 	$(RUN)python -m benchmarks.parity
+	$(RUN)python -m benchmarks.batch
 
 $(READY): uv.lock pyproject.toml localnet/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

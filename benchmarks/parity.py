@@ -6,8 +6,7 @@ import resource
 import sys
 import time
 
-from callora_vault.parity import Progress, campaign, committed, connect_local
-from callora_vault.parity.chain import Chain
+from callora_vault.parity import Progress, campaign, committed, connect_local, subject
 
 SHORT = 10_000
 LONG = 100_000
@@ -30,10 +29,10 @@ def measure() -> None:
             if steps not in peaks and now.steps >= steps:
                 peaks[steps] = _peak_megabytes()
 
-    chain = Chain(connect_local(), committed().code)
+    under_test = subject(committed(), connect_local())
     start = time.perf_counter()
     result = campaign.run(
-        chain, examples=LONG // PER_EXAMPLE, steps=STEPS, run_seed=1, progress=watch
+        under_test, examples=LONG // PER_EXAMPLE, steps=STEPS, run_seed=1, progress=watch
     )
     seconds = time.perf_counter() - start
     steps = result.tally.steps

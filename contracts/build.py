@@ -63,6 +63,7 @@ class Group(NamedTuple):
 VAULT = (CONTRACTS, TRIPLES[0], "core,alloc", "soroban-sdk")
 GROUPS = {
     "contracts": Group(*VAULT, "src/callora_vault/wasm/manifest.json"),
+    "parity": Group(*VAULT, "src/callora_vault/parity/data/manifest.json"),
     "mutants": Group(*VAULT, "tests/data/mutants/manifest.json"),
     "test-contract": Group(
         "localnet/tests/contracts",
@@ -85,6 +86,7 @@ PARITY = tuple(
 )
 BEHAVIOUR: dict[str, tuple[tuple[str, ...], ...]] = {
     "contracts": PARITY,
+    "parity": PARITY[-1:],
     "mutants": (("-m", "pytest", "-q", "tests/parity"),),
     "test-contract": (("-m", "pytest", "-q", "localnet/tests"),),
     "host": (("-m", "pytest", "-q", "localnet/tests"), *PARITY),
@@ -142,12 +144,12 @@ def function(text: str, name: str) -> tuple[int, int]:
     return match.span()
 
 
-def mutants(root: Path) -> list[Output]:
-    """List the planted faults and the foreign vaults of mutants.toml."""
+def mutants(root: Path, kinds: Iterable[str]) -> list[Output]:
+    """List variants of the contracts in mutants.toml, such as the planted faults."""
     folder = root / "contracts/mutants"
     table = tomllib.loads((folder / "mutants.toml").read_text())
     outputs = []
-    for kind in ("mutant", "foreign"):
+    for kind in kinds:
         for entry in table[kind]:
             crate = entry.get("contract", VERSIONS[0])
             own = root / CONTRACTS / crate / "src/lib.rs"
@@ -176,7 +178,9 @@ def outputs(name: str, root: Path) -> list[Output]:
             ]
             return [*vaults, Output("factory.wasm", "callora-vault-factory", {}, "factory")]
         case "mutants":
-            return mutants(root)
+            return mutants(root, ("mutant", "foreign"))
+        case "parity":
+            return mutants(root, ("hostile",))
         case "test-contract":
             return [Output("test_contract.wasm", "localnet-test-contract", {})]
         case _:

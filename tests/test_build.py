@@ -35,7 +35,9 @@ impl Vault {
 }
 """
 TABLE = tomllib.loads((ROOT / "contracts/mutants/mutants.toml").read_text())
-PLANTED = [*TABLE["mutant"], *TABLE["foreign"]]
+KINDS = ("mutant", "foreign", "hostile")
+PLANTED = [entry for kind in KINDS for entry in TABLE[kind]]
+CRATES = (*build.VERSIONS, "factory")
 TOOLS = {"compiler": "rustc 1", "std": "sources", "linker": "LLD 1", "cargo": "cargo 1"}
 
 
@@ -66,9 +68,15 @@ def test_a_patch_that_does_not_fit_once_is_refused(patch: dict[str, str], compla
 
 
 def test_every_planted_fault_changes_the_source_and_no_two_alike() -> None:
-    original = (ROOT / "contracts/v1/src/lib.rs").read_text()
-    texts = [output.lib for output in build.mutants(ROOT)]
-    assert len({original, *texts}) == 1 + len(PLANTED)
+    originals = {(ROOT / f"contracts/{crate}/src/lib.rs").read_text() for crate in CRATES}
+    texts = [output.lib for output in build.mutants(ROOT, KINDS)]
+    assert len(originals.union(texts)) == len(CRATES) + len(PLANTED)
+
+
+def test_every_planted_fault_is_in_a_method_of_its_contract() -> None:
+    for entry in PLANTED:
+        library = (ROOT / f"contracts/{entry.get('contract', 'v1')}/src/lib.rs").read_text()
+        assert all(f"pub fn {method}(" in library for method in entry["methods"])
 
 
 def test_every_planted_fault_has_a_name_of_its_own_and_says_what_is_wrong() -> None:
@@ -104,7 +112,7 @@ def test_a_manifest_tells_the_lockfile_and_the_library_in_it(name: str) -> None:
 
 
 def tree(folder: Path, code: bytes, tools: dict[str, str], **notes: str) -> Path:
-    manifest = folder / build.GROUPS["v1"].manifest
+    manifest = folder / build.GROUPS["contracts"].manifest
     manifest.parent.mkdir(parents=True)
     (manifest.parent / "v1.wasm").write_bytes(code)
     files = {"v1.wasm": {"sha256": build.sha256(code), **notes}}
@@ -115,7 +123,7 @@ def tree(folder: Path, code: bytes, tools: dict[str, str], **notes: str) -> Path
 def test_other_bytes_by_the_same_tools_fail_by_name(tmp_path: Path) -> None:
     old, new = tree(tmp_path / "old", b"1", TOOLS), tree(tmp_path / "new", b"2", TOOLS)
     with pytest.raises(build.Failure, match=r"src/callora_vault/wasm/v1\.wasm.*other bytes"):
-        build.judge(["v1"], TOOLS, old, new)
+        build.judge(["contracts"], TOOLS, old, new)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -124,28 +132,28 @@ def test_other_bytes_by_another_tool_are_judged_by_behaviour(
 ) -> None:
     here = TOOLS | {tool: "another"}
     old, new = tree(tmp_path / "old", b"1", TOOLS), tree(tmp_path / "new", b"2", here)
-    assert build.judge(["v1"], here, old, new) == ["v1"]
+    assert build.judge(["contracts"], here, old, new) == ["contracts"]
     assert f"{tool}: another here, {TOOLS[tool]} in the manifest" in capsys.readouterr().out
 
 
 def test_the_same_bytes_need_no_further_check(tmp_path: Path) -> None:
     here = TOOLS | {"cargo": "another"}
     old, new = tree(tmp_path / "old", b"1", TOOLS), tree(tmp_path / "new", b"1", here)
-    assert build.judge(["v1"], here, old, new) == []
+    assert build.judge(["contracts"], here, old, new) == []
 
 
 def test_a_missing_file_fails_by_name(tmp_path: Path) -> None:
     old, new = tree(tmp_path / "old", b"1", TOOLS), tree(tmp_path / "new", b"1", TOOLS)
     (old / "src/callora_vault/wasm/v1.wasm").unlink()
     with pytest.raises(build.Failure, match=r"v1\.wasm"):
-        build.judge(["v1"], TOOLS, old, new)
+        build.judge(["contracts"], TOOLS, old, new)
 
 
 def test_a_manifest_that_tells_something_else_fails(tmp_path: Path) -> None:
     old = tree(tmp_path / "old", b"1", TOOLS, layout="v0")
     new = tree(tmp_path / "new", b"1", TOOLS, layout="v1")
     with pytest.raises(build.Failure, match=r"manifest\.json"):
-        build.judge(["v1"], TOOLS, old, new)
+        build.judge(["contracts"], TOOLS, old, new)
 
 
 def test_without_cargo_one_line_names_the_remedy(tmp_path: Path) -> None:

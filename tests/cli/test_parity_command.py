@@ -115,7 +115,7 @@ def test_the_report_of_a_run_that_could_not_begin_has_the_keys_of_any_run(
     ("arguments", "line"),
     [
         (("--wasm", "nowhere.wasm"), "nowhere.wasm: No such file or directory"),
-        (("--model", "v9"), "there is no model 'v9'; choose one of: v1"),
+        (("--model", "v9"), "there is no model 'v9'; choose one of: v1, v2, factory"),
         (("--rpc-url", "http://127.0.0.1:9"), "another network needs --network-passphrase"),
         (
             (

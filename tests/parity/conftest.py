@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from callora_vault.parity import Report, audit, committed, connect_local
+from callora_vault.parity import MODELS, Report, audit, committed, connect_local
 
 
-@pytest.fixture(scope="session")
-def agreed() -> Report:
-    """One run over the contract of this package, small but whole."""
-    return audit(committed(), connect_local(), examples=15, steps=15, seed=7)
+@pytest.fixture(scope="session", params=MODELS)
+def agreed(request: pytest.FixtureRequest) -> Report:
+    """One run over each contract of this package, small but whole."""
+    return audit(committed(request.param), connect_local(), examples=8, steps=15, seed=7)

@@ -1,8 +1,9 @@
 """Search and shrink a counterexample for every planted fault (`make mutants`).
 
-Each mutant of contracts/mutants/mutants.toml has to be caught; the contract itself has to pass with
-the same budget. The shortest counterexample of each is kept in tests/data/counterexamples.json,
-which the tests replay. Exit codes: 0 all caught, 1 one was missed, 2 could not run.
+Each mutant of contracts/mutants/mutants.toml has to be caught; the contracts themselves have to
+pass with the same budget. The shortest counterexample of each is kept in
+tests/data/counterexamples.json, which the tests replay. Exit codes: 0 all caught, 1 one was missed,
+2 could not run.
 """
 
 from __future__ import annotations
@@ -21,10 +22,18 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from callora_vault import wasm
-from callora_vault.parity import CannotRun, Step, campaign, connect_local
-from callora_vault.parity.chain import Chain
+from callora_vault.parity import (
+    MODELS,
+    CannotRun,
+    Step,
+    campaign,
+    committed,
+    connect_local,
+    from_file,
+    subject,
+)
 from callora_vault.parity.steps import from_json, to_json
+from callora_vault.parity.subject import Subject
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "contracts" / "mutants" / "mutants.toml"
@@ -34,7 +43,6 @@ COUNTEREXAMPLES = ROOT / "tests" / "data" / "counterexamples.json"
 EXAMPLES = 20
 STEPS = 20
 SEED = 1
-CONTRACT_ITSELF = "v1"
 
 
 def planted() -> list[dict[str, Any]]:
@@ -44,11 +52,17 @@ def planted() -> list[dict[str, Any]]:
     return faults
 
 
-def compiled(name: str) -> bytes:
-    """Return a compiled mutant, or the contract itself."""
-    if name == CONTRACT_ITSELF:
-        return wasm.read(name)
-    return (COMPILED / f"{name}.wasm").read_bytes()
+def models() -> dict[str, str]:
+    """Tell the model of every mutant by its name, and of every contract itself."""
+    return {fault["name"]: fault.get("contract", "v1") for fault in planted()} | {
+        model: model for model in MODELS
+    }
+
+
+def under_test(name: str) -> Subject[Any]:
+    """Put a compiled mutant, or a contract itself, on a network beside its model."""
+    target = committed(name) if name in MODELS else from_file(COMPILED / f"{name}.wasm")
+    return subject(target, connect_local(), models()[name])
 
 
 @attrs.frozen
@@ -88,8 +102,7 @@ def stored() -> dict[str, Counterexample]:
 
 def search(name: str) -> Counterexample | None:
     """Return the shortest counterexample of a mutant, or None where it was not caught."""
-    chain = Chain(connect_local(), compiled(name))
-    result = campaign.run(chain, examples=EXAMPLES, steps=STEPS, run_seed=SEED)
+    result = campaign.run(under_test(name), examples=EXAMPLES, steps=STEPS, run_seed=SEED)
     if result.error is not None and not result.divergences:
         raise result.error
     if not result.divergences:
@@ -116,11 +129,11 @@ def main() -> int:
     for column in ("mutant", "steps", "method", "expected", "observed"):
         table.add_column(column)
     try:
-        found = dict(_searched([CONTRACT_ITSELF, *names], console))
+        found = dict(_searched([*MODELS, *names], console))
     except CannotRun as error:
         print(f"mutants: {error}", file=sys.stderr)
         return 2
-    itself = found.pop(CONTRACT_ITSELF)
+    themselves = {model: found.pop(model) for model in MODELS}
     for name, example in found.items():
         if example is None:
             table.add_row(name, "-", "", "[red]missed[/]", "")
@@ -131,9 +144,10 @@ def main() -> int:
     missed = [name for name, example in found.items() if example is None]
     caught = len(found) - len(missed)
     console.print(f"{caught} of {len(found)} planted faults caught")
-    if itself is not None:
-        console.print(f"[red]the contract itself diverges: {itself.observed}[/]")
-    if missed or itself is not None:
+    diverging = {model: example for model, example in themselves.items() if example is not None}
+    for model, example in diverging.items():
+        console.print(f"[red]the contract {model} itself diverges: {example.observed}[/]")
+    if missed or diverging:
         return 1
     if arguments.write:
         document = {name: e.to_json() for name, e in found.items() if e is not None}

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from itertools import product
 
+import pytest
+
+from callora_vault.abi import ABIS, VAULT_V2, Abi
 from callora_vault.layouts import VaultMeta
 from callora_vault.parity import Lane, Role, Submit, outcomes, tour
-from callora_vault.parity.coverage import (
-    CELLS,
-    METHODS,
-    NEVER_SIGNED,
-    WRITE_METHODS,
-    Coverage,
-    StateClass,
-)
+from callora_vault.parity.coverage import Coverage, StateClass, Table, vault_table
+from callora_vault.parity.factory_cases import factory_table
 from callora_vault.parity.steps import Step
 from callora_vault.transition import Accepted, State, transition
 from callora_vault.units import I128_MAX
@@ -43,31 +40,41 @@ def _run(example: tuple[Step, ...], coverage: Coverage) -> None:
             state = outcome.state
 
 
-def test_the_tour_reaches_every_cell_that_the_table_calls_reachable_and_no_other() -> None:
-    coverage = Coverage()
-    for example in tour.examples(can_age=False):
+@pytest.mark.parametrize("abi", ABIS.values(), ids=ABIS)
+def test_the_tour_reaches_every_cell_that_the_table_calls_reachable_and_no_other(
+    abi: Abi,
+) -> None:
+    coverage, table = Coverage(), vault_table(abi)
+    for example in tour.examples(abi, can_age=False):
         _run(example, coverage)
-    assert coverage.missed(frozenset(METHODS), can_age=False) == []
-    reachable = {(c.method, c.outcome, c.state) for c in CELLS if c.unreachable is None}
+    assert coverage.missed(table, frozenset(table.methods), can_age=False) == []
+    reachable = {(c.method, c.outcome, c.state) for c in table.cells if c.unreachable is None}
     assert set(coverage.cells) == reachable
 
 
-def test_every_cell_is_listed_once_and_an_unreachable_one_has_its_reason() -> None:
-    keys = [(cell.method, cell.outcome, cell.state) for cell in CELLS]
+TABLES = [*map(vault_table, ABIS.values()), factory_table()]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=[*ABIS, "factory"])
+def test_every_cell_is_listed_once_and_an_unreachable_one_has_its_reason(table: Table) -> None:
+    keys = [(cell.method, cell.outcome, cell.state) for cell in table.cells]
     assert len(keys) == len(set(keys))
-    for cell in CELLS:
+    for cell in table.cells:
         assert cell.unreachable is None or len(cell.unreachable) > 10
 
 
-def test_a_run_that_reached_nothing_has_missed_every_reachable_cell_and_every_signature() -> None:
-    missed = Coverage().missed(frozenset(METHODS), can_age=True)
-    reachable = [cell for cell in CELLS if cell.unreachable is None]
-    signatures = len(WRITE_METHODS) * len(Lane) - len(NEVER_SIGNED)
-    assert len(missed) == len(reachable) + signatures + len(WRITE_METHODS)
+@pytest.mark.parametrize("table", TABLES, ids=[*ABIS, "factory"])
+def test_a_run_that_reached_nothing_has_missed_every_reachable_cell_and_every_signature(
+    table: Table,
+) -> None:
+    missed = Coverage().missed(table, frozenset(table.methods), can_age=True)
+    reachable = [cell for cell in table.cells if cell.unreachable is None]
+    signatures = len(table.writes) * len(table.lanes) - len(table.never_signed)
+    assert len(missed) == len(reachable) + signatures + len(table.writes)
 
 
 def test_a_method_that_a_contract_lacks_is_no_part_of_what_it_should_reach() -> None:
-    missed = Coverage().missed(frozenset({"balance"}), can_age=True)
+    missed = Coverage().missed(vault_table(VAULT_V2), frozenset({"balance"}), can_age=True)
     assert missed
     assert all(entry.startswith("balance ") for entry in missed)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.parity import mutants
 from tests.parity.mutants import Counterexample
 
-from callora_vault.parity import campaign, connect_local
-from callora_vault.parity.chain import Chain
+from callora_vault.parity import MODELS, campaign
+from callora_vault.parity.subject import Subject
 
 STORED = mutants.stored()
 
 
-def _shows(chain: Chain, example: Counterexample) -> bool:
+def _shows(under_test: Subject[Any], example: Counterexample) -> bool:
     """Whether the last of the steps shows the finding."""
-    replay = campaign.reproduce(chain, example.steps)
+    replay = campaign.reproduce(under_test, example.steps)
     last = f"{example.expected} | {example.observed}"
     found = {f"{f.expected} | {f.observed}" for f in replay.findings if f.method == example.method}
     line = replay.lines[-1]
@@ -24,26 +26,29 @@ def _shows(chain: Chain, example: Counterexample) -> bool:
 
 def test_every_planted_fault_has_a_counterexample() -> None:
     names = [fault["name"] for fault in mutants.planted()]
-    assert len(names) >= 16
+    for model in MODELS:
+        assert list(mutants.models().values()).count(model) > 12
     assert sorted(STORED) == sorted(names)
 
 
 @pytest.mark.parametrize("name", sorted(STORED))
 def test_a_planted_fault_is_caught_by_the_fewest_steps(name: str) -> None:
     example = STORED[name]
-    chain = Chain(connect_local(), mutants.compiled(name))
+    under_test = mutants.under_test(name)
 
-    assert _shows(chain, example)
+    assert _shows(under_test, example)
     for index in range(len(example.steps) - 1):
         steps = example.steps[:index] + example.steps[index + 1 :]
         fewer = Counterexample(example.method, example.expected, example.observed, steps)
-        assert not _shows(chain, fewer)
+        assert not _shows(under_test, fewer)
 
 
-def test_the_contract_itself_passes_every_counterexample() -> None:
-    chain = Chain(connect_local(), mutants.compiled("v1"))
-    for example in STORED.values():
-        assert not campaign.reproduce(chain, example.steps).findings
+@pytest.mark.parametrize("model", MODELS)
+def test_a_contract_itself_passes_every_counterexample(model: str) -> None:
+    under_test = mutants.under_test(model)
+    for name, example in STORED.items():
+        if mutants.models()[name] == model:
+            assert not campaign.reproduce(under_test, example.steps).findings
 
 
 def test_each_fault_is_caught_in_a_method_that_it_is_in() -> None:

@@ -11,6 +11,7 @@ from stellar_sdk import Keypair, SorobanServer, StrKey
 from stellar_sdk.client.response import Response
 from stellar_sdk.exceptions import ConnectionError as NoConnection
 
+from callora_vault.abi import VAULT_V1, VAULT_V2, Abi
 from callora_vault.parity import (
     CannotRun,
     Connection,
@@ -33,7 +34,7 @@ def test_the_same_machine_runs_against_another_rpc_over_http() -> None:
     network = LocalNetwork("Some other network ; 2026")
     with serve_http(network) as endpoint:
         connection = connect(endpoint.url, network.passphrase, endpoint.friendbot_url)
-        report = audit(committed(), connection, examples=2, steps=5, seed=1)
+        report = audit(committed("v1"), connection, examples=2, steps=5, seed=1)
     assert report.verdict is Verdict.AGREE
     assert report.network == "Some other network ; 2026"
     assert any("time cannot be moved" in note for note in report.not_compared)
@@ -65,7 +66,7 @@ def test_a_friendbot_that_is_none_is_named() -> None:
 
 def test_the_code_of_a_deployed_contract_is_read_from_its_network() -> None:
     connection = connect_local()
-    vault = Chain(connection, committed().code).vault
+    vault = Chain(connection, committed().code, VAULT_V2).vault
     assert connection.local is not None
     with serve_http(connection.local) as endpoint:
         target = deployed(vault, endpoint.url)
@@ -155,13 +156,13 @@ def test_a_divergence_that_is_seen_once_and_not_again_is_not_lost() -> None:
 def test_a_run_that_misses_a_reachable_outcome_is_no_agreement(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def short(*, can_age: bool) -> list[tuple[Step, ...]]:
-        return [example for example in whole(can_age=can_age) if example[-1] != overflow]
+    def short(abi: Abi, *, can_age: bool) -> list[tuple[Step, ...]]:
+        return [example for example in whole(abi, can_age=can_age) if example[-1] != overflow]
 
     whole = tour.examples
-    overflow = list(tour.examples(can_age=False))[-1][-1]
+    overflow = list(tour.examples(VAULT_V1, can_age=False))[-1][-1]
     monkeypatch.setattr(tour, "examples", short)
-    report = audit(committed(), connect_local(), examples=1, steps=1, seed=1)
+    report = audit(committed("v1"), connect_local(), examples=1, steps=1, seed=1)
     assert report.verdict is Verdict.ERROR
     assert report.reason is not None
     assert "never reached" in report.reason

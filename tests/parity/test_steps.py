@@ -7,8 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callora_vault import parity
-from callora_vault.parity import Age, Lane, Restore, Role, Step, Submit, saved, tour
-from callora_vault.parity.coverage import METHODS
+from callora_vault.abi import VAULT_V2
+from callora_vault.parity import (
+    Age,
+    Code,
+    DeductItem,
+    Lane,
+    Made,
+    Place,
+    Restore,
+    Role,
+    Step,
+    Submit,
+    factory_cases,
+    saved,
+    tour,
+)
+from callora_vault.parity.report import NAMES
 from callora_vault.parity.steps import from_json, to_json
 from callora_vault.parity.strategies import calls
 from callora_vault.units import BadValue
@@ -16,7 +31,10 @@ from callora_vault.units import BadValue
 STEPS = st.one_of(
     st.builds(Age, st.integers(1, 10**6)),
     st.just(Restore()),
-    st.sampled_from(METHODS).flatmap(lambda method: calls(method, None, None)),
+    st.sampled_from(VAULT_V2.methods).flatmap(lambda method: calls(method, None, None)),
+    factory_cases.places(),
+    factory_cases.creations(),
+    factory_cases.migrations([Made(Role.STRANGER, 3)], lambda old: (Code.V2, Role.PAYER)),
 )
 
 
@@ -27,7 +45,7 @@ def test_a_step_is_the_same_after_json(step: Step) -> None:
 
 @given(STEPS)
 def test_the_python_of_a_step_makes_the_step(step: Step) -> None:
-    names = {name: getattr(parity, name) for name in ("Age", "Lane", "Restore", "Role", "Submit")}
+    names = {name: getattr(parity, name) for name in NAMES}
     assert eval(step.python(), names) == step  # noqa: S307 - what we wrote ourselves
 
 
@@ -50,16 +68,26 @@ def test_a_step_that_cannot_be_read_is_refused(document: dict[str, object]) -> N
 def test_a_step_reads_like_a_sentence() -> None:
     step = Submit.of("deduct", Role.STRANGER, Lane.EXPIRED, caller=Role.OWNER, amount=1)
     assert str(step) == "deduct(caller=owner, amount=1) with an expired signature of stranger"
+    batch = (DeductItem(1, "a"), DeductItem(2))
+    step = Submit.of("batch_deduct", caller=Role.OWNER, items=batch)
+    assert str(step) == "batch_deduct(caller=owner, items=[1 for 'a', 2]) signed by owner"
+    step = Submit.of("batch_deduct", caller=Role.OWNER, items=(DeductItem(1),) * 51)
+    assert str(step) == "batch_deduct(caller=owner, items=51 times [1]) signed by owner"
+    assert str(factory_cases.migrate(Code.V1, old=Made(Role.OWNER, 2))) == (
+        "migrate(old=vault 2 of owner, old_wasm_hash=v1, wasm_hash=v2, salt=salt 1) signed by owner"
+    )
+    assert str(Place(Role.VAULT, Code.V2)) == "vault is there with code v2, before init"
 
 
 def test_the_tour_lets_no_ledgers_go_by_where_that_cannot_be() -> None:
-    steps = [step for example in tour.examples(can_age=False) for step in example]
+    steps = [step for example in tour.examples(VAULT_V2, can_age=False) for step in example]
     assert not any(isinstance(step, Age | Restore) for step in steps)
 
 
 def test_saved_examples_come_back_and_go_away(tmp_path: Path) -> None:
     folder = tmp_path / "new"
-    examples = list(tour.examples(can_age=True))[:20]
+    examples = [*tour.examples(VAULT_V2, can_age=True)][::40]
+    examples += [*factory_cases.examples()][::40]
     saved.store(folder, "ab" * 32, examples)
     assert saved.load(folder, "ab" * 32) == examples
     assert saved.load(folder, "cd" * 32) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,6 @@ from callora_vault.parity import (
 )
 from callora_vault.parity import Progress as RunProgress
 from callora_vault.parity.campaign import EXAMPLES, STEPS, Divergence
-from callora_vault.parity.coverage import CELLS, METHODS, StateClass
 from callora_vault.parity.report import snippet, unmade
 
 _File = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
@@ -44,7 +44,7 @@ def parity(
     wasm: Path | None = None,
     contract: str | None = None,
     contract_rpc_url: str | None = None,
-    model: str = "v1",
+    model: str | None = None,
     examples: _Count = EXAMPLES,
     steps: _Count = STEPS,
     seed: int | None = None,
@@ -64,13 +64,14 @@ def parity(
     Parameters
     ----------
     wasm
-        The compiled contract; by default the one of this package.
+        The compiled contract; by default the one of this package for the model.
     contract
         The id (C...) of a deployed contract, whose code is judged instead of a file's.
     contract_rpc_url
         The Stellar RPC to read that code from.
     model
-        The model to compare with: v1.
+        The model to compare with: v1, v2 or factory. By default the one that the contract's
+        functions are most like, and v2 where no contract is given.
     examples
         How many examples Hypothesis draws.
     steps
@@ -94,7 +95,7 @@ def parity(
     try:
         if json is not None and json == junit:
             raise CannotRun("--json and --junit are the same file", "give two")
-        target = _target(wasm, contract, contract_rpc_url)
+        target = _target(wasm, contract, contract_rpc_url, model)
         connection = _connection(rpc_url, network_passphrase, friendbot)
         with _progress(console) as progress:
             report = audit(
@@ -123,13 +124,17 @@ def parity(
     return report.verdict.exit_code
 
 
-def _target(wasm: Path | None, contract: str | None, contract_rpc_url: str | None) -> Target:
+def _target(
+    wasm: Path | None, contract: str | None, contract_rpc_url: str | None, model: str | None
+) -> Target:
     if (contract is None) != (contract_rpc_url is None):
         raise CannotRun(
             "a deployed contract needs --contract and --contract-rpc-url", "give both, or a file"
         )
     if contract is None or contract_rpc_url is None:
-        return committed() if wasm is None else from_file(wasm)
+        if wasm is not None:
+            return from_file(wasm)
+        return committed() if model is None else committed(model)
     if wasm is not None:
         raise CannotRun("--wasm and --contract both name the contract", "give one of them")
     return deployed(contract, contract_rpc_url)
@@ -210,7 +215,8 @@ def _print(console: Console, report: Report) -> None:
     console.print(f"model     {report.model}")
     console.print(f"network   {report.network}", soft_wrap=True)
     console.print()
-    console.print(_coverage(report))
+    for table in _coverage(report):
+        console.print(table)
     console.print(_resources(report))
     for note in report.not_compared:
         console.print(f"not compared: {note}", soft_wrap=True)
@@ -236,29 +242,38 @@ def _verdict(report: Report) -> Text:
     return Text(f"no verdict: {report.reason}", "bold yellow")
 
 
-def _coverage(report: Report) -> Table:
-    table = Table(title="calls by outcome and by the state before", title_justify="left")
+def _coverage(report: Report) -> list[Table]:
+    """Make a table for methods in a row that can be called in the same states."""
+    groups: dict[tuple[Enum, ...], list[str]] = {}
+    for method in report.table.methods:
+        groups.setdefault(report.table.states_of(method), []).append(method)
+    tables = [_hits(report, states, methods) for states, methods in groups.items()]
+    tables[0].title = "calls by outcome and by the state before"
+    tables[0].title_justify = "left"
+    tables[-1].caption = "- cannot be reached"
+    tables[-1].caption_justify = "left"
+    return tables
+
+
+def _hits(report: Report, states: tuple[Enum, ...], methods: list[str]) -> Table:
+    table = Table()
     table.add_column("method")
     table.add_column("outcome", no_wrap=True)
-    for state in StateClass:
+    for state in states:
         table.add_column(state.value, justify="right")
     hits = report.campaign.tally.coverage.cells
-    method = ""
-    for name in METHODS:
-        for outcome in dict.fromkeys(cell.outcome for cell in CELLS if cell.method == name):
-            row = []
-            for cell in CELLS:
-                if (cell.method, cell.outcome) == (name, outcome):
-                    count = hits[name, outcome, cell.state]
-                    empty = "[dim]-[/]" if cell.unreachable else "[red]0[/]"
-                    row.append(str(count) if count else empty)
-            if name != method and method:
-                table.add_section()
+    for method in methods:
+        if method != methods[0]:
+            table.add_section()
+        rows: dict[str, list[str]] = {}
+        for cell in report.table.cells:
+            if cell.method == method and cell.state in states:
+                count = hits[method, cell.outcome, cell.state]
+                empty = "[dim]-[/]" if cell.unreachable else "[red]0[/]"
+                rows.setdefault(cell.outcome, []).append(str(count) if count else empty)
+        for number, (outcome, row) in enumerate(rows.items()):
             shown = outcome.removeprefix("rejected:")
-            table.add_row(name if name != method else "", shown, *row)
-            method = name
-    table.caption = "- cannot be reached"
-    table.caption_justify = "left"
+            table.add_row("" if number else method, shown, *row)
     return table
 
 
@@ -272,7 +287,7 @@ def _resources(report: Report) -> Table:
     table.add_column("method", no_wrap=True)
     for name in ("calls", "instructions", "read", "written", "fee", "highest"):
         table.add_column(name, justify="right", no_wrap=True)
-    for method in METHODS:
+    for method in report.table.methods:
         used = report.campaign.tally.usages.get(method)
         if used is None:
             continue
@@ -327,4 +342,4 @@ def _print_divergence(
         table.add_row(Text(str(line.step)), model, Text(contract, "" if same else "red"))
     console.print(table)
     console.print(Text(finding.detail), soft_wrap=True)
-    console.print(Text(snippet(report.target, found.steps), "dim"), soft_wrap=True)
+    console.print(Text(snippet(report.target, report.model, found.steps), "dim"), soft_wrap=True)

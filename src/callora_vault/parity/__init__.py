@@ -5,25 +5,55 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from callora_vault.abi import ABIS
+from callora_vault.calls import DeductItem
 from callora_vault.parity import campaign, saved
 from callora_vault.parity.campaign import EXAMPLES, STEPS, Progress
-from callora_vault.parity.chain import Chain, Connection, connect, connect_local
 from callora_vault.parity.errors import CannotRun
+from callora_vault.parity.factory import FactorySubject
 from callora_vault.parity.report import Report, Verdict
-from callora_vault.parity.steps import Age, Lane, Restore, Role, Step, Submit
-from callora_vault.parity.target import Target, check_protocol, committed, deployed, from_file
+from callora_vault.parity.steps import (
+    Age,
+    Code,
+    Lane,
+    Made,
+    Place,
+    Restore,
+    Role,
+    Salt,
+    Step,
+    Submit,
+)
+from callora_vault.parity.subject import Subject, VaultSubject
+from callora_vault.parity.target import (
+    FACTORY,
+    MODELS,
+    Target,
+    check_kind,
+    check_protocol,
+    committed,
+    deployed,
+    from_file,
+)
+from callora_vault.parity.wire import Connection, connect, connect_local
 
 __all__ = [
     "MODELS",
     "Age",
     "CannotRun",
+    "Code",
     "Connection",
+    "DeductItem",
     "Lane",
+    "Made",
+    "Place",
     "Progress",
     "Report",
     "Restore",
     "Role",
+    "Salt",
     "Step",
     "Submit",
     "Target",
@@ -35,17 +65,28 @@ __all__ = [
     "deployed",
     "from_file",
     "reproduce",
+    "subject",
 ]
 
-MODELS = ("v1",)
-"""The models that a contract can be compared with."""
+
+def subject(target: Target, connection: Connection, model: str | None = None) -> Subject[Any]:
+    """Put a contract under test on a network, beside a model (None: the one for its functions).
+
+    Raises CannotRun.
+    """
+    model = target.model if model is None else model
+    check_kind(target, model)
+    check_protocol(target, connection.protocol)
+    if model == FACTORY:
+        return FactorySubject(connection, target.code)
+    return VaultSubject(connection, target.code, ABIS[model])
 
 
 def audit(
     target: Target,
     connection: Connection,
     *,
-    model: str = "v1",
+    model: str | None = None,
     examples: int = EXAMPLES,
     steps: int = STEPS,
     seed: int | None = None,
@@ -55,18 +96,16 @@ def audit(
 ) -> Report:
     """Compare a contract with a model on a network and report every distinct divergence.
 
-    Arguments: `examples`, how many Hypothesis draws; `steps`, the most that each has; `seed`, to
-    draw the same again; `foreign`, to let traps count as refusals and methods be missing;
-    `saved_in`, the folder of examples from earlier runs, None for none.
+    Arguments: `model`, None for the one that its functions are most like; `examples`, how many
+    Hypothesis draws; `steps`, the most that each has; `seed`, to draw the same again; `foreign`, to
+    let traps count as refusals and methods be missing; `saved_in`, the folder of examples from
+    earlier runs, None for none.
     Raises CannotRun where the run cannot begin; what ends it later is in the report.
     """
-    if model not in MODELS:
-        raise CannotRun(f"there is no model {model!r}", f"choose one of: {', '.join(MODELS)}")
-    check_protocol(target, connection.protocol)
-    chain = Chain(connection, target.code)
+    under_test = subject(target, connection, model)
     earlier = [] if saved_in is None else saved.load(saved_in, target.sha256)
     result = campaign.run(
-        chain,
+        under_test,
         examples=examples,
         steps=steps,
         run_seed=seed,
@@ -80,17 +119,24 @@ def audit(
             saved.store(saved_in, target.sha256, kept)
         except OSError as error:
             print(f"note: the examples could not be saved: {error}", file=sys.stderr)
-    return Report(target, model, connection.passphrase, chain.can_age, result)
+    return Report(
+        target,
+        model or target.model,
+        under_test.table,
+        connection.passphrase,
+        under_test.can_age,
+        result,
+    )
 
 
-def reproduce(contract: Target | str, steps: Sequence[Step]) -> None:
+def reproduce(contract: Target | str, steps: Sequence[Step], model: str | None = None) -> None:
     """Make the steps of a counterexample on an embedded network and print both sides.
 
-    Arguments: `contract`, a target or a compiled contract's file.
+    Arguments: `contract`, a target or a compiled contract's file; `model`, as in audit.
     Raises CannotRun; SystemExit with code 1 where the sides differ.
     """
     target = from_file(Path(contract)) if isinstance(contract, str) else contract
-    found = campaign.reproduce(Chain(connect_local(), target.code), steps)
+    found = campaign.reproduce(subject(target, connect_local(), model), steps)
     for line in found.lines:
         print(f"{line.step}\n    model:    {line.expected}\n    contract: {line.observed}")
     for finding in found.findings:

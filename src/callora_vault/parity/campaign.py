@@ -11,19 +11,18 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Generic
 
 import attrs
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.errors import Flaky
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from callora_vault.parity import tour
-from callora_vault.parity.chain import Chain
 from callora_vault.parity.errors import CannotRun
-from callora_vault.parity.machine import VaultMachine
+from callora_vault.parity.machine import AnyTrial
 from callora_vault.parity.steps import Age, Step
-from callora_vault.parity.trial import Finding, Key, Line, Tally, Trial
+from callora_vault.parity.subject import Subject
+from callora_vault.parity.trial import Finding, Key, Line, Tally
 
 EXAMPLES: Final = 400
 STEPS: Final = 30
@@ -84,13 +83,17 @@ class _Halt(BaseException):
     """Ends a search for a reason that is no failing example; Hypothesis lets it through."""
 
 
-class _Search:
+class _Search(Generic[AnyTrial]):
     """One search of Hypothesis: for the first divergence that is not known yet."""
 
     def __init__(
-        self, chain: Chain, campaign: Campaign, foreign: bool, report: Callable[[bool], None]
+        self,
+        subject: Subject[AnyTrial],
+        campaign: Campaign,
+        foreign: bool,
+        report: Callable[[bool], None],
     ) -> None:
-        self._chain = chain
+        self._subject = subject
         self._campaign = campaign
         self._foreign = foreign
         self._report = report
@@ -104,7 +107,11 @@ class _Search:
         """The divergence that was found."""
         return self._target
 
-    def begin(self) -> Trial:
+    def machine(self) -> RuleBasedStateMachine:
+        """Build the state machine that this search drives."""
+        return self._subject.machine(self)
+
+    def begin(self) -> AnyTrial:
         """Start an example."""
         if self._target is None:
             self._campaign.examples += 1
@@ -112,11 +119,11 @@ class _Search:
         # steps of shrinking are no coverage
         tally = self._campaign.tally if self._target is None else Tally()
         try:
-            return Trial(self._chain, tally, foreign=self._foreign)
+            return self._subject.trial(tally, foreign=self._foreign)
         except CannotRun as error:
             raise self._halt(error) from error
 
-    def step(self, trial: Trial, step: Step) -> None:
+    def step(self, trial: AnyTrial, step: Step) -> None:
         """Make a step; end the example where it shows what is searched for."""
         try:
             findings = trial.run(step)
@@ -137,7 +144,7 @@ class _Search:
 
 
 def run(
-    chain: Chain,
+    subject: Subject[AnyTrial],
     *,
     examples: int = EXAMPLES,
     steps: int = STEPS,
@@ -161,18 +168,18 @@ def run(
 
     try:
         for example in saved:
-            if chain.can_age or not any(isinstance(step, Age) for step in example):
-                _record_new(chain, campaign, example, foreign, anywhere=True)
-        for example in tour.examples(can_age=chain.can_age):
-            _visit(chain, campaign, example, foreign)
+            if subject.can_age or not any(isinstance(step, Age) for step in example):
+                _record_new(subject, campaign, example, foreign, anywhere=True)
+        for example in subject.tour():
+            _visit(subject, campaign, example, foreign)
             report(False)
         while campaign.examples < examples:
-            search = _Search(chain, campaign, foreign, report)
+            search = _Search(subject, campaign, foreign, report)
             budget = min(SEARCH_EXAMPLES, examples - campaign.examples)
             _search(search, campaign, budget, steps)
             if search.target is not None:
-                shortest = _trim(chain, search.shortest, search.target, foreign)
-                _record_new(chain, campaign, shortest, foreign)
+                shortest = _trim(subject, search.shortest, search.target, foreign)
+                _record_new(subject, campaign, shortest, foreign)
                 _check_recorded(campaign, search.target)
     except CannotRun as error:
         campaign.error = error
@@ -180,11 +187,11 @@ def run(
     return campaign
 
 
-def _search(search: _Search, campaign: Campaign, examples: int, steps: int) -> None:
+def _search(search: _Search[AnyTrial], campaign: Campaign, examples: int, steps: int) -> None:
     """Run one search of Hypothesis. Raises CannotRun."""
 
-    def machine() -> VaultMachine:
-        return VaultMachine(search)
+    def machine() -> RuleBasedStateMachine:
+        return search.machine()
 
     limits = settings(
         max_examples=examples,
@@ -214,9 +221,11 @@ def _search(search: _Search, campaign: Campaign, examples: int, steps: int) -> N
         ) from error
 
 
-def _visit(chain: Chain, campaign: Campaign, example: Sequence[Step], foreign: bool) -> None:
+def _visit(
+    subject: Subject[AnyTrial], campaign: Campaign, example: Sequence[Step], foreign: bool
+) -> None:
     """Make an example of the tour; record what is new in it."""
-    trial = Trial(chain, campaign.tally, foreign=foreign)
+    trial = subject.trial(campaign.tally, foreign=foreign)
     found: list[tuple[Key, tuple[Step, ...]]] = []
     for findings in trial.walk(example):
         for finding in findings:
@@ -224,7 +233,7 @@ def _visit(chain: Chain, campaign: Campaign, example: Sequence[Step], foreign: b
             found.append((finding.key, tuple(line.step for line in trial.lines)))
     for key, steps in found:
         if key not in campaign.known:
-            _record_new(chain, campaign, _trim(chain, steps, key, foreign), foreign)
+            _record_new(subject, campaign, _trim(subject, steps, key, foreign), foreign)
             _check_recorded(campaign, key)
 
 
@@ -239,12 +248,14 @@ def _check_recorded(campaign: Campaign, key: Key) -> None:
         )
 
 
-def _trim(chain: Chain, steps: tuple[Step, ...], target: Key, foreign: bool) -> tuple[Step, ...]:
+def _trim(
+    subject: Subject[AnyTrial], steps: tuple[Step, ...], target: Key, foreign: bool
+) -> tuple[Step, ...]:
     """Leave out every step that the divergence does not need."""
     index = 0
     while index < len(steps) - 1:
         fewer = steps[:index] + steps[index + 1 :]
-        made = list(Trial(chain, Tally(), foreign=foreign).walk(fewer))
+        made = list(subject.trial(Tally(), foreign=foreign).walk(fewer))
         if len(made) == len(fewer) and any(finding.key == target for finding in made[-1]):
             steps, index = fewer, 0
         else:
@@ -253,7 +264,7 @@ def _trim(chain: Chain, steps: tuple[Step, ...], target: Key, foreign: bool) -> 
 
 
 def _record_new(
-    chain: Chain,
+    subject: Subject[AnyTrial],
     campaign: Campaign,
     steps: Sequence[Step],
     foreign: bool,
@@ -261,7 +272,7 @@ def _record_new(
     anywhere: bool = False,
 ) -> None:
     """Record what is new in the last step of an example, or `anywhere` in it."""
-    trial = Trial(chain, Tally(), foreign=foreign)
+    trial = subject.trial(Tally(), foreign=foreign)
     for number, findings in enumerate(trial.walk(steps), 1):
         if anywhere or number == len(steps):
             for finding in findings:
@@ -277,8 +288,10 @@ class Replay:
     findings: tuple[Finding, ...]
 
 
-def reproduce(chain: Chain, steps: Sequence[Step], *, foreign: bool = False) -> Replay:
+def reproduce(
+    subject: Subject[AnyTrial], steps: Sequence[Step], *, foreign: bool = False
+) -> Replay:
     """Make the steps of an example. Raises CannotRun."""
-    trial = Trial(chain, Tally(), foreign=foreign)
+    trial = subject.trial(Tally(), foreign=foreign)
     findings = tuple(itertools.chain.from_iterable(trial.walk(steps)))
     return Replay(tuple(trial.lines), findings)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 import attrs
 from stellar_sdk import xdr
 
+from callora_vault.abi import Abi
 from callora_vault.calls import Call
 from callora_vault.codec import (
     CannotDecode,
@@ -17,10 +19,11 @@ from callora_vault.codec import (
     encode_event,
     encode_returned,
 )
-from callora_vault.layouts import V1, UnknownLayout, live_until_after_write
+from callora_vault.layouts import UnknownLayout, live_until_after_write
 from callora_vault.parity import outcomes
-from callora_vault.parity.chain import Observation, Reading
+from callora_vault.parity.chain import Reading
 from callora_vault.parity.coverage import READS
+from callora_vault.parity.wire import Observation
 from callora_vault.transition import Accepted, Outcome, State
 from callora_vault.units import Address
 
@@ -55,6 +58,8 @@ class Sides:
     before: Reading
     after: Reading
     vault: Address
+    instance_key: xdr.LedgerKey
+    abi: Abi
     code_hash: bytes
     minimum_ttl: int
 
@@ -68,10 +73,21 @@ def compare(sides: Sides) -> list[Mismatch]:
     elif isinstance(sides.expected, Accepted):
         found = _accepted(sides, sides.expected)
     else:
-        found = []
-        if sides.before != sides.after:
-            detail = "a refused call changed the stored entry or its life"
-            found.append(Mismatch(expected, expected + CHANGED, detail))
+        found = unchanged(expected, sides.before, sides.after)
+    return found + simulated(expected, seen)
+
+
+def unchanged(expected: str, before: object, after: object) -> list[Mismatch]:
+    """List nothing, unless a refused call changed what was read."""
+    if before == after:
+        return []
+    detail = "a refused call changed a stored entry or its life"
+    return [Mismatch(expected, expected + CHANGED, detail)]
+
+
+def simulated(expected: str, seen: Observation) -> list[Mismatch]:
+    """List where simulation, with the signature and as if signed, says otherwise."""
+    found = []
     if seen.enforced != seen.outcome:
         detail = f"simulated with its signature: {seen.enforced}"
         found.append(Mismatch(expected, seen.outcome + ENFORCING, detail))
@@ -84,9 +100,9 @@ def compare(sides: Sides) -> list[Mismatch]:
 def _accepted(sides: Sides, expected: Accepted) -> list[Mismatch]:
     found: list[tuple[str, str]] = []
     seen, call = sides.observation, sides.call
-    wanted = encode_returned(expected.returned)
+    wanted = encode_returned(expected.returned, sides.abi.layout)
     if seen.returned != wanted:
-        shown = _returned(call, seen.returned)
+        shown = _returned(call, seen.returned, sides.abi)
         found.append((WRONG_RETURN, f"returned {shown}, expected {expected.returned}"))
     found += _state(sides, expected)
     events = tuple(encode_event(event, sides.vault) for event in expected.events)
@@ -94,7 +110,8 @@ def _accepted(sides: Sides, expected: Accepted) -> list[Mismatch]:
         shown = _events(seen.events, sides.vault)
         wanted_events = ", ".join(map(str, expected.events)) or "none"
         found.append((WRONG_EVENTS, f"events {shown}, expected {wanted_events}"))
-    found += [(EXTRA_ENTRY, f"touched {key}") for key in seen.other_entries[:1]]
+    others = (key for key in seen.changed if key != sides.instance_key)
+    found += [(EXTRA_ENTRY, f"touched {key.to_json()}") for key in islice(others, 1)]
     found += _lives(sides)
     return [Mismatch(outcomes.ACCEPTED, word, detail) for word, detail in found]
 
@@ -109,16 +126,17 @@ def _state(sides: Sides, expected: Accepted) -> list[tuple[str, str]]:
     except (UnknownLayout, CannotDecode) as error:
         return [(WRONG_STATE, f"stored {error}, expected {expected.state}")]
     found = []
-    if stored.meta != expected.state or (stored.layout is not None and stored.layout is not V1):
+    if stored.meta != expected.state or stored.layout not in (None, sides.abi.layout):
         layout = "nothing" if stored.layout is None else f"{stored.layout.name} {stored.meta}"
         found.append((WRONG_STATE, f"stored {layout}, expected {expected.state}"))
     found += [(EXTRA_ENTRY, f"instance stores {e.key.to_json()} too") for e in stored.extra[:1]]
-    if not _runs(stored, sides.code_hash):
+    if not runs(stored, sides.code_hash):
         found.append((WRONG_CODE, "the instance points to other code than before"))
     return found
 
 
-def _runs(stored: StoredVault, code_hash: bytes) -> bool:
+def runs(stored: StoredVault, code_hash: bytes) -> bool:
+    """Tell whether an instance has the code of this hash."""
     found = stored.executable.wasm_hash
     return found is not None and found.hash == code_hash
 
@@ -139,11 +157,11 @@ def _lives(sides: Sides) -> list[tuple[str, str]]:
     return found
 
 
-def _returned(call: Call, value: xdr.SCVal | None) -> str:
+def _returned(call: Call, value: xdr.SCVal | None, abi: Abi) -> str:
     if value is None:
         return "nothing"
     try:
-        return str(decode_returned(call, value))
+        return str(decode_returned(call, value, abi.layout))
     except (CannotDecode, UnknownLayout) as error:
         return str(error)
 
@@ -158,7 +176,7 @@ def _events(events: tuple[xdr.ContractEvent, ...], vault: Address) -> str:
     return ", ".join(shown) or "none"
 
 
-def stored_state(reading: Reading) -> State:
+def stored_state(reading: Reading, abi: Abi) -> State:
     """Decode the stored state for the model to go on from. Raises CannotDecode, UnknownLayout.
 
     A state that no vault can be in, with a negative amount, raises CannotDecode.
@@ -166,6 +184,7 @@ def stored_state(reading: Reading) -> State:
     stored = decode_stored(reading.entry)
     if stored.meta is None:
         return None
-    if stored.layout is not V1 or min(stored.meta.balance, stored.meta.min_deposit) < 0:
-        raise CannotDecode("the stored state", "one that a v1 vault can be in", str(stored.meta))
+    if stored.layout is not abi.layout or min(stored.meta.balance, stored.meta.min_deposit) < 0:
+        one = f"one that a vault of {abi.name} can be in"
+        raise CannotDecode("the stored state", one, str(stored.meta))
     return stored.meta

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from callora_vault.parity import strategies
 from callora_vault.parity.steps import Age, Restore, Step
-from callora_vault.parity.trial import Trial
+from callora_vault.parity.trial import Trial, VaultTrial
+
+AnyTrial = TypeVar("AnyTrial", bound=Trial)
 
 
-class Driver(Protocol):
+class Driver(Protocol[AnyTrial]):
     """Begins trials and judges their steps; raises to end the example."""
 
-    def begin(self) -> Trial:
+    def begin(self) -> AnyTrial:
         """Start an example."""
 
-    def step(self, trial: Trial, step: Step) -> None:
+    def step(self, trial: AnyTrial, step: Step) -> None:
         """Make a step and judge what differs."""
 
 
 class VaultMachine(RuleBasedStateMachine):
     """Any calls in any order, signed in any way, with time going by between them."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver[VaultTrial]) -> None:
         super().__init__()
         self._driver = driver
         self._trial = driver.begin()
@@ -35,8 +37,12 @@ class VaultMachine(RuleBasedStateMachine):
             self._driver.step(self._trial, step)
 
     def _call(self, method: str, data: st.DataObject) -> None:
-        drawn = strategies.calls(method, self._trial.state, self._trial.owner)
+        trial = self._trial
+        drawn = strategies.calls(method, trial.state, trial.owner, trial.authorized_caller)
         self._step(data.draw(drawn))
+
+    def _authorises(self) -> bool:
+        return self._trial.abi.authorises
 
     @initialize(opening=strategies.openings())
     def open(self, opening: Step | None) -> None:
@@ -69,6 +75,18 @@ class VaultMachine(RuleBasedStateMachine):
         """Call withdraw_to."""
         self._call("withdraw_to", data)
 
+    @precondition(_authorises)
+    @rule(data=st.data())
+    def batch_deduct(self, data: st.DataObject) -> None:
+        """Call batch_deduct."""
+        self._call("batch_deduct", data)
+
+    @precondition(_authorises)
+    @rule(data=st.data())
+    def set_authorized_caller(self, data: st.DataObject) -> None:
+        """Call set_authorized_caller."""
+        self._call("set_authorized_caller", data)
+
     @rule(data=st.data(), method=st.sampled_from(("get_meta", "balance")))
     def read(self, data: st.DataObject, method: str) -> None:
         """Call get_meta or balance."""
@@ -78,7 +96,7 @@ class VaultMachine(RuleBasedStateMachine):
     def age(self, data: st.DataObject) -> None:
         """Let ledgers go by."""
         if self._trial.can_age:
-            self._step(Age(data.draw(strategies.ages(self._trial.reading))))
+            self._step(Age(data.draw(strategies.ages(self._trial.reading.left))))
 
     @rule()
     def restore(self) -> None:

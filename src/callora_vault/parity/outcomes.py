@@ -1,6 +1,6 @@
 """What a call came to, on either side, in short stable words.
 
-`accepted`, `rejected:NAME`, `rejected:#N` for a number that no vault returns, `unauthorised`,
+`accepted`, `rejected:NAME`, `rejected:#N` for a number that nobody returns, `unauthorised`,
 `trap`, `missing-method`. Whatever else ends a transaction says nothing of the contract: budget,
 footprint, archived entries, faults of the host. It raises Inconclusive.
 """
@@ -12,7 +12,8 @@ from typing import Final
 from stellar_sdk import xdr
 
 from callora_vault.codec import HostError
-from callora_vault.errors import VaultErrorCode
+from callora_vault.errors import FactoryErrorCode, VaultErrorCode
+from callora_vault.factory import Aborted, FactoryAccepted, FactoryOutcome, FactoryRejected
 from callora_vault.parity.errors import CannotRun, Inconclusive
 from callora_vault.transition import Accepted, Outcome, Rejected
 
@@ -20,6 +21,7 @@ ACCEPTED: Final = "accepted"
 UNAUTHORISED: Final = "unauthorised"
 TRAP: Final = "trap"
 MISSING_METHOD: Final = "missing-method"
+REJECTED: Final = "rejected:"
 
 _Type = xdr.SCErrorType
 _Code = xdr.SCErrorCode
@@ -29,18 +31,22 @@ re-entrance to a key that is not there, the contract has asked for.
 """
 
 
-def rejected(code: VaultErrorCode) -> str:
-    """Name the refusal with an error number of the vault."""
-    return f"rejected:{code.name}"
+def rejected(code: VaultErrorCode | FactoryErrorCode) -> str:
+    """Name the refusal with an error number."""
+    return REJECTED + code.name
 
 
-def of_model(outcome: Outcome) -> str:
+def of_model(outcome: Outcome | FactoryOutcome) -> str:
     """Name an outcome of the model."""
     match outcome:
-        case Accepted():
+        case Accepted() | FactoryAccepted():
             return ACCEPTED
         case Rejected(error):
             return rejected(error)
+        case FactoryRejected(number):
+            return rejected(number)
+        case Aborted():
+            return TRAP
     return UNAUTHORISED
 
 
@@ -57,8 +63,8 @@ def of_failure(error: HostError | None, context: str) -> str:
             "use an RPC that has them switched on",
         )
     if error.type == _Type.SCE_CONTRACT:
-        known = error.vault_error
-        return f"rejected:#{error.code}" if known is None else rejected(known)
+        known = error.vault_error or error.factory_error
+        return f"{REJECTED}#{error.code}" if known is None else rejected(known)
     if error.type == _Type.SCE_AUTH:
         return UNAUTHORISED
     if error.type == _Type.SCE_WASM_VM and error.code == _Code.SCEC_MISSING_VALUE.value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Final
@@ -11,7 +12,7 @@ from xml.etree import ElementTree
 import attrs
 
 from callora_vault.parity.campaign import Campaign, Divergence
-from callora_vault.parity.coverage import CELLS
+from callora_vault.parity.coverage import Table
 from callora_vault.parity.errors import CannotRun
 from callora_vault.parity.steps import Step, to_json
 from callora_vault.parity.target import Target
@@ -37,6 +38,7 @@ class Report:
 
     target: Target
     model: str
+    table: Table
     network: str
     can_age: bool
     campaign: Campaign
@@ -44,7 +46,8 @@ class Report:
     @property
     def missed(self) -> list[str]:
         """What the run should have reached and has not."""
-        return self.campaign.tally.coverage.missed(self.target.methods, can_age=self.can_age)
+        coverage = self.campaign.tally.coverage
+        return coverage.missed(self.table, self.target.functions, can_age=self.can_age)
 
     @property
     def verdict(self) -> Verdict:
@@ -79,7 +82,11 @@ class Report:
     @property
     def not_compared(self) -> list[str]:
         """What was left out of the comparison."""
-        listed = [f"{method}: the contract has no such method" for method in self.target.missing]
+        listed = [
+            f"{method}: the contract has no such method"
+            for method in self.table.methods
+            if method not in self.target.functions
+        ]
         uncounted = self.campaign.tally.uncounted
         if uncounted:
             listed.append(f"error numbers of {uncounted} refusals that ended in a trap")
@@ -104,7 +111,7 @@ class Report:
             "steps": campaign.tally.steps,
             "divergences": [self._divergence(found) for found in campaign.divergences],
             "not_compared": self.not_compared,
-            "coverage": {**campaign.tally.coverage.to_json(), "missed": self.missed},
+            "coverage": {**campaign.tally.coverage.to_json(self.table), "missed": self.missed},
             "resources": {
                 method: _usages(usages) for method, usages in sorted(campaign.tally.usages.items())
             },
@@ -123,7 +130,7 @@ class Report:
                 {"step": to_json(line.step), "expected": line.expected, "observed": line.observed}
                 for line in found.lines
             ],
-            "python": snippet(self.target, found.steps),
+            "python": snippet(self.target, self.model, found.steps),
         }
 
     def json_text(self) -> str:
@@ -149,7 +156,7 @@ class Report:
             (f.finding.method, f.finding.expected, f.finding.state)
             for f in self.campaign.divergences
         }
-        for cell in CELLS:
+        for cell in self.table.cells:
             hit = self.campaign.tally.coverage.cells[cell.method, cell.outcome, cell.state]
             if hit and (cell.method, cell.outcome, cell.state.value) not in failed:
                 _case(suite, cell.method, f"{cell.outcome} when {cell.state.value}")
@@ -207,15 +214,31 @@ reproduce(
     [
 {steps}
     ],
+    model="{model}",
 )
 """
 
 
-def snippet(target: Target, steps: Sequence[Step]) -> str:
+NAMES: Final = (
+    "Age",
+    "Code",
+    "DeductItem",
+    "Lane",
+    "Made",
+    "Place",
+    "Restore",
+    "Role",
+    "Salt",
+    "Submit",
+)
+"""What a step may be written with, all of it of callora_vault.parity."""
+
+
+def snippet(target: Target, model: str, steps: Sequence[Step]) -> str:
     """Write a Python program that makes the steps and prints both sides."""
     lines = [f"        {step.python()}," for step in steps]
     text = "\n".join(lines)
-    used = [name for name in ("Age", "Lane", "Restore", "Role", "Submit") if name in text]
+    used = [name for name in NAMES if re.search(rf"\b{name}\b", text)]
     used += [name for name in ("committed", "deployed") if target.python.startswith(name)]
     names = ", ".join([*used, "reproduce"])
-    return _SNIPPET.format(names=names, target=target.python, steps=text)
+    return _SNIPPET.format(names=names, target=target.python, steps=text, model=model)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import attrs
 from stellar_sdk import Address as StellarAddress
 from stellar_sdk import Keypair, scval, xdr
 from stellar_sdk.auth import authorize_entry
+from stellar_sdk.utils import sha256
 
-from callora_vault.calls import Call
-from callora_vault.codec import encode_call
+from callora_vault.calls import (
+    BatchDeduct,
+    Call,
+    Create,
+    DeductItem,
+    FactoryCall,
+    Migrate,
+    SetAuthorizedCaller,
+    Successor,
+)
+from callora_vault.codec import encode_authorisation
 from callora_vault.parity.steps import Lane
 from callora_vault.units import I128_MAX, Address
 
-LIFE_LEDGERS = 100
+LIFE_LEDGERS: Final = 100
 """How long a signature is valid."""
+SOMEBODY: Final = StellarAddress.from_raw_account(bytes(32)).address
 
 
 @attrs.define
@@ -43,11 +55,13 @@ class Nonces:
 class Authorisation:
     """The entries to send with a call, and whether they are a signature that counts.
 
-    `nonce` and `until` are those of the entry, None without address credentials.
+    `nested_counts` tells whether it is one for the calls under this one too. `nonce` and `until`
+    are those of the entry, None without address credentials.
     """
 
     entries: tuple[xdr.SorobanAuthorizationEntry, ...]
     counts: bool
+    nested_counts: bool
     nonce: int | None = None
     until: int = 0
     replayed: bool = False
@@ -63,12 +77,13 @@ class Signer:
 
 
 def authorise(
-    call: Call,
+    call: Call | FactoryCall,
     lane: Lane,
     signer: Signer,
     *,
-    vault: Address,
-    other_vault: Address,
+    contract: Address,
+    other_contract: Address,
+    nested: Sequence[tuple[Address, Call]],
     other_key: Keypair,
     ledger: int,
     passphrase: str,
@@ -76,46 +91,56 @@ def authorise(
 ) -> Authorisation:
     """Build the authorisation of `call` by `signer`, good or bad as `lane` says.
 
-    Arguments: `ledger`, the latest ledger; `other_key`, the key for signatures with a wrong one.
+    Arguments: `contract`, which is called, with the calls `nested` under this one; `ledger`, the
+    latest ledger; `other_key`, the key for signatures with a wrong one.
     """
     if lane is Lane.UNSIGNED:
-        return Authorisation((), False)
+        return Authorisation((), False, False)
     if lane is Lane.SOURCE:
         if signer.key is None:
-            return Authorisation((), False)
+            return Authorisation((), False, False)
         source = xdr.SorobanCredentials(
             xdr.SorobanCredentialsType.SOROBAN_CREDENTIALS_SOURCE_ACCOUNT
         )
-        return Authorisation((_entry(source, vault, call),), True)
-    contract = other_vault if lane is Lane.OTHER_VAULT else vault
+        tree = encode_authorisation(contract, call, nested)
+        return Authorisation((xdr.SorobanAuthorizationEntry(source, tree),), True, True)
+    named = other_contract if lane is Lane.OTHER_VAULT else contract
     signed_call = _with_other_arguments(call) if lane is Lane.OTHER_ARGUMENTS else call
+    if lane is Lane.ALONE:
+        nested = ()
+    elif lane is Lane.OTHER_NESTED:
+        nested = [(vault, _other_of_vault(under)) for vault, under in nested]
     until = ledger - 1 if lane is Lane.EXPIRED else ledger + LIFE_LEDGERS
     used = nonces.used(signer.address, ledger + 1) if lane is Lane.REPLAYED else None
     nonce = nonces.fresh() if used is None else used
-    entry = _entry(_credentials(signer.address, nonce, until), contract, signed_call)
+    entry = xdr.SorobanAuthorizationEntry(
+        _credentials(signer.address, nonce, until),
+        encode_authorisation(named, signed_call, nested),
+    )
     if signer.key is None:
-        return Authorisation((entry,), False, nonce, until)
+        return Authorisation((entry,), False, False, nonce, until)
     key = other_key if lane is Lane.WRONG_KEY else signer.key
     signed = authorize_entry(entry, key, until, passphrase)
     if lane is Lane.FORGED:
         _forge(signed)
-    counts = lane is Lane.ADDRESS or (lane is Lane.REPLAYED and used is None)
-    return Authorisation((signed,), counts, nonce, until, used is not None)
+    whole = lane is Lane.ADDRESS or (lane is Lane.REPLAYED and used is None)
+    counts = whole or lane in (Lane.ALONE, Lane.OTHER_NESTED)
+    return Authorisation((signed,), counts, whole, nonce, until, used is not None)
 
 
-def _entry(
-    credentials: xdr.SorobanCredentials, contract: Address, call: Call
-) -> xdr.SorobanAuthorizationEntry:
-    method, arguments = encode_call(call)
-    function = xdr.SorobanAuthorizedFunction(
-        xdr.SorobanAuthorizedFunctionType.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
-        contract_fn=xdr.InvokeContractArgs(
-            StellarAddress(contract).to_xdr_sc_address(),
-            xdr.SCSymbol(method.encode()),
-            arguments,
+def nonce_key(signer: Address, nonce: int) -> xdr.LedgerKey:
+    """Build the key of the entry that uses a nonce up."""
+    return xdr.LedgerKey(
+        xdr.LedgerEntryType.CONTRACT_DATA,
+        contract_data=xdr.LedgerKeyContractData(
+            contract=StellarAddress(signer).to_xdr_sc_address(),
+            key=xdr.SCVal(
+                xdr.SCValType.SCV_LEDGER_KEY_NONCE,
+                nonce_key=xdr.SCNonceKey(xdr.Int64(nonce)),
+            ),
+            durability=xdr.ContractDataDurability.TEMPORARY,
         ),
     )
-    return xdr.SorobanAuthorizationEntry(credentials, xdr.SorobanAuthorizedInvocation(function, []))
 
 
 def _credentials(signer: Address, nonce: int, until: int) -> xdr.SorobanCredentials:
@@ -130,8 +155,20 @@ def _credentials(signer: Address, nonce: int, until: int) -> xdr.SorobanCredenti
     )
 
 
-def _with_other_arguments(call: Call) -> Call:
-    """Change the first amount by one; a call without amounts stays as it is."""
+def _with_other_arguments(call: Call | FactoryCall) -> Call | FactoryCall:
+    """Change an argument; a call without any stays as it is."""
+    if isinstance(call, Create | Migrate):
+        return attrs.evolve(call, salt=sha256(call.salt))
+    return call if isinstance(call, Successor) else _other_of_vault(call)
+
+
+def _other_of_vault(call: Call) -> Call:
+    """Change an argument, the first amount where there is one."""
+    match call:
+        case BatchDeduct(caller, items):
+            return BatchDeduct(caller, (*items, DeductItem(1)))
+        case SetAuthorizedCaller(authorised):
+            return SetAuthorizedCaller(None if authorised else SOMEBODY)
     for name, value in attrs.asdict(call).items():
         if "amount" in name or "balance" in name:
             other = 1 if value is None else value - 1 if value == I128_MAX else value + 1

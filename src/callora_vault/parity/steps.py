@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from callora_vault.calls import CALLS, Call
+from callora_vault.calls import CALLS, FACTORY_CALLS, Call, DeductItem, FactoryCall
 from callora_vault.units import Address, BadValue
 
 
@@ -42,11 +42,54 @@ class Lane(Enum):
     OTHER_VAULT = "signed for another vault by"
     EXPIRED = "with an expired signature of"
     REPLAYED = "with a nonce used before by"
+    ALONE = "without the calls under it signed by"
+    """Of the factory's calls alone, like the next."""
+    OTHER_NESTED = "with other calls under it signed by"
 
 
-Argument: TypeAlias = Role | int | str | None
+VAULT_LANES: Final = tuple(lane for lane in Lane if lane not in (Lane.ALONE, Lane.OTHER_NESTED))
+"""How a call of a vault is signed: it makes no calls in turn."""
+
+
+class Code(Enum):
+    """The code of a vault in the factory's hands."""
+
+    V1 = "v1"
+    V2 = "v2"
+    KEEPER = "keeper"
+    """Code of v1 but for withdraw, which takes nothing out."""
+    NONE = "no code"
+    """A hash that no code has."""
+
+
+@attrs.frozen
+class Salt:
+    """A salt by its number: an owner's vaults of one factory differ by it."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"salt {self.number}"
+
+
+@attrs.frozen
+class Made:
+    """The address at which the factory deploys for an owner and a salt."""
+
+    owner: Role
+    salt: int
+
+    def __str__(self) -> str:
+        return f"vault {self.salt} of {self.owner.value}"
+
+
+Items: TypeAlias = tuple[DeductItem, ...]
+Argument: TypeAlias = Role | Code | Salt | Made | Items | int | str | None
 
 _CALLS: Final[Mapping[str, Callable[..., Call]]] = {call.method: call for call in CALLS}
+_FACTORY_CALLS: Final[Mapping[str, Callable[..., FactoryCall]]] = {
+    call.method: call for call in FACTORY_CALLS
+}
 
 
 def _arguments(values: Mapping[str, Argument]) -> tuple[tuple[str, Argument], ...]:
@@ -81,11 +124,13 @@ class Submit:
         }
         return _CALLS[self.method](**values)
 
+    def factory_call(self, resolve: Callable[[Argument], Any]) -> FactoryCall:
+        """Build the call of the factory; `resolve` gives an argument's value."""
+        values = {name: resolve(value) for name, value in self.arguments}
+        return _FACTORY_CALLS[self.method](**values)
+
     def __str__(self) -> str:
-        inside = ", ".join(
-            f"{name}={value.value if isinstance(value, Role) else repr(value)}"
-            for name, value in self.arguments
-        )
+        inside = ", ".join(f"{name}={_shown(value)}" for name, value in self.arguments)
         return f"{self.method}({inside}) {self.lane.value} {self.signer.value}"
 
     def python(self) -> str:
@@ -121,11 +166,78 @@ class Restore:
         return "Restore()"
 
 
-Step: TypeAlias = Submit | Age | Restore
+@attrs.frozen
+class Place:
+    """The vault at `role` has this code and has stored this, by whatever calls.
+
+    Amounts are in the vault's own unit; `owner` None stands for a vault before init.
+    """
+
+    role: Role
+    code: Code
+    owner: Role | None = None
+    balance: int = 0
+    min_deposit: int = 0
+    authorized_caller: Role | None = None
+
+    def __str__(self) -> str:
+        if self.owner is None:
+            return f"{self.role.value} is there with code {self.code.value}, before init"
+        values = (
+            f"owner={self.owner.value}",
+            f"balance={self.balance}",
+            f"min_deposit={self.min_deposit}",
+            f"authorized_caller={_shown(self.authorized_caller)}",
+        )
+        return f"{self.role.value} has code {self.code.value} and stores {', '.join(values)}"
+
+    def python(self) -> str:
+        """Write the step as a Python expression."""
+        values = ", ".join(_python(value) for value in attrs.astuple(self, recurse=False))
+        return f"Place({values})"
+
+
+Step: TypeAlias = Submit | Age | Restore | Place
+
+
+def _shown(value: Argument) -> str:
+    match value:
+        case Enum():
+            return str(value.value)
+        case Salt() | Made():
+            return str(value)
+        case tuple():
+            return _shown_items(value)
+    return repr(value)
+
+
+def _shown_items(items: Items) -> str:
+    """Write the items of a batch: amounts, with the request where there is one."""
+    shown = [
+        f"{item.amount}" + ("" if item.request_id is None else f" for {item.request_id!r}")
+        for item in items
+    ]
+    if len(items) > 1 and len(set(items)) == 1:
+        return f"{len(items)} times [{shown[0]}]"
+    return f"[{', '.join(shown)}]"
 
 
 def _python(value: Argument) -> str:
-    return str(value) if isinstance(value, Role) else repr(value)
+    match value:
+        case Enum():
+            return str(value)
+        case Made(owner, salt):
+            return f"Made({owner}, {salt})"
+        case tuple():
+            if len(value) > 1 and len(set(value)) == 1:
+                return f"({_python_item(value[0])},) * {len(value)}"
+            return f"({''.join(f'{_python_item(item)}, ' for item in value)})"
+    return repr(value)
+
+
+def _python_item(item: DeductItem) -> str:
+    request_id = "" if item.request_id is None else f", {item.request_id!r}"
+    return f"DeductItem({item.amount}{request_id})"
 
 
 def to_json(step: Step) -> dict[str, Any]:
@@ -135,6 +247,9 @@ def to_json(step: Step) -> dict[str, Any]:
             return {"age": ledgers}
         case Restore():
             return {"restore": True}
+        case Place():
+            placed = attrs.asdict(step, recurse=False)
+            return {"place": {name: _argument_to_json(value) for name, value in placed.items()}}
         case Submit(method, arguments, signer, lane):
             values = {name: _argument_to_json(value) for name, value in arguments}
             return {
@@ -145,12 +260,20 @@ def to_json(step: Step) -> dict[str, Any]:
             }
 
 
-def _argument_to_json(value: Argument) -> dict[str, str] | None:
+def _argument_to_json(value: Argument) -> dict[str, Any] | None:
     match value:
         case None:
             return None
         case Role():
             return {"role": value.value}
+        case Code():
+            return {"code": value.value}
+        case Salt(number):
+            return {"salt": str(number)}
+        case Made(owner, salt):
+            return {"made": [owner.value, salt]}
+        case tuple():
+            return {"items": [[str(item.amount), item.request_id] for item in value]}
         case int():
             return {"i128": str(value)}
         case str():
@@ -164,6 +287,9 @@ def from_json(document: Mapping[str, Any]) -> Step:
             return Age(int(document["age"]))
         if "restore" in document:
             return Restore()
+        if "place" in document:
+            placed = document["place"]
+            return Place(**{name: _argument_from_json(value) for name, value in placed.items()})
         arguments = {
             name: _argument_from_json(value) for name, value in document["arguments"].items()
         }
@@ -177,10 +303,19 @@ def from_json(document: Mapping[str, Any]) -> Step:
         raise BadValue("step", f"cannot be read: {error}") from error
 
 
-def _argument_from_json(value: Mapping[str, str] | None) -> Argument:
+def _argument_from_json(value: Mapping[str, Any] | None) -> Any:
     if value is None:
         return None
-    ((kind, text),) = value.items()
-    if kind == "role":
-        return Role(text)
-    return int(text) if kind == "i128" else text
+    ((kind, held),) = value.items()
+    match kind:
+        case "role":
+            return Role(held)
+        case "code":
+            return Code(held)
+        case "salt":
+            return Salt(int(held))
+        case "made":
+            return Made(Role(held[0]), int(held[1]))
+        case "items":
+            return tuple(DeductItem(int(amount), request_id) for amount, request_id in held)
+    return int(held) if kind == "i128" else held

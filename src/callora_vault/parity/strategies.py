@@ -7,10 +7,10 @@ from typing import Final
 
 from hypothesis import strategies as st
 
+from callora_vault.calls import MAX_BATCH, DeductItem
 from callora_vault.layouts import LEDGERS_PER_DAY, RENEW_AT
-from callora_vault.parity.chain import Reading
 from callora_vault.parity.signatures import LIFE_LEDGERS
-from callora_vault.parity.steps import Argument, Lane, Role, Submit
+from callora_vault.parity.steps import VAULT_LANES, Argument, Items, Lane, Role, Submit
 from callora_vault.transition import State
 from callora_vault.units import I128_MAX, I128_MIN, SYMBOL_LIMIT
 
@@ -21,7 +21,7 @@ _LETTERS: Final = string.ascii_letters + string.digits + "_"
 
 # What is first is what a counterexample shrinks to; what is there twice is drawn twice as often.
 _GOOD_SIGNATURES: Final = (Lane.ADDRESS, Lane.SOURCE)
-LANES: Final = st.sampled_from((*_GOOD_SIGNATURES * 4, *Lane))
+LANES: Final = st.sampled_from((*_GOOD_SIGNATURES * 4, *VAULT_LANES))
 _SIGNS_ELSE: Final = st.sampled_from((False, False, False, False, True))
 _PEOPLE: Final = st.sampled_from((Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT))
 _CALLERS: Final = st.sampled_from((Role.OWNER, Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT))
@@ -61,6 +61,46 @@ def amounts(state: State) -> st.SearchStrategy[int]:
     )
 
 
+def items(state: State) -> st.SearchStrategy[Items]:
+    """Draw the items of a batch: a few of any amounts, or many that are alike."""
+    few = st.lists(st.builds(DeductItem, amounts(state), _SYMBOLS), min_size=1, max_size=4)
+    small = st.lists(st.builds(DeductItem, st.integers(1, 3), _SYMBOLS), max_size=8)
+    many = st.builds(
+        lambda amount, request_id, size: [DeductItem(amount, request_id)] * size,
+        st.sampled_from((1, 2, 0)),
+        _SYMBOLS,
+        st.sampled_from((MAX_BATCH, MAX_BATCH + 1, 7)),
+    )
+    return st.one_of(small, few, many).map(tuple)
+
+
+def batch_edges(state: State) -> list[Items]:
+    """List batches at which something changes: by size, by the running balance, by the order."""
+    request = "s" * SYMBOL_LIMIT
+    listed: list[Items] = [
+        (),
+        (DeductItem(1),),
+        (DeductItem(1, "a"), DeductItem(1, ""), DeductItem(1, request)),
+        (DeductItem(1), DeductItem(0), DeductItem(1)),
+        (DeductItem(1), DeductItem(-1)),
+        (DeductItem(I128_MAX), DeductItem(0)),
+        (DeductItem(0), DeductItem(I128_MAX)),
+        (DeductItem(I128_MAX), DeductItem(1)),
+        (DeductItem(I128_MIN),),
+        *((DeductItem(1, request),) * size for size in (MAX_BATCH - 1, MAX_BATCH, MAX_BATCH + 1)),
+        (DeductItem(0),) * (MAX_BATCH + 1),
+    ]
+    if state is not None and state.balance > 1:
+        rest = state.balance - 1
+        listed += (
+            (DeductItem(1), DeductItem(rest)),
+            (DeductItem(rest), DeductItem(1), DeductItem(1)),
+            (DeductItem(rest), DeductItem(2), DeductItem(0)),
+            (DeductItem(1), DeductItem(state.balance)),
+        )
+    return listed
+
+
 FIRST_AMOUNT_EDGES: Final = (None, 0, 1, -1, 5, *_ENDS, 2**63, 2**64)
 _FIRST_AMOUNTS: Final = st.one_of(
     st.sampled_from(FIRST_AMOUNT_EDGES), st.integers(I128_MIN, I128_MAX)
@@ -86,7 +126,7 @@ def _submit(
     return Submit(method, tuple(values.items()), who, draw(LANES))
 
 
-_SIGNING: Final = {"init": "owner", "deduct": "caller"}
+_SIGNING: Final = {"init": "owner", "deduct": "caller", "batch_deduct": "caller"}
 """The argument that names who has to sign; for other methods it is the vault's owner."""
 
 
@@ -107,8 +147,16 @@ def openings() -> st.SearchStrategy[Submit | None]:
     return st.integers(0, 9).flatmap(lambda number: init if number else st.none())
 
 
-def calls(method: str, state: State, owner: Role | None) -> st.SearchStrategy[Submit]:
-    """Draw a call of `method` on a vault in `state`, whose owner is `owner` (None before init)."""
+def calls(
+    method: str, state: State, owner: Role | None, authorized_caller: Role | None = None
+) -> st.SearchStrategy[Submit]:
+    """Draw a call of `method` on a vault in `state`.
+
+    Arguments: `owner`, None before init; `authorized_caller`, who may deduct besides, if anybody.
+    """
+    callers = _CALLERS
+    if authorized_caller is not None:
+        callers = st.one_of(_CALLERS, st.just(authorized_caller))
     match method:
         case "init":
             return _submit(
@@ -119,9 +167,12 @@ def calls(method: str, state: State, owner: Role | None) -> st.SearchStrategy[Su
                 min_deposit=_FIRST_AMOUNTS,
             )
         case "deduct":
-            return _submit(
-                method, None, caller=_CALLERS, amount=amounts(state), request_id=_SYMBOLS
-            )
+            return _submit(method, None, caller=callers, amount=amounts(state), request_id=_SYMBOLS)
+        case "batch_deduct":
+            return _submit(method, None, caller=callers, items=items(state))
+        case "set_authorized_caller":
+            authorised = st.sampled_from((Role.STRANGER, None, *Role))
+            return _submit(method, owner or Role.OWNER, caller=authorised)
         case "withdraw_to":
             return _submit(method, owner or Role.OWNER, to=_RECEIVERS, amount=amounts(state))
         case "deposit" | "withdraw":
@@ -135,10 +186,11 @@ def calls(method: str, state: State, owner: Role | None) -> st.SearchStrategy[Su
             )
 
 
-def ages(reading: Reading) -> st.SearchStrategy[int]:
-    """Draw how many ledgers go by: to the edges of renewal and of life, and past them."""
-    # the next call is in the ledger after those that go by
-    left = reading.instance_live_until - reading.ledger - 1
+def ages(left: int) -> st.SearchStrategy[int]:
+    """Draw how many ledgers go by: to the edges of renewal and of life, and past them.
+
+    Arguments: `left`, how many an instance has to live after the next call's.
+    """
     edges = [1, LEDGERS_PER_DAY, LIFE_LEDGERS, left - RENEW_AT - 1, left - RENEW_AT]
     edges += [left, left + 2]
     return st.sampled_from(list(dict.fromkeys(edge for edge in edges if edge > 0)))

@@ -1,4 +1,4 @@
-"""The contract under test: its code, and which of the vault's methods it has."""
+"""The contract under test: its code, its functions, and which model is the one for it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ from stellar_sdk.sep.contract_info import ContractInfo
 from stellar_sdk.sep.exceptions import InvalidWasmError
 
 from callora_vault import wasm
-from callora_vault.client.urls import origin
-from callora_vault.parity.coverage import METHODS
-from callora_vault.parity.errors import CannotRun, check_url, no_rpc
+from callora_vault.abi import ABIS, VAULT_V1, VAULT_V2
+from callora_vault.calls import FACTORY_CALLS
+from callora_vault.parity.errors import CannotRun, check_url, no_rpc, origin
 from callora_vault.units import Address, BadValue, address
 
 MAX_BYTES: Final = 131_072
 """The largest contract that the public networks take."""
 
-_NEEDED: Final = frozenset({"init", "get_meta"})
+FACTORY: Final = "factory"
+MODELS: Final = (*ABIS, FACTORY)
+"""The models that a contract can be compared with."""
+
+_VAULT: Final = frozenset({"init", "get_meta"})
+_FACTORY: Final = frozenset(call.method for call in FACTORY_CALLS)
 
 
 @attrs.frozen
@@ -32,7 +37,7 @@ class Target:
 
     name: str
     code: bytes = attrs.field(repr=False)
-    methods: frozenset[str]
+    functions: frozenset[str]
     protocol: int
     """The newest protocol that it was built for; 0 where it does not say."""
     python: str
@@ -43,14 +48,24 @@ class Target:
         return sha256(self.code).hexdigest()
 
     @property
-    def missing(self) -> tuple[str, ...]:
-        """The vault's methods that it lacks."""
-        return tuple(method for method in METHODS if method not in self.methods)
+    def model(self) -> str:
+        """The model that its functions are most like."""
+        if self.functions >= _FACTORY:
+            return FACTORY
+        added = frozenset(VAULT_V2.methods) - frozenset(VAULT_V1.methods)
+        return VAULT_V2.name if self.functions & added else VAULT_V1.name
 
 
-def committed(name: str = "v1") -> Target:
-    """Return a contract of this package."""
-    return _target(f"callora-vault {name}", wasm.read(name), "committed()")
+def committed(model: str = VAULT_V2.name) -> Target:
+    """Return the contract of this package for a model. Raises CannotRun."""
+    check_model(model)
+    return _target(f"callora-vault {model}", wasm.read(model), f'committed("{model}")')
+
+
+def check_model(model: str) -> None:
+    """Raise CannotRun where there is no such model."""
+    if model not in MODELS:
+        raise CannotRun(f"there is no model {model!r}", f"choose one of: {', '.join(MODELS)}")
 
 
 def from_file(path: Path) -> Target:
@@ -93,17 +108,31 @@ def _target(name: str, code: bytes, python: str) -> Target:
             f"{name} is not a WebAssembly module", "give a compiled contract (.wasm)"
         ) from error
     found = frozenset(f.name.sc_symbol.decode() for f in info.spec.functions)
-    methods = found.intersection(METHODS)
-    if not methods >= _NEEDED:
-        lacking = ", ".join(sorted(_NEEDED - methods))
-        has = ", ".join(sorted(found)) or "none that it describes"
-        raise CannotRun(
-            f"{name} is no vault: it lacks {lacking} (its functions: {has})",
-            "give a contract with the vault's methods",
-        )
+    if not found >= _FACTORY:
+        _need(name, found, "vault", _VAULT)
     versions = (entry.interface_version for entry in info.env_meta)
     protocol = max((v.protocol.uint32 for v in versions if v is not None), default=0)
-    return Target(name, code, methods, protocol, python)
+    return Target(name, code, found, protocol, python)
+
+
+def check_kind(target: Target, model: str) -> None:
+    """Raise CannotRun where a contract cannot be judged by a model: a vault, say, as a factory."""
+    check_model(model)
+    if model == FACTORY:
+        _need(target.name, target.functions, "factory", _FACTORY)
+    else:
+        _need(target.name, target.functions, "vault", _VAULT)
+
+
+def _need(name: str, found: frozenset[str], kind: str, needed: frozenset[str]) -> None:
+    if found >= needed:
+        return
+    lacking = ", ".join(sorted(needed - found))
+    has = ", ".join(sorted(found)) or "none that it describes"
+    raise CannotRun(
+        f"{name} is no {kind}: it lacks {lacking} (its functions: {has})",
+        f"give a contract with the {kind}'s methods",
+    )
 
 
 def check_protocol(target: Target, protocol: int) -> None:

@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from callora_vault.abi import Abi
+from callora_vault.calls import DeductItem
 from callora_vault.layouts import LEDGERS_PER_DAY, RENEW_TO, VaultMeta
-from callora_vault.parity.coverage import METHODS, READ_METHODS
-from callora_vault.parity.steps import Age, Argument, Lane, Restore, Role, Step, Submit
-from callora_vault.parity.strategies import FIRST_AMOUNT_EDGES, SYMBOL_EDGES, amount_edges
+from callora_vault.parity.coverage import vault_table
+from callora_vault.parity.steps import VAULT_LANES, Age, Argument, Lane, Restore, Role, Step, Submit
+from callora_vault.parity.strategies import (
+    FIRST_AMOUNT_EDGES,
+    SYMBOL_EDGES,
+    amount_edges,
+    batch_edges,
+)
+from callora_vault.transition import State
 from callora_vault.units import I128_MAX
 
 MINIMUM: Final = 2
@@ -30,6 +38,8 @@ _ACCEPTED: Final[Mapping[str, dict[str, Argument]]] = {
     "deduct": {"caller": Role.OWNER, "amount": 1, "request_id": None},
     "withdraw": {"amount": 1},
     "withdraw_to": {"to": Role.STRANGER, "amount": 1},
+    "batch_deduct": {"caller": Role.OWNER, "items": (DeductItem(1), DeductItem(2, "r"))},
+    "set_authorized_caller": {"caller": Role.STRANGER},
 }
 """Arguments that a funded vault accepts, and a vault before init those of init."""
 
@@ -73,6 +83,8 @@ def _edges(method: str, balance: int | None) -> Iterator[Submit]:
                 yield _signed(method, _deduct(Role.OWNER, 1, request_id))
             yield _signed(method, _deduct(Role.VAULT, 1, None), Role.VAULT)
             yield _signed(method, _deduct(Role.OWNER, 1, None), Role.STRANGER)
+        case "batch_deduct" | "set_authorized_caller":
+            yield from _edges_of_v2(method, state)
         case "withdraw_to":
             for amount in amounts:
                 yield _signed(method, {"to": Role.STRANGER, "amount": amount})
@@ -85,6 +97,21 @@ def _edges(method: str, balance: int | None) -> Iterator[Submit]:
             yield _signed(method, {"amount": 1}, Role.STRANGER)
         case _:
             yield _signed(method, {}, lane=Lane.UNSIGNED)
+
+
+def _edges_of_v2(method: str, state: State) -> Iterator[Submit]:
+    if method == "set_authorized_caller":
+        for caller in (None, *Role):
+            yield _signed(method, {"caller": caller})
+        yield _signed(method, {"caller": Role.STRANGER}, Role.STRANGER)
+        return
+    # before init, whatever the arguments, they are looked at later
+    for items in batch_edges(state)[: None if state else 3]:
+        yield _signed(method, {"caller": Role.OWNER, "items": items})
+    for items in batch_edges(state)[:4]:
+        yield _signed(method, {"caller": Role.STRANGER, "items": items}, Role.STRANGER)
+    one = (DeductItem(1),)
+    yield _signed(method, {"caller": Role.OWNER, "items": one}, Role.STRANGER)
 
 
 def _init(owner: Role, balance: int | None, minimum: int | None) -> dict[str, Argument]:
@@ -102,28 +129,64 @@ def _refused_later(method: str) -> Iterator[dict[str, Argument]]:
     for name, value in good.items():
         if name == "amount":
             yield {**good, name: 0}
+        elif name == "items":
+            yield {**good, name: ()}
         elif value is None and name != "request_id":
             yield {**good, name: -1}
 
 
-def examples(*, can_age: bool) -> Iterator[tuple[Step, ...]]:
+def _authorised() -> Iterator[tuple[Step, ...]]:
+    """Yield what an authorised caller may and may not do, and for how long."""
+    authorise, other, nobody = (
+        _signed("set_authorized_caller", {"caller": caller})
+        for caller in (Role.STRANGER, Role.PAYER, None)
+    )
+    deduct = _deduct(Role.STRANGER, 1, "r")
+    batch: dict[str, Argument] = {"caller": Role.STRANGER, "items": (DeductItem(1),)}
+    for balance in (FUNDED, 0):
+        start = opening(balance)
+        for change in ((authorise,), (authorise, nobody), (authorise, other), (other, authorise)):
+            for method, arguments in (("deduct", deduct), ("batch_deduct", batch)):
+                yield (*start, *change, _signed(method, arguments, Role.STRANGER))
+        for method in ("deduct", "batch_deduct", "deposit", "withdraw", "withdraw_to"):
+            call = _ACCEPTED[method]
+            yield (*start, authorise, _signed(method, call, Role.STRANGER))
+            # what the owner does leaves the authorised caller in place
+            yield (
+                *start,
+                authorise,
+                _signed(method, call),
+                _signed("deduct", deduct, Role.STRANGER),
+            )
+        by_itself = _signed("set_authorized_caller", {"caller": Role.PAYER}, Role.STRANGER)
+        yield (*start, authorise, by_itself)
+        yield (*start, authorise, _signed("get_meta", {}, lane=Lane.UNSIGNED))
+    for method, arguments in (("deduct", deduct), ("batch_deduct", batch)):
+        for lane in VAULT_LANES:
+            yield (*opening(FUNDED), authorise, _signed(method, arguments, Role.STRANGER, lane))
+
+
+def examples(abi: Abi, *, can_age: bool) -> Iterator[tuple[Step, ...]]:
     """Yield every example, the shortest first.
 
     Arguments: `can_age`, whether ledgers can be made to go by.
     """
+    table = vault_table(abi)
     for balance in BALANCES:
         start = opening(balance)
-        for method in METHODS:
+        for method in table.methods:
             for call in _edges(method, balance):
                 yield (*start, call)
-            if method not in READ_METHODS:
+            if method in table.writes:
                 for arguments in _refused_later(method):
                     yield (*start, _signed(method, arguments, lane=Lane.UNSIGNED))
     for call in _edges("deposit", 0):
         yield (*opening(0, None), call)
-    for method in METHODS:
+    if abi.authorises:
+        yield from _authorised()
+    for method in table.methods:
         start, arguments = opening(None if method == "init" else FUNDED), dict(_ACCEPTED[method])
-        for lane in Lane:
+        for lane in VAULT_LANES:
             yield (*start, _signed(method, arguments, lane=lane))
         if can_age:
             call = _signed(method, arguments)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import TypeAlias
 
 import attrs
 
+from callora_vault.abi import Abi
 from callora_vault.codec import CannotDecode
 from callora_vault.layouts import RENEW_AT, UnknownLayout
 from callora_vault.parity import outcomes
-from callora_vault.parity.chain import Chain, Observation, Reading, Usage
+from callora_vault.parity.chain import Chain, Reading
 from callora_vault.parity.comparison import Mismatch, Sides, compare, stored_state
 from callora_vault.parity.coverage import Coverage, StateClass
 from callora_vault.parity.errors import CannotRun, Inconclusive
 from callora_vault.parity.steps import Age, Lane, Role, Step, Submit
-from callora_vault.transition import Accepted, Outcome, Rejected, State, transition
+from callora_vault.parity.wire import Observation, Usage
+from callora_vault.transition import Accepted, State, transition
 from callora_vault.units import Address
 
 Key: TypeAlias = tuple[str, str, str, str]
@@ -84,23 +88,112 @@ class Tally:
             self.usages[method] = Usages(usage, usage)
 
 
-class Trial:
+class Trial(ABC):
+    """An example that is being made, on the model and on the network.
+
+    Arguments: `foreign`, to let a trap count as a refusal where a number is expected. `ended` says
+    that there is nothing to go on from, or that a call said nothing.
+    """
+
+    def __init__(self, tally: Tally, *, foreign: bool = False) -> None:
+        self._tally = tally
+        self._foreign = foreign
+        self.ended = False
+        self.lines: list[Line] = []
+
+    @abstractmethod
+    def run(self, step: Step) -> list[Finding]:
+        """Make one step on both sides; return what differs. Raises CannotRun."""
+
+    def walk(self, steps: Iterable[Step]) -> Iterator[list[Finding]]:
+        """Make steps one by one, until there is nothing to go on from; yield what differs.
+
+        Raises CannotRun.
+        """
+        for step in steps:
+            yield self.run(step)
+            if self.ended:
+                return
+
+    def _inconclusive(self, step: Submit, reason: Inconclusive) -> list[Finding]:
+        """Note that a call said nothing."""
+        self._tally.inconclusive[f"{step.method} ({reason.cause})"] += 1
+        self.ended = True
+        return []
+
+    def _conclude(
+        self,
+        step: Submit,
+        state: Enum,
+        expected: str,
+        seen: Observation,
+        mismatches: list[Mismatch],
+        lived: int,
+    ) -> list[Finding]:
+        """Count a call and say what differs.
+
+        Arguments: `state`, the class of the state before; `expected`, the model's word; `lived`,
+        until which ledger the instance lived before.
+        """
+        if self._foreign:
+            mismatches = self._comparable(mismatches)
+        self._count(step, state, expected, seen, lived)
+        shown = ", ".join(m.observed for m in mismatches) or seen.outcome
+        self.lines.append(Line(step, expected, shown))
+        return [_finding(step.method, state.value, mismatch) for mismatch in mismatches]
+
+    def _comparable(self, mismatches: list[Mismatch]) -> list[Mismatch]:
+        """Leave out refusals without a number and missing methods, as far as they are refusals."""
+        kept = []
+        for mismatch in mismatches:
+            refused = mismatch.expected.startswith(outcomes.REJECTED)
+            unnumbered = mismatch.observed == outcomes.TRAP and refused
+            if unnumbered or mismatch.observed == outcomes.MISSING_METHOD:
+                self._tally.uncounted += 1
+            else:
+                kept.append(mismatch)
+        return kept
+
+    def _count(
+        self, step: Submit, state: Enum, expected: str, seen: Observation, lived: int
+    ) -> None:
+        coverage = self._tally.coverage
+        unnumbered = (
+            self._foreign
+            and seen.outcome == outcomes.TRAP
+            and expected.startswith(outcomes.REJECTED)
+        )
+        if expected == seen.outcome or unnumbered:
+            coverage.cells[step.method, expected, state] += 1
+        if step.lane is not Lane.REPLAYED or seen.replayed:
+            coverage.lanes[step.method, step.lane] += 1
+        if seen.usage is None:
+            return
+        if lived == 0:
+            coverage.restored[step.method] += 1
+        elif lived - seen.ledger <= RENEW_AT:
+            coverage.renewals[step.method] += 1
+        self._tally.use(step.method, seen.usage)
+
+
+class VaultTrial(Trial):
     """An instance that nobody has called, beside a model that nobody has called.
 
-    Arguments: `foreign`, to let a trap count as a refusal where a number is expected. After a
-    difference the model goes on from what is stored; `ended` says that this is no valid state, or
-    that a call said nothing.
+    After a difference the model goes on from what is stored; `ended` says that this is no valid
+    state, or that a call said nothing.
     """
 
     def __init__(self, chain: Chain, tally: Tally, *, foreign: bool = False) -> None:
+        super().__init__(tally, foreign=foreign)
         chain.fresh()
         self._chain = chain
-        self._tally = tally
-        self._foreign = foreign
         self._reading = chain.read()
         self.state: State = None
-        self.ended = False
-        self.lines: list[Line] = []
+
+    @property
+    def abi(self) -> Abi:
+        """The version of the model."""
+        return self._chain.abi
 
     @property
     def reading(self) -> Reading:
@@ -111,7 +204,15 @@ class Trial:
     def owner(self) -> Role | None:
         """Who owns the vault; None before init."""
         owner = None if self.state is None else self.state.owner
-        return next((r for r, address in self._chain.people.items() if address == owner), None)
+        return self._role(owner)
+
+    @property
+    def authorized_caller(self) -> Role | None:
+        """Who may deduct besides the owner, if anybody."""
+        return self._role(None if self.state is None else self.state.authorized_caller)
+
+    def _role(self, address: Address | None) -> Role | None:
+        return next((r for r, known in self._chain.people.items() if known == address), None)
 
     @property
     def can_age(self) -> bool:
@@ -134,16 +235,6 @@ class Trial:
             raise CannotRun("the vault's entry changed without a call", "look at the network")
         return []
 
-    def walk(self, steps: Iterable[Step]) -> Iterator[list[Finding]]:
-        """Make steps one by one, until there is no valid state to go on from; yield what differs.
-
-        Raises CannotRun.
-        """
-        for step in steps:
-            yield self.run(step)
-            if self.ended:
-                return
-
     def _submit(self, step: Submit) -> list[Finding]:
         chain, state = self._chain, self.state
         before = chain.past_last_ledger(self._reading)
@@ -151,9 +242,7 @@ class Trial:
         try:
             seen = chain.submit(step, before)
         except Inconclusive as reason:
-            self._tally.inconclusive[f"{step.method} ({reason.cause})"] += 1
-            self.ended = True
-            return []
+            return self._inconclusive(step, reason)
         after = self._reading = chain.read()
         signers = frozenset({chain.people[step.signer]}) if seen.counts else frozenset[Address]()
         expected = transition(state, call, signers)
@@ -165,62 +254,28 @@ class Trial:
                 before=before,
                 after=after,
                 vault=chain.vault,
+                instance_key=chain.instance_key,
+                abi=chain.abi,
                 code_hash=chain.code_hash,
                 minimum_ttl=chain.minimum_ttl,
             )
         )
-        if self._foreign:
-            mismatches = self._comparable(mismatches)
-        self._count(step, expected, seen, before)
-        self.lines.append(Line(step, outcomes.of_model(expected), _shown(seen, mismatches)))
-        if mismatches or seen.outcome != outcomes.of_model(expected):
+        word = outcomes.of_model(expected)
+        findings = self._conclude(
+            step, StateClass.of(state), word, seen, mismatches, before.instance_live_until
+        )
+        if findings or seen.outcome != word:
             self._follow()
         elif isinstance(expected, Accepted):
             self.state = expected.state
-        state_class = StateClass.of(state).value
-        return [_finding(step.method, state_class, m) for m in mismatches]
-
-    def _comparable(self, mismatches: list[Mismatch]) -> list[Mismatch]:
-        """Leave out refusals without a number and missing methods, as far as they are refusals."""
-        kept = []
-        for mismatch in mismatches:
-            refused = mismatch.expected.startswith("rejected:")
-            unnumbered = mismatch.observed == outcomes.TRAP and refused
-            if unnumbered or mismatch.observed == outcomes.MISSING_METHOD:
-                self._tally.uncounted += 1
-            else:
-                kept.append(mismatch)
-        return kept
-
-    def _count(self, step: Submit, expected: Outcome, seen: Observation, before: Reading) -> None:
-        coverage = self._tally.coverage
-        word = outcomes.of_model(expected)
-        unnumbered = (
-            self._foreign and seen.outcome == outcomes.TRAP and isinstance(expected, Rejected)
-        )
-        if word == seen.outcome or unnumbered:
-            coverage.cells[step.method, word, StateClass.of(self.state)] += 1
-        if step.lane is not Lane.REPLAYED or seen.replayed:
-            coverage.lanes[step.method, step.lane] += 1
-        if seen.usage is None:
-            return
-        lived = before.instance_live_until
-        if lived == 0:
-            coverage.restored[step.method] += 1
-        elif lived - seen.ledger <= RENEW_AT:
-            coverage.renewals[step.method] += 1
-        self._tally.use(step.method, seen.usage)
+        return findings
 
     def _follow(self) -> None:
         """Let the model go on from what is stored."""
         try:
-            self.state = stored_state(self._reading)
+            self.state = stored_state(self._reading, self._chain.abi)
         except (CannotDecode, UnknownLayout):
             self.ended = True
-
-
-def _shown(seen: Observation, mismatches: list[Mismatch]) -> str:
-    return ", ".join(m.observed for m in mismatches) or seen.outcome
 
 
 def _finding(method: str, state: str, mismatch: Mismatch) -> Finding:
