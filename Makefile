@@ -57,6 +57,7 @@ vectors: $(READY)
 bench: $(READY)
 	$(RUN)python -m benchmarks.model
 	$(RUN)python -m benchmarks.network
+	$(RUN)python -m benchmarks.events
 	$(RUN)python -m benchmarks.parity
 	$(RUN)python -m benchmarks.batch
 

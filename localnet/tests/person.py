@@ -188,7 +188,15 @@ class Person:
                 _events(answer.diagnostic_events_xdr),
             )
         assert answer.status == SendTransactionStatus.PENDING
-        got = self.server.get_transaction(answer.hash)
+        self.wait()
+        return self.found(answer.hash)
+
+    def wait(self) -> None:
+        """Wait until a ledger has what was sent: none to wait for without a pace."""
+
+    def found(self, transaction_hash: str) -> Sent:
+        """Ask what became of a transaction that is in a ledger."""
+        got = self.server.get_transaction(transaction_hash)
         assert got.status != GetTransactionStatus.NOT_FOUND
         assert got.result_xdr is not None
         assert got.result_meta_xdr is not None

@@ -16,6 +16,8 @@ MASTER_WEIGHT, LOW, MEDIUM, HIGH = range(4)
 AUTH_REQUIRED, AUTH_REVOCABLE, AUTH_IMMUTABLE, AUTH_CLAWBACK = 0x1, 0x2, 0x4, 0x8
 
 MAX_BALANCE = 2**63 - 1
+MAX_SIGNERS = 20
+MAX_WEIGHT = 255
 
 
 @attrs.frozen(slots=True)
@@ -61,6 +63,16 @@ class Account:
             sequence_ledger=ledger,
             sequence_time=close_time,
             extensions=3,
+        )
+
+    def with_signer(self, key: bytes, weight: int) -> Account:
+        """Return the account with a signer (SignerKey XDR), new or with a new weight."""
+        sponsors = dict(zip(dict(self.signers), self.signer_sponsors, strict=False))
+        ordered = tuple(sorted({**dict(self.signers), key: weight}.items()))
+        return attrs.evolve(
+            self,
+            signers=ordered,
+            signer_sponsors=tuple(sponsors.get(k) for k, _ in ordered) if sponsors else (),
         )
 
     def credited(self, stroops: int) -> Account | None:

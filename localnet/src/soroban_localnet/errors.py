@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class LocalnetError(Exception):
     """Base of all errors of this package."""
@@ -75,3 +77,86 @@ class FundingFailed(LocalnetError):
         super().__init__(f"could not fund {account_id}: {reason}")
         self.account_id = account_id
         self.reason = reason
+
+
+class FileError(LocalnetError):
+    """A state file or a fork's cache cannot be read or written; nothing was changed by the attempt.
+
+    Arguments: `path`; `reason`, what is wrong with it.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class FileInUse(FileError):
+    """Another process has the file open.
+
+    Arguments: `path`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path, "is in use by another network; stop that one, or name a file of its own for each"
+        )
+
+
+class FileMismatch(FileError):
+    """The file belongs to another program, version or network."""
+
+
+class ForkError(LocalnetError):
+    """What a fork needs from its remote cannot be had; nothing was changed by the attempt.
+
+    Arguments: `remote`, the remote's scheme, host and port; `reason`, what is wrong.
+    """
+
+    def __init__(self, remote: str, reason: str) -> None:
+        super().__init__(f"fork of {remote}: {reason}")
+        self.remote = remote
+        self.reason = reason
+
+
+class RemoteFailed(ForkError):
+    """The remote was not reached, or answered with an error or with something unreadable."""
+
+
+class RemoteMismatch(ForkError):
+    """The remote is of another network than the cache, or than the one that was asked for.
+
+    Arguments: `remote`; `expected` and `found`, passphrases.
+    """
+
+    def __init__(self, remote: str, expected: str, found: str) -> None:
+        super().__init__(remote, f"its network is {found!r}, not {expected!r}")
+        self.expected = expected
+        self.found = found
+
+
+class NeedsNewerProtocol(ForkError):
+    """Something of the remote cannot be run or read under the protocol of the embedded host.
+
+    Arguments: `remote`; `subject`, what it is; `protocol`, the version that it needs; `embedded`,
+    the version of the embedded host.
+    """
+
+    def __init__(self, remote: str, subject: str, protocol: int, embedded: int) -> None:
+        super().__init__(
+            remote, f"{subject} needs protocol {protocol}, the embedded host runs {embedded}"
+        )
+        self.subject = subject
+        self.protocol = protocol
+        self.embedded = embedded
+
+
+class UnknownAccount(LocalnetError):
+    """There is no such account.
+
+    Arguments: `account_id` (G...).
+    """
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(f"there is no account {account_id}")
+        self.account_id = account_id

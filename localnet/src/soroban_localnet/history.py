@@ -180,6 +180,11 @@ def close(
     )
 
 
+def first_ledger(sequence: int, close_time: int) -> ClosedLedger:
+    """Close a ledger that is the first here, without transactions."""
+    return close(None, sequence, close_time, (), TransactionSet(bytes(32), (), BaseFees()))
+
+
 class History:
     """Closed ledgers by sequence, transactions by hash, and an index of the events.
 
@@ -226,6 +231,9 @@ class History:
             if self._ledgers:
                 self.latest = self._ledgers[self._sequences[-1]]
         if not self._ledgers:
+            for positions in (self._sequences, self._transactions):
+                del positions[:]  # of ledgers that were forgotten before
+            self._events = EventIndex()
             self.add(ledger)
 
     @property

@@ -6,8 +6,9 @@ nothing, going back costs as much as was changed, and no ledger is ever copied.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Literal, Protocol
 
 import attrs
 from stellar_sdk import xdr as stellar_xdr
@@ -53,35 +54,70 @@ class Entry:
         return self.live_until is None or self.live_until >= ledger
 
 
-class Ledger:
-    """Entries by LedgerKey XDR, with snapshots to go back to."""
+class Below(Protocol):
+    """Entries of another network, for keys that were never written here."""
 
-    def __init__(self) -> None:
-        self._entries: dict[bytes, Entry] = {}
-        self._layers: list[dict[bytes, Entry | None]] = []
+    def get(self, key: bytes) -> Entry | None:
+        """Return the entry, expired or not, or None where there is none."""
+
+    def fetch(self, keys: Iterable[bytes]) -> None:
+        """Make `get` quick for these keys."""
+
+
+class Unwritten(Enum):
+    """Says of a key that it was never written here: what is below holds."""
+
+    UNWRITTEN = 0
+
+
+UNWRITTEN = Unwritten.UNWRITTEN
+
+Held = Entry | Literal[Unwritten.UNWRITTEN] | None
+"""What a ledger holds under a key: an entry, None where it was removed, or UNWRITTEN."""
+
+
+class Ledger:
+    """Entries by LedgerKey XDR, with snapshots to go back to.
+
+    Arguments: `below`, where entries are that were never written here.
+    """
+
+    def __init__(self, below: Below | None = None) -> None:
+        self._entries: dict[bytes, Entry | None] = {}
+        self._below = below
+        self._layers: list[dict[bytes, Held]] = []
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __iter__(self) -> Iterator[tuple[bytes, Entry]]:
-        return iter(self._entries.items())
+        return ((key, entry) for key, entry in self._entries.items() if entry is not None)
 
     def get(self, key: bytes) -> Entry | None:
         """Return the entry, expired or not, or None."""
-        return self._entries.get(key)
+        entry = self._entries.get(key)
+        if entry is None and self._below is not None and key not in self._entries:
+            return self._below.get(key)
+        return entry
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        """Read what will be needed from below in one go."""
+        if self._below is not None:
+            self._below.fetch(key for key in keys if key not in self._entries)
 
     def account(self, public_key: bytes) -> Account | None:
         """Return the account, or None."""
-        entry = self._entries.get(wire.account_key(public_key))
+        entry = self.get(wire.account_key(public_key))
         return None if entry is None else entry.account
 
     def put(self, key: bytes, entry: Entry | None) -> None:
         """Store an entry, or remove it with None."""
         if self._layers:
-            layer = self._layers[-1]
-            if key not in layer:
-                layer[key] = self._entries.get(key)
-        if entry is None:
+            self._layers[-1].setdefault(key, self._entries.get(key, UNWRITTEN))
+        self._set(key, UNWRITTEN if entry is None and self._below is None else entry)
+
+    def _set(self, key: bytes, entry: Held) -> None:
+        if entry is UNWRITTEN:
             self._entries.pop(key, None)
         else:
             self._entries[key] = entry
@@ -91,21 +127,23 @@ class Ledger:
         self._layers.append({})
         return len(self._layers) - 1
 
+    def since(self, snapshot: int) -> dict[bytes, Held]:
+        """Return what was changed after a mark, as it was then. Raises UnknownSnapshot."""
+        if not 0 <= snapshot < len(self._layers):
+            raise UnknownSnapshot(snapshot)
+        before: dict[bytes, Held] = {}
+        for layer in reversed(self._layers[snapshot:]):
+            before.update(layer)
+        return before
+
     def revert(self, snapshot: int) -> None:
         """Go back to a mark. It stays usable; marks taken after it are gone.
 
         Raises UnknownSnapshot.
         """
-        if not 0 <= snapshot < len(self._layers):
-            raise UnknownSnapshot(snapshot)
-        entries = self._entries
-        while len(self._layers) > snapshot:
-            for key, entry in self._layers.pop().items():
-                if entry is None:
-                    entries.pop(key, None)
-                else:
-                    entries[key] = entry
-        self._layers.append({})
+        for key, entry in self.since(snapshot).items():
+            self._set(key, entry)
+        self._layers[snapshot:] = [{}]
 
 
 class Store(Protocol):
@@ -154,6 +192,11 @@ class Changes:
     def take(self, key: bytes) -> Entry | None:
         """Return what was noted for the key, and note it no longer."""
         return self._entries.pop(key, None)
+
+    @property
+    def written(self) -> Mapping[bytes, Entry | None]:
+        """What is noted, by key."""
+        return self._entries
 
     def items(self) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
         """Yield key, entry before, entry after."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 import attrs
@@ -26,7 +29,14 @@ from soroban_localnet import wire
 from soroban_localnet.account import Account
 from soroban_localnet.apply import apply
 from soroban_localnet.envelope import Transaction, parse
-from soroban_localnet.errors import FundingFailed
+from soroban_localnet.errors import (
+    FileMismatch,
+    ForkError,
+    FundingFailed,
+    RemoteMismatch,
+    UnknownAccount,
+)
+from soroban_localnet.fork import Fork
 from soroban_localnet.history import (
     RETENTION_LEDGERS,
     TOTAL_COINS,
@@ -34,16 +44,20 @@ from soroban_localnet.history import (
     History,
     Record,
     close,
+    first_ledger,
 )
 from soroban_localnet.host import Host
 from soroban_localnet.ledger import Changes, Entry, Ledger, Store
 from soroban_localnet.pace import Pace
 from soroban_localnet.pending import Queue, Verdict, Waiting, ready
+from soroban_localnet.reserves import with_stand_in
 from soroban_localnet.results import Invalid
 from soroban_localnet.rpc import Dispatcher
 from soroban_localnet.scene import Scene
 from soroban_localnet.settings import PROTOCOL, NetworkSettings
-from soroban_localnet.transaction_set import BaseFees, Room, TransactionSet, choose
+from soroban_localnet.signatures import ed25519_signer
+from soroban_localnet.state import About, State
+from soroban_localnet.transaction_set import Room, TransactionSet, choose
 from soroban_localnet.transport import InProcessClient
 
 STANDALONE = "Standalone Network ; February 2017"
@@ -66,45 +80,108 @@ class LocalNetwork:
     the next tick, as on a real network; `close`, or the end of a `with` block, stops the ticking.
     One thread at a time works on the network; others wait.
 
-    Arguments: `passphrase`; `settings`, the network's Soroban settings (default: those of the
-    testnet); `start_time`, the close time of the first ledger in seconds since 1970 (default: now);
-    `retention`, how many ledgers of history are kept; `close_time`, seconds from one ledger to the
-    next (default: a ledger whenever a transaction comes).
-    Raises SettingsError.
+    Arguments: `passphrase` (default: that of the fork or of the state file, else that of standalone
+    networks); `settings`, the network's Soroban settings (default: those of the testnet, of a fork
+    those of its remote); `start_time`, the close time of the first ledger in seconds since 1970
+    (default: now, of a fork that of its remote); `retention`, how many ledgers of history are kept;
+    `close_time`, seconds from one ledger to the next (default: a ledger whenever a transaction
+    comes); `state`, a file that keeps all this: where it is there, the network goes on from it,
+    whatever `start_time` says; `fork`, another network to go on from.
+    Raises SettingsError, RemoteMismatch where the passphrase is not the fork's, FileInUse,
+    FileMismatch where the state file is of another network, FileError.
     """
 
     def __init__(
         self,
-        passphrase: str = STANDALONE,
+        passphrase: str | None = None,
         *,
         settings: NetworkSettings | None = None,
         start_time: int | None = None,
         retention: int = RETENTION_LEDGERS,
         close_time: float | None = None,
+        state: Path | None = None,
+        fork: Fork | None = None,
     ) -> None:
-        self.passphrase = passphrase
-        self.network_id = wire.sha256(passphrase.encode())
-        self.settings = settings or network_settings.load()
+        if fork is not None and passphrase not in (None, fork.passphrase):
+            raise RemoteMismatch(fork.name, str(passphrase), fork.passphrase)
+        if fork is not None and state is not None and not fork.is_kept:
+            raise ForkError(fork.name, "a state file needs a cache of the fork beside it")
         self.lock = threading.RLock()
-        self._ledger = Ledger()
+        self._fork = fork
+        self._ledger = Ledger(fork)
         self._history = History(retention)
         self._marks: list[_Mark] = []
         self._arrivals: deque[Waiting] = deque()
+        self._clock: Callable[[], int] = lambda: int(time.time())
+        self._state = None if state is None else State(state, retention)
+        try:
+            self._set_up(passphrase, settings, start_time)
+        except BaseException:
+            if self._state is not None:
+                self._state.close()
+            raise
         self._queue = Queue(self.settings.limits.ledger)
         self._room = Room.of(self.settings.limits.ledger)
-        self._clock: Callable[[], int] = lambda: int(time.time())
-        self._time_offset = 0 if start_time is None else start_time - self._clock()
-        self._native_contract = StrKey.decode_contract(Asset.native().contract_id(passphrase))
-        for key, entry in self.settings.entries:
-            self._ledger.put(key, Entry(entry))
-        self.host = Host([entry for _, entry in self.settings.entries], self._read)
-        self._root = Keypair.from_raw_ed25519_seed(self.network_id)
-        root = Account(self._root.raw_public_key(), TOTAL_COINS, 0)
-        self._ledger.put(wire.account_key(root.public_key), Entry.of_account(root, 1))
-        first = self._now() if start_time is None else start_time
-        self._history.add(close(None, 1, first, (), TransactionSet(bytes(32), (), BaseFees())))
         self._dispatcher = Dispatcher(self)
         self._pace = None if close_time is None else Pace(close_time, self.close_ledgers)
+
+    def _set_up(
+        self, passphrase: str | None, settings: NetworkSettings | None, start_time: int | None
+    ) -> None:
+        """Load the network from its state file, or begin it."""
+        fork, state = self._fork, self._state
+        saved = None if state is None else state.about
+        if saved is not None and state is not None:
+            expected = fork.passphrase if fork else passphrase
+            state.check(expected, None if fork is None else fork.identity)
+            passphrase, self.settings = saved.passphrase, self._load(state, settings)
+        else:
+            passphrase = fork.passphrase if fork else passphrase
+            self.settings = settings or (fork.settings if fork else network_settings.load())
+        self.passphrase = STANDALONE if passphrase is None else passphrase
+        self.network_id = wire.sha256(self.passphrase.encode())
+        self._native_contract = StrKey.decode_contract(Asset.native().contract_id(self.passphrase))
+        self.host = Host([entry for _, entry in self.settings.entries], self._read)
+        # of a fork nobody's account on the remote
+        seed = wire.sha256(self.network_id + b"faucet") if fork else self.network_id
+        self._root = Keypair.from_raw_ed25519_seed(seed)
+        if saved is not None:
+            self._time_offset = saved.time_offset
+        else:
+            self._begin(start_time)
+
+    def _load(self, state: State, settings: NetworkSettings | None) -> NetworkSettings:
+        """Take entries and ledgers over; return the settings among the entries."""
+        with _collector_off():  # it would look through all that is loaded again and again
+            for key, entry in state.entries():
+                self._ledger.put(key, entry)
+            for ledger in state.ledgers():
+                self._history.add(ledger)
+        kept = [
+            (key, e.xdr) for key, e in self._ledger if wire.key_type(key) == wire.CONFIG_SETTING
+        ]
+        if settings is not None and dict(settings.entries) != dict(kept):
+            raise FileMismatch(state.path, "has other settings; name another file")
+        return network_settings.of_entries(kept)
+
+    def _begin(self, start_time: int | None) -> None:
+        """Make the first ledger: the settings, and an account that has all lumens."""
+        if self._fork is not None and start_time is None:
+            start_time = self._fork.close_time
+        self._time_offset = 0 if start_time is None else start_time - self._clock()
+        if self._fork is None:
+            first = first_ledger(1, self._now() if start_time is None else start_time)
+        else:
+            first = self._fork.first_ledger()
+        for key, entry in self.settings.entries:
+            self._ledger.put(key, Entry(entry))
+        root = Account(self._root.raw_public_key(), TOTAL_COINS, 0)
+        self._ledger.put(wire.account_key(root.public_key), Entry.of_account(root, first.sequence))
+        self._history.add(first)
+        if self._state is not None:
+            fork = None if self._fork is None else self._fork.identity
+            about = About(self.passphrase, fork, self._time_offset)
+            self._state.begin(about, dict(self._ledger), first)
 
     def __enter__(self) -> Self:
         return self
@@ -113,9 +190,15 @@ class LocalNetwork:
         self.close()
 
     def close(self) -> None:
-        """Stop closing ledgers at a pace; everything else goes on working."""
+        """Stop closing ledgers at a pace, and close the state file.
+
+        Without a state file everything else goes on working; with one, nothing changes any more.
+        """
         if self._pace is not None:
             self._pace.stop()
+        if self._state is not None:
+            with self.lock:
+                self._state.close()
 
     # -- what clients use ------------------------------------------------------------------
 
@@ -169,6 +252,7 @@ class LocalNetwork:
 
         Without a pace it is in a ledger when this returns PENDING.
         """
+        self.prepare(transaction)
         if self._pace is None:
             outcome = self._submit(transaction)
             return Verdict.PENDING if isinstance(outcome, Record) else outcome
@@ -230,8 +314,14 @@ class LocalNetwork:
 
     def _close(self, ledger: ClosedLedger, changes: Changes) -> None:
         """Make a ledger the latest, with what it changes; all but the first come through here."""
-        changes.commit()
+        self._keep(changes, ledger)
         self._history.add(ledger)
+
+    def _keep(self, changes: Changes, ledger: ClosedLedger | None = None) -> None:
+        """Keep changes, in the state file first: what fails there has not happened here either."""
+        if self._state is not None:
+            self._state.save(changes.written, self._time_offset, ledger)
+        changes.commit()
 
     def _scene(self, ledger: Store, close_time: int, sequence: int) -> Scene:
         return Scene(
@@ -251,7 +341,18 @@ class LocalNetwork:
 
     def _read(self, key: bytes) -> tuple[bytes, int | None] | None:
         entry = self._ledger.get(key)
+        if self._fork is not None:
+            self._fork.check_code(key)
         return None if entry is None else (entry.xdr, entry.live_until)
+
+    def prepare(self, transaction: Transaction) -> None:
+        """Read what a transaction names from the fork's remote, together and before it is needed.
+
+        Raises RemoteFailed, NeedsNewerProtocol where it needs code that the host cannot run.
+        """
+        if self._fork is not None:
+            with self.lock:
+                self._fork.prepare(transaction, self._ledger)
 
     # -- ledgers and time ------------------------------------------------------------------
 
@@ -291,20 +392,29 @@ class LocalNetwork:
             raise ValueError("count: at least one ledger")
         with self.lock:
             if len(self._queue):
-                self._time_offset += LEDGER_SECONDS
-                self._close_waiting(even_empty=True)
+                with self._forward(LEDGER_SECONDS):
+                    self._close_waiting(even_empty=True)
                 count -= 1
             if count:
-                self._time_offset += count * LEDGER_SECONDS
-                self._close_with((), even_empty=True, ledgers=count)
+                with self._forward(count * LEDGER_SECONDS):
+                    self._close_with((), even_empty=True, ledgers=count)
 
     def advance_time(self, seconds: int) -> None:
         """Move the clock ahead and close a ledger with the new time."""
         if seconds < 0:
             raise ValueError("seconds: the clock only goes forward")
-        with self.lock:
-            self._time_offset += seconds
+        with self.lock, self._forward(seconds):
             self.close_ledgers()
+
+    @contextmanager
+    def _forward(self, seconds: int) -> Iterator[None]:
+        """Move the clock for the ledger that is closed meanwhile, unless that fails."""
+        self._time_offset += seconds
+        try:
+            yield
+        except BaseException:
+            self._time_offset -= seconds
+            raise
 
     def snapshot(self) -> int:
         """Mark the present state and return the mark, for `revert`."""
@@ -320,25 +430,31 @@ class LocalNetwork:
         The mark stays usable; marks that were taken after it are gone. Raises UnknownSnapshot.
         """
         with self.lock:
+            changed = self._ledger.since(snapshot)
+            mark = self._marks[snapshot]
+            if self._state is not None:
+                self._state.revert(changed, mark.time_offset, mark.ledger)
             self._ledger.revert(snapshot)
             del self._marks[snapshot + 1 :]
-            mark = self._marks[snapshot]
             self._history.revert(mark.ledger)
             self._time_offset = mark.time_offset
             self._queue.clear()
 
     # -- entries ---------------------------------------------------------------------------
 
-    def lookup(self, key: bytes) -> Entry | None:
-        """Return an entry, expired or not."""
-        return self._ledger.get(key)
+    def lookup(self, *keys: bytes) -> list[Entry | None]:
+        """Return entries, expired or not. Raises RemoteFailed, NeedsNewerProtocol on a fork."""
+        with self.lock:
+            self._ledger.prefetch(keys)
+            return [self._ledger.get(key) for key in keys]
 
     def entry(self, key: bytes) -> tuple[bytes, int | None] | None:
         """Return an entry, expired or not, and the last ledger in which it lives.
 
         Arguments: `key`, the XDR of a LedgerKey.
         """
-        return self._read(key)
+        (entry,) = self.lookup(key)
+        return None if entry is None else (entry.xdr, entry.live_until)
 
     def set_entry(self, entry: bytes, live_until: int | None = None) -> None:
         """Store an entry as it is, past all rules.
@@ -346,15 +462,49 @@ class LocalNetwork:
         Arguments: the XDR of a LedgerEntry; `live_until`, a ledger sequence, for Soroban entries.
         """
         with self.lock:
-            self._ledger.put(_key_of(entry), Entry(entry, live_until, self.latest_ledger))
+            changes = Changes(self._ledger)
+            changes.put(_key_of(entry), Entry(entry, live_until, self.latest_ledger))
+            self._keep(changes)
 
     def remove_entry(self, key: bytes) -> None:
         """Remove an entry, past all rules."""
         with self.lock:
-            self._ledger.put(key, None)
+            changes = Changes(self._ledger)
+            changes.put(key, None)
+            self._keep(changes)
+
+    def impersonate(self, account_id: str) -> Keypair:
+        """Give an account one more signer, here only, and return its key: it can sign for anything.
+
+        On a fork this stands in for a key that must not be used here.
+        Arguments: `account_id` (G...).
+        Raises UnknownAccount.
+        """
+        with self.lock:
+            changes = Changes(self._ledger)
+            account = changes.account(StrKey.decode_ed25519_public_key(account_id))
+            if account is None:
+                raise UnknownAccount(account_id)
+            key = Keypair.random()
+            signer = ed25519_signer(key.raw_public_key())
+            acting = with_stand_in(changes, account, signer, self.latest_ledger)
+            changes.put_account(acting, self.latest_ledger)
+            self._keep(changes)
+            return key
 
     def __repr__(self) -> str:
         return f"<LocalNetwork {self.passphrase!r} at ledger {self.latest_ledger}>"
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _key_of(entry: bytes) -> bytes:

@@ -19,6 +19,7 @@ from soroban_localnet.account import (
     HIGH,
     LOW,
     MASTER_WEIGHT,
+    MAX_SIGNERS,
     MEDIUM,
     Account,
 )
@@ -35,7 +36,6 @@ _Data = stellar_xdr.ManageDataResultCode
 _Bump = stellar_xdr.BumpSequenceResultCode
 
 _FLAGS = AUTH_REQUIRED | AUTH_REVOCABLE | AUTH_IMMUTABLE | AUTH_CLAWBACK
-_MAX_SIGNERS = 20
 
 
 def _is_printable(text: bytes) -> bool:
@@ -140,17 +140,10 @@ def _with_signer(
     if weight == 0:
         return without_signer(changes, account, key, scene.sequence) if known else account
     if not known:
-        if len(signers) >= _MAX_SIGNERS:
+        if len(signers) >= MAX_SIGNERS:
             raise failed(_SET_OPTIONS, _Options.SET_OPTIONS_TOO_MANY_SIGNERS)
         account = with_subentry(account, failed(_SET_OPTIONS, _Options.SET_OPTIONS_LOW_RESERVE))
-    sponsors = dict(zip(signers, account.signer_sponsors, strict=False))
-    signers[key] = weight
-    ordered = tuple(sorted(signers.items()))
-    return attrs.evolve(
-        account,
-        signers=ordered,
-        signer_sponsors=tuple(sponsors.get(k) for k, _ in ordered) if sponsors else (),
-    )
+    return account.with_signer(key, weight)
 
 
 _SET_OPTIONS = stellar_xdr.OperationType.SET_OPTIONS

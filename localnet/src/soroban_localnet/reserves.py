@@ -10,7 +10,7 @@ from __future__ import annotations
 import attrs
 
 from soroban_localnet import wire
-from soroban_localnet.account import Account
+from soroban_localnet.account import MAX_SIGNERS, MAX_WEIGHT, Account
 from soroban_localnet.ledger import Changes
 from soroban_localnet.results import OperationCode, OperationFailed, untried
 from soroban_localnet.scene import BASE_RESERVE
@@ -53,16 +53,35 @@ def without_signer(changes: Changes, account: Account, key: bytes, ledger: int) 
     return _released(changes, fewer, sponsors[position] if sponsors else None, ledger)
 
 
+def with_stand_in(changes: Changes, account: Account, key: bytes, ledger: int) -> Account:
+    """Return the account with one more signer (SignerKey XDR), of enough weight for anything.
+
+    Where there is no room for it, the last one gives way. What the account can spend stays: its
+    balance grows by what it has to keep for the signer.
+    """
+    other = account
+    if len(account.signers) >= MAX_SIGNERS:
+        other = without_signer(changes, account, account.signers[-1][0], ledger)
+    other = attrs.evolve(other, subentries=other.subentries + 1).with_signer(key, MAX_WEIGHT)
+    return attrs.evolve(other, balance=other.balance + available(account) - available(other))
+
+
 def _released(changes: Changes, account: Account, sponsor: bytes | None, ledger: int) -> Account:
+    account = attrs.evolve(account, subentries=_fewer(account.subentries, 1))
     if sponsor is None:
-        return attrs.evolve(account, subentries=account.subentries - 1)
+        return account
     stop_sponsoring(changes, sponsor, 1, ledger)
-    return attrs.evolve(account, subentries=account.subentries - 1, sponsored=account.sponsored - 1)
+    return attrs.evolve(account, sponsored=_fewer(account.sponsored, 1))
 
 
 def stop_sponsoring(changes: Changes, sponsor: bytes, reserves: int, ledger: int) -> None:
     """Free an account of `reserves` base reserves that it kept for another."""
     keeper = changes.account(sponsor)
     if keeper is not None:  # an entry that was set by hand may name nobody
-        freed = attrs.evolve(keeper, sponsoring=keeper.sponsoring - reserves)
+        freed = attrs.evolve(keeper, sponsoring=_fewer(keeper.sponsoring, reserves))
         changes.put_account(freed, ledger)
+
+
+def _fewer(count: int, by: int) -> int:
+    # a fork reads an account and its entries at different times, so they need not fit together
+    return max(count - by, 0)

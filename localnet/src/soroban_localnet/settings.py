@@ -7,6 +7,7 @@ parameters of the metered host are read from there; nothing is made up here.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -113,8 +114,7 @@ def parse(items: list[dict[str, Any]], live_state_bytes: int) -> NetworkSettings
     )
     for required in REQUIRED:
         if required not in found:
-            name = required.name.removeprefix("CONFIG_SETTING_").lower()
-            raise SettingsError(name, "missing; add it to the settings file")
+            raise SettingsError(_name(required), "missing; add it to the settings file")
     entries = tuple(
         (
             wire.config_setting_key(setting.config_setting_id.value),
@@ -123,6 +123,47 @@ def parse(items: list[dict[str, Any]], live_state_bytes: int) -> NetworkSettings
         for setting in found.values()
     )
     return NetworkSettings(entries, _limits(found))
+
+
+def _name(setting: _Id) -> str:
+    return setting.name.removeprefix("CONFIG_SETTING_").lower()
+
+
+def of_entries(entries: Iterable[tuple[bytes, bytes]]) -> NetworkSettings:
+    """Read settings from the ledger entries (LedgerKey and LedgerEntry XDR) that hold them."""
+    kept = tuple(entries)
+    return NetworkSettings(kept, _limits(dict(_decode(entry) for _, entry in kept)))
+
+
+def _decode(entry: bytes) -> tuple[_Id, stellar_xdr.ConfigSettingEntry]:
+    setting = stellar_xdr.LedgerEntry.from_xdr_bytes(entry).data.config_setting
+    assert setting is not None  # noqa: S101 - the caller has a setting's key
+    return setting.config_setting_id, setting
+
+
+def taken_over(found: Mapping[bytes, bytes]) -> tuple[NetworkSettings, tuple[str, ...]]:
+    """Read the settings of another network; what it lacks or cannot be read is as shipped.
+
+    Arguments: LedgerEntry XDR by LedgerKey XDR.
+    Returns the settings, and one line for each that is as shipped: its name and the reason.
+    """
+    entries: list[tuple[bytes, bytes]] = []
+    left: list[str] = []
+    for key, shipped in load().entries:
+        entry = found.get(key)
+        reason = "the remote has none"
+        if entry is not None:
+            try:
+                identity, setting = _decode(entry)
+                _check_cost_parameters(_name(identity), setting)
+            except SettingsError as error:
+                entry, reason = None, error.reason
+            except Exception as error:  # the decoder raises whatever Python raises on bad input
+                entry, reason = None, f"cannot be read ({type(error).__name__})"
+        if entry is None:
+            left.append(f"{_name(_decode(shipped)[0])}: {reason}")
+        entries.append((key, shipped if entry is None else entry))
+    return of_entries(entries), tuple(left)
 
 
 def _check_cost_parameters(name: str, setting: stellar_xdr.ConfigSettingEntry) -> None:

@@ -14,10 +14,9 @@ from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
 from soroban_localnet import wire
-from soroban_localnet.account import MASTER_WEIGHT, Account
+from soroban_localnet.account import MASTER_WEIGHT, MAX_WEIGHT, Account
 
 _ED25519, _PRE_AUTH_TX, _HASH_X, _SIGNED_PAYLOAD = (wire.u32(kind) for kind in range(4))
-_MAX_WEIGHT = 255
 
 Signer = tuple[bytes, int]  # SignerKey XDR, weight
 
@@ -71,7 +70,7 @@ class SignatureChecker:
         total = 0
         for key, weight in left:
             if key == pre_authorized_signer(self._hash):
-                total += min(weight, _MAX_WEIGHT)
+                total += min(weight, MAX_WEIGHT)
                 if total >= needed:
                     return True
         for kind in (_HASH_X, _ED25519, _SIGNED_PAYLOAD):
@@ -80,7 +79,7 @@ class SignatureChecker:
                 for candidate in candidates:
                     if self._matches(index, candidate[0]):
                         self._used[index] = True
-                        total += min(candidate[1], _MAX_WEIGHT)
+                        total += min(candidate[1], MAX_WEIGHT)
                         if total >= needed:
                             return True
                         candidates.remove(candidate)

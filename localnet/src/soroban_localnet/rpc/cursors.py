@@ -13,7 +13,7 @@ from typing import NamedTuple
 from soroban_localnet.events import AFTER_LAST, AFTER_OPERATIONS, Event, EventPlace
 from soroban_localnet.rpc.errors import INVALID_PARAMS, RpcError
 
-TOIDS = range(1 << 63)
+TOID_BITS = 63
 
 _INTEGER = re.compile(r"[0-9]{1,40}", re.ASCII)
 
@@ -23,10 +23,10 @@ def toid(ledger: int, transaction: int, operation: int) -> int:
     return ledger << 32 | transaction << 12 | operation
 
 
-def integer(text: str, valid: range) -> int | None:
-    """Read an integer; None where the text is none, or one that is not valid."""
+def integer(text: str, bits: int) -> int | None:
+    """Read an unsigned integer; None where the text is none, or has more bits."""
     number = int(text) if _INTEGER.fullmatch(text) else None
-    return number if number in valid else None
+    return None if number is None or number >> bits else number
 
 
 class EventCursor(NamedTuple):
@@ -54,7 +54,7 @@ class EventCursor(NamedTuple):
     def parse(cls, text: str) -> EventCursor:
         """Read a cursor. Raises RpcError."""
         first, _, second = text.partition("-")
-        number, index = integer(first, TOIDS), integer(second, range(1 << 32))
+        number, index = integer(first, TOID_BITS), integer(second, 32)
         if number is None or index is None:
             raise RpcError(INVALID_PARAMS, f"invalid event id {text}")
         transaction, operation = number >> 12 & AFTER_LAST, number & AFTER_OPERATIONS

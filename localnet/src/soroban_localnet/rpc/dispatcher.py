@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from soroban_localnet.errors import HostCrashed
+from soroban_localnet.errors import FileError, ForkError, HostCrashed
 from soroban_localnet.rpc import entries, events, fee_stats, ledgers, status, transactions
 from soroban_localnet.rpc.errors import (
     INTERNAL_ERROR,
@@ -124,5 +124,5 @@ class Dispatcher:
         with lock:
             try:
                 return function(self._network, decoded)
-            except HostCrashed as crash:
-                raise RpcError(INTERNAL_ERROR, str(crash)) from crash
+            except (HostCrashed, ForkError, FileError) as failure:
+                raise RpcError(INTERNAL_ERROR, str(failure)) from failure

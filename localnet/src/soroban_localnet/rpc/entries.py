@@ -30,9 +30,8 @@ def get_ledger_entries(network: LocalNetwork, params: GetLedgerEntries) -> dict[
             INVALID_PARAMS, f"key count ({count}) exceeds maximum supported ({MAX_KEYS})"
         )
     entries = []
-    for index, text in enumerate(params.keys):
-        key = _ledger_key(text, index)
-        entry = network.lookup(key)
+    keys = [_ledger_key(text, index) for index, text in enumerate(params.keys)]
+    for text, key, entry in zip(params.keys, keys, network.lookup(*keys), strict=True):
         if entry is None:
             continue
         live = entry.is_live(network.latest_ledger)

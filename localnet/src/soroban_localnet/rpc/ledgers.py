@@ -64,7 +64,7 @@ def _first_ledger(params: GetLedgers, history: History) -> int:
         raise RpcError(INVALID_REQUEST, f"limit must not exceed {MAX_LEDGERS}")
     if not cursor:
         return first
-    before = integer(cursor, range(1 << 32))
+    before = integer(cursor, 32)
     if before is None:
         raise RpcError(INVALID_PARAMS, f"cursor ('{cursor}') must be the sequence of a ledger")
     if not oldest <= before + 1 <= latest:

@@ -15,7 +15,7 @@ from soroban_localnet.envelope import Transaction, parse
 from soroban_localnet.errors import MalformedEnvelope
 from soroban_localnet.events import AFTER_LAST
 from soroban_localnet.results import Invalid
-from soroban_localnet.rpc.cursors import TOIDS, integer, toid
+from soroban_localnet.rpc.cursors import TOID_BITS, integer, toid
 from soroban_localnet.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from soroban_localnet.rpc.parameters import Formatted, Paged
 from soroban_localnet.simulation import Unsimulatable, simulate
@@ -70,6 +70,7 @@ def simulate_transaction(network: LocalNetwork, params: SimulateTransaction) -> 
     try:
         transaction = _parse(network, params.transaction)
         with network.lock:
+            network.prepare(transaction)
             answer = simulate(
                 transaction,
                 network.current_scene(),
@@ -175,7 +176,7 @@ def _first_transaction(params: GetTransactions, history: History) -> tuple[int, 
         raise RpcError(INVALID_REQUEST, f"limit must not exceed {MAX_TRANSACTIONS}")
     if not cursor:
         return first, 1
-    number = integer(cursor, TOIDS)
+    number = integer(cursor, TOID_BITS)
     if number is None:
         raise RpcError(INVALID_PARAMS, f"cursor ('{cursor}') must be a TOID")
     first, index = number >> 32, (number >> 12 & AFTER_LAST) + 1

@@ -1,0 +1,73 @@
+"""Transactions that wait: people on a network with a pace, whose ledgers are closed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from localnet.tests.conftest import START
+from localnet.tests.person import Person, Sent
+from stellar_sdk import FeeBumpTransactionEnvelope, TransactionEnvelope, xdr
+from stellar_sdk.soroban_rpc import GetTransactionStatus, SendTransactionStatus
+
+from soroban_localnet import LocalNetwork
+from soroban_localnet.settings import NetworkSettings
+
+NEVER = 7 * 86_400.0
+"""Seconds from ledger to ledger: none is closed by itself while a test runs."""
+
+Envelope = TransactionEnvelope | FeeBumpTransactionEnvelope
+
+
+@contextmanager
+def paced_network(settings: NetworkSettings | None = None) -> Iterator[LocalNetwork]:
+    with LocalNetwork(start_time=START, settings=settings, close_time=NEVER) as network:
+        yield network
+
+
+class Patient(Person):
+    """A person who closes a ledger after each transaction that was sent."""
+
+    def wait(self) -> None:
+        self.network.close_ledgers()
+
+
+def signed(person: Person, envelope: TransactionEnvelope) -> TransactionEnvelope:
+    envelope.sign(person.key)
+    return envelope
+
+
+def queue(person: Person, envelope: Envelope) -> None:
+    """Send a transaction that has to wait."""
+    assert person.server.send_transaction(envelope).status == SendTransactionStatus.PENDING
+    assert is_missing(person, envelope)
+
+
+def is_missing(person: Person, envelope: Envelope) -> bool:
+    """Tell whether a transaction is in no ledger."""
+    got = person.server.get_transaction(envelope.hash_hex())
+    return got.status == GetTransactionStatus.NOT_FOUND
+
+
+def share(*sent: tuple[Person, Envelope]) -> list[Sent]:
+    """Send transactions that share the next ledger; return what became of each."""
+    network = sent[0][0].network
+    before = network.latest_ledger
+    for person, envelope in sent:
+        queue(person, envelope)
+    network.close_ledgers()
+    assert network.latest_ledger == before + 1
+    return [person.found(envelope.hash_hex()) for person, envelope in sent]
+
+
+def latest_meta(network: LocalNetwork) -> xdr.LedgerCloseMetaV2:
+    """Decode the meta of the latest ledger."""
+    meta = xdr.LedgerCloseMeta.from_xdr_bytes(network.history.latest.meta()).v2
+    assert meta is not None
+    return meta
+
+
+def lumens(network: LocalNetwork) -> int:
+    """Add up all lumens of accounts and the fee pool, in stroops."""
+    accounts = (entry.account for key, entry in network._ledger if key[:4] == bytes(4))
+    return sum(account.balance for account in accounts) + network.history.latest.fee_pool
