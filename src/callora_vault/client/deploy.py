@@ -162,12 +162,7 @@ class Deployer:
         there already may run other code, and may have an owner. Raises as ``VaultClient.submit``.
         """
         arguments = xdr.CreateContractArgsV2(
-            xdr.ContractIDPreimage(
-                xdr.ContractIDPreimageType.CONTRACT_ID_PREIMAGE_FROM_ADDRESS,
-                from_address=xdr.ContractIDPreimageFromAddress(
-                    StellarAddress(self._source.address).to_xdr_sc_address(), xdr.Uint256(salt)
-                ),
-            ),
+            from_address(self._source.address, salt),
             xdr.ContractExecutable(
                 xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM, xdr.Hash(code_hash)
             ),
@@ -246,6 +241,16 @@ def _check_code(contract: Address, stored: StoredVault, code_hash: bytes) -> Non
     found = code_hash_of(contract, stored.executable)
     if found != code_hash:
         raise UnexpectedCode(contract, f"the code {found.hex()}")
+
+
+def from_address(deployer: Address, salt: bytes) -> xdr.ContractIDPreimage:
+    """Return what the id of a contract follows from, that somebody makes with a salt."""
+    return xdr.ContractIDPreimage(
+        xdr.ContractIDPreimageType.CONTRACT_ID_PREIMAGE_FROM_ADDRESS,
+        from_address=xdr.ContractIDPreimageFromAddress(
+            StellarAddress(deployer).to_xdr_sc_address(), xdr.Uint256(salt)
+        ),
+    )
 
 
 def contract_id(preimage: xdr.ContractIDPreimage, passphrase: str) -> Address:

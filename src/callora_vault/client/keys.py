@@ -27,23 +27,26 @@ class Signer:
     """Signs for one account.
 
     Arguments: `address`, the account (G...); `sign`, which returns the ed25519 signature (64 bytes)
-    of the 32 bytes that it is given, such as a call of a key management service.
+    of the 32 bytes that it is given, such as a call of a key management service; `key`, the public
+    key (G...) of the account's signer that this is, where it is not the account's own.
     Raises BadValue for an address that is no account's.
     """
 
     __slots__ = ("_public", "_sign", "address")
 
-    def __init__(self, address: Address, sign: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, address: Address, sign: Callable[[bytes], bytes], key: Address | None = None
+    ) -> None:
         units.address(address, "address")
         if not address.startswith("G"):
             raise units.BadValue("address", "only an account (G...) has a key to sign with")
         self.address = address
-        self._public = Keypair.from_public_key(address)
+        self._public = Keypair.from_public_key(address if key is None else key)
         self._sign = sign
 
     @property
     def public_key(self) -> bytes:
-        """The account's ed25519 public key, 32 bytes."""
+        """The ed25519 public key that signs, 32 bytes."""
         return self._public.raw_public_key()
 
     def sign(self, payload: bytes) -> bytes:

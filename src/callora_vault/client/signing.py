@@ -12,7 +12,7 @@ CAP-66 (archived entries), CAP-71 (credentials that name their address).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 from stellar_sdk import Address as StellarAddress
@@ -154,6 +154,13 @@ def _trees(nodes: Iterable[xdr.SorobanAuthorizedInvocation]) -> str:
     return "; ".join(map(_tree, nodes)) or "nothing"
 
 
+def outline(node: xdr.SorobanAuthorizedInvocation, depth: int = 0) -> Iterator[str]:
+    """Write a tree for people: a line for each call, those under it further in."""
+    yield "  " * depth + _call(node.function)
+    for inner in node.sub_invocations:
+        yield from outline(inner, depth + 1)
+
+
 def _call(function: xdr.SorobanAuthorizedFunction) -> str:
     called = function.contract_fn
     if called is None:
@@ -170,6 +177,8 @@ def _value(value: xdr.SCVal) -> str:
         return StellarAddress.from_xdr_sc_address(value.address).address
     if value.sym is not None:
         return value.sym.sc_symbol.decode(errors="replace")
+    if value.bytes is not None:
+        return value.bytes.sc_bytes.hex()
     return value.to_json()
 
 

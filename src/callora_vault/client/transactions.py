@@ -43,7 +43,7 @@ from callora_vault.client.errors import (
 )
 from callora_vault.client.journal import Conflict, Journal, JournalEntry, NewTransaction, State
 from callora_vault.client.keys import Signer
-from callora_vault.client.network import Fate, Network
+from callora_vault.client.network import Fate, Network, Simulation
 from callora_vault.client.results import RETRYABLE, Failure, Success
 from callora_vault.client.signing import Expected
 from callora_vault.codec import HostError, instance_key, nonce_key
@@ -378,6 +378,12 @@ def simulate(network: Network, function: xdr.HostFunction, until: float) -> xdr.
     """Return what a call that nobody signs would return. Raises SimulationFailed."""
     envelope = _envelope(NOBODY, InvokeHostFunction(function), network.passphrase)
     return network.simulate(envelope, until).returned
+
+
+def measure(network: Network, action: Action, source: Address, until: float) -> Simulation:
+    """Simulate an action that nobody signs, paid by an account. Raises SimulationFailed."""
+    envelope = _envelope(source, InvokeHostFunction(action.function), network.passphrase)
+    return network.simulate(envelope, until)
 
 
 def _names(entry: JournalEntry) -> dict[bytes, str]:

@@ -204,7 +204,7 @@ class _Replay:
         if self.since_init:
             return
         self.assumed.append("the owner, from the stored entry: the history has no init")
-        balances = (b for b in map(_balance_before, events) if b is not None)
+        balances = (b for b in map(balance_before, events) if b is not None)
         self.state = attrs.evolve(
             self._stored, balance=next(balances, self._stored.balance), authorized_caller=None
         )
@@ -264,7 +264,8 @@ class _Replay:
         assert_never(event)
 
 
-def _balance_before(event: Event) -> int | None:
+def balance_before(event: Event) -> int | None:
+    """Return the balance that an event leads on from; None where it tells of none."""
     match event:
         case DepositEvent():
             return event.balance - event.amount

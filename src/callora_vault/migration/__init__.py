@@ -1,0 +1,73 @@
+"""A vault's way to new code: plan, dry run, apply, verify, redirect, and what comes late.
+
+A vault has no upgrade. A new instance is made, owner, balance and settings are carried over, and
+traffic follows once everything is verified.
+"""
+
+from callora_vault.migration.apply import apply
+from callora_vault.migration.atomic import TRIES, Applied
+from callora_vault.migration.chain import successors
+from callora_vault.migration.dry_run import DryRun, dry_run, simulate
+from callora_vault.migration.errors import (
+    CannotMigrate,
+    CodeMissing,
+    HistoryGone,
+    KeepsMoving,
+    MigratedElsewhere,
+    MigrationError,
+    NotMigrated,
+    NotVerified,
+    PlanUnusable,
+    SuccessorLoop,
+    Why,
+    WithdrawnByOthers,
+    WrongKey,
+)
+from callora_vault.migration.plan import Mode, Plan, read, to_json, write
+from callora_vault.migration.planning import LIMITS, make
+from callora_vault.migration.redirect import Watched, redirect, watch
+from callora_vault.migration.status import Stage, Status, status
+from callora_vault.migration.sweep import Swept, sweep
+from callora_vault.migration.verify import Check, Late, Verification, verify
+
+__all__ = [
+    "LIMITS",
+    "TRIES",
+    "Applied",
+    "CannotMigrate",
+    "Check",
+    "CodeMissing",
+    "DryRun",
+    "HistoryGone",
+    "KeepsMoving",
+    "Late",
+    "MigratedElsewhere",
+    "MigrationError",
+    "Mode",
+    "NotMigrated",
+    "NotVerified",
+    "Plan",
+    "PlanUnusable",
+    "Stage",
+    "Status",
+    "SuccessorLoop",
+    "Swept",
+    "Verification",
+    "Watched",
+    "Why",
+    "WithdrawnByOthers",
+    "WrongKey",
+    "apply",
+    "dry_run",
+    "make",
+    "read",
+    "redirect",
+    "simulate",
+    "status",
+    "successors",
+    "sweep",
+    "to_json",
+    "verify",
+    "watch",
+    "write",
+]

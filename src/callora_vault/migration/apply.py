@@ -1,0 +1,47 @@
+"""Apply a plan, and go on with it after whatever ended it: the same call does both."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from callora_vault.client.journal import Journal
+from callora_vault.client.keys import Signer
+from callora_vault.client.network import Network
+from callora_vault.client.transactions import Limits
+from callora_vault.migration import atomic, chain, stepwise
+from callora_vault.migration.atomic import Applied
+from callora_vault.migration.errors import WrongKey
+from callora_vault.migration.plan import Mode, Plan
+from callora_vault.migration.planning import LIMITS
+
+_APPLY: Final = {
+    Mode.ATOMIC: atomic.apply,
+    Mode.STEPWISE: stepwise.apply,
+    Mode.ZERO: stepwise.apply,
+}
+
+
+def apply(
+    network: Network,
+    journal: Journal,
+    plan: Plan,
+    owner: Signer,
+    *,
+    code: bytes | None = None,
+    accept_unknown_code: str | None = None,
+    limits: Limits = LIMITS,
+) -> Applied:
+    """Carry a plan out once, from wherever it stands: what is done is found on the ledger.
+
+    Arguments: ``owner``, who signs and pays; ``code``, the new vault's, where it is neither on the
+    ledger nor one of this package's; ``accept_unknown_code``, the hash in hex of an old vault's
+    code that is not this package's.
+    Raises WrongNetwork, WrongKey, CannotMigrate, CodeMissing, MigratedElsewhere, RefusedToSign,
+    FactoryError with nothing signed for the migration; KeepsMoving, WithdrawnByOthers; and as
+    ``VaultClient.submit``. After any of them the same call goes on.
+    """
+    chain.check_network(network, plan)
+    if owner.address != plan.owner:
+        raise WrongKey(plan.owner, owner.address)
+    chain.check_code(plan, accept_unknown_code)
+    return _APPLY[plan.mode](network, journal, plan, owner, code, limits)

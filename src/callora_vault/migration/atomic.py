@@ -1,0 +1,235 @@
+"""The migration in one transaction: the factory's ``migrate`` under one signature.
+
+There is no ledger in which both vaults hold the balance, or neither. The owner signs the balance as
+it was read, so a call that changes it meanwhile voids the signature: it is read and signed again, a
+few times, and then left as it is. Whether it has happened is what the factory's entry says.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+from stellar_sdk import xdr
+
+from callora_vault.calls import Call, Init, SetAuthorizedCaller, Withdraw
+from callora_vault.client import signing
+from callora_vault.client.deploy import Deployer
+from callora_vault.client.errors import (
+    ClientError,
+    SimulationFailed,
+    UnexpectedAuthorisation,
+    Unknown,
+    Unreachable,
+)
+from callora_vault.client.journal import Journal, JournalEntry, State
+from callora_vault.client.keys import Signer
+from callora_vault.client.network import Network
+from callora_vault.client.results import Success
+from callora_vault.client.signing import Expected
+from callora_vault.client.transactions import Action, Limits, Transactions, failed, measure
+from callora_vault.codec import (
+    code_key,
+    encode_authorisation,
+    encode_call,
+    instance_key,
+    successor_key,
+)
+from callora_vault.errors import CallRefused, FactoryError, FactoryErrorCode
+from callora_vault.layouts import VaultMeta
+from callora_vault.migration import chain as ledger
+from callora_vault.migration.chain import Chain
+from callora_vault.migration.errors import CannotMigrate, CodeMissing, KeepsMoving, Why
+from callora_vault.migration.plan import Plan, code_at_hand
+from callora_vault.units import Address
+
+TRIES: Final = 10
+"""How often a vault that changes is read and signed anew."""
+_KEY: Final = "migrate"
+
+
+@attrs.frozen
+class Applied:
+    """A migration that is done: from ``old`` to ``new``.
+
+    ``transactions`` are the hashes of what this journal has of it, in order, ``fee`` the stroops
+    that they cost. ``tries``: how often something was signed; 0 where all was done before.
+    """
+
+    old: Address
+    new: Address
+    tries: int
+    transactions: tuple[str, ...]
+    fee: int
+
+
+def tree(plan: Plan, meta: VaultMeta) -> xdr.SorobanAuthorizedInvocation:
+    """Build what the owner signs when the old vault stores ``meta``."""
+    nested: list[tuple[Address, Call]] = []
+    if meta.balance > 0:
+        nested.append((plan.old, Withdraw(meta.balance)))
+    nested.append((plan.new, Init(meta.owner, meta.balance, meta.min_deposit)))
+    if meta.authorized_caller is not None:
+        nested.append((plan.new, SetAuthorizedCaller(meta.authorized_caller)))
+    return encode_authorisation(_factory(plan), plan.call, nested)
+
+
+def action(plan: Plan, chain: Chain) -> Action:
+    """Build the transaction for what the ledger has: its call, tree, and footprint."""
+    meta = chain.old.stored.meta
+    assert meta is not None  # noqa: S101 - checked before
+    factory = _factory(plan)
+    method, arguments = encode_call(plan.call)
+    codes = dict.fromkeys((plan.old_code, plan.new_code, ledger.factory_code().hex()))
+    return Action(
+        scope=plan.scope,
+        key=_KEY,
+        contract=factory,
+        request=f"migrate {plan.old} to {plan.new}",
+        function=xdr.HostFunction(
+            xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
+            invoke_contract=signing.call_arguments(factory, method, arguments),
+        ),
+        expected=Expected(
+            plan.owner,
+            tree(plan, meta),
+            (instance_key(factory), *(code_key(bytes.fromhex(code)) for code in codes)),
+            (instance_key(plan.old), instance_key(plan.new), successor_key(factory, plan.old)),
+        ),
+    )
+
+
+def simulated(network: Network, plan: Plan, chain: Chain, until: float, limits: Limits) -> int:
+    """Simulate the transaction and compare it with what is expected; return its resource fee.
+
+    Nothing is signed. Raises RefusedToSign, CannotMigrate, FactoryError, SimulationFailed.
+    """
+    doing = action(plan, chain)
+    try:
+        simulation = measure(network, doing, plan.owner, until)
+    except SimulationFailed as failure:
+        raise refusal(plan, failure) from failure
+    signing.check(
+        simulation,
+        doing.expected,
+        by_address=False,
+        nonce=0,
+        fee_limit=limits.resource_fee,
+        headroom=0,
+    )
+    return simulation.fee
+
+
+def apply(
+    network: Network,
+    journal: Journal,
+    plan: Plan,
+    owner: Signer,
+    code: bytes | None,
+    limits: Limits,
+) -> Applied:
+    """Migrate, or find that it is done. Raises what ``migration.apply`` does."""
+    until = network.deadline(limits.timeout)
+    transactions = Transactions(network, journal, owner, {owner.address: owner}, limits)
+    tries = 0
+    before: Chain | None = None
+    trouble: ClientError | CallRefused | None = None
+    while True:
+        chain = ledger.look(network, plan, until)
+        if ledger.check_successor(chain, plan):
+            return _applied(network, journal, plan, tries)
+        ledger.check_factory(chain, plan)
+        ledger.check_old(chain, plan)
+        if trouble is not None:
+            if before is not None and chain.old.modified == before.old.modified:
+                raise trouble  # nothing moved, so this is what would be said again
+            if tries == TRIES:
+                raise KeepsMoving(plan.old, tries) from trouble
+        if not chain.code_lives:
+            upload(network, journal, plan, owner, code, limits)
+        before = chain
+        tries += 1
+        try:
+            entry, _ = transactions.submit(action(plan, chain), until)
+            if isinstance(entry.result, Success):
+                _await_successor(network, plan, until)
+                return _applied(network, journal, plan, tries)
+            trouble = _failure(entry)
+        except UnexpectedAuthorisation as other:
+            trouble = other
+        except SimulationFailed as refused:
+            trouble = refusal(plan, refused)
+        except Unknown as unknown:
+            if not _never_applied(network, journal, plan, until):
+                raise
+            trouble, before = unknown, None
+
+
+def upload(
+    network: Network,
+    journal: Journal,
+    plan: Plan,
+    owner: Signer,
+    code: bytes | None,
+    limits: Limits,
+) -> None:
+    """Bring the new code onto the ledger. Raises CodeMissing, and as ``Deployer.upload``."""
+    at_hand = code_at_hand(plan, code)
+    if at_hand is None:
+        raise CodeMissing(plan.new_code)
+    Deployer(network, journal, owner, limits).upload(at_hand)
+
+
+def _failure(entry: JournalEntry) -> ClientError | CallRefused:
+    failure = failed(entry)
+    code = None if failure.error is None else failure.error.factory_error
+    return failure if code is None else FactoryError(code)
+
+
+def _await_successor(network: Network, plan: Plan, until: float) -> None:
+    """See the new vault on the ledger; a node that lags behind shows it later."""
+    waits = network.waits(until)
+    while not ledger.check_successor(ledger.look(network, plan, until), plan):
+        if next(waits, _OVER) is _OVER:
+            raise Unreachable(network.name, f"it does not show the successor of {plan.old}")
+
+
+_OVER: Final = object()
+
+
+def _never_applied(network: Network, journal: Journal, plan: Plan, until: float) -> bool:
+    """Settle a transaction that the network forgot: the factory's entry tells of it for ever."""
+    entry = journal.find(network.passphrase, plan.scope, _KEY)
+    if entry is None:
+        return False
+    tip = network.tip(until)
+    chain = ledger.look(network, plan, until)
+    if tip.close_time <= entry.max_time or chain.ledger < tip.ledger:
+        return False
+    if chain.successor is None:
+        journal.settle(entry, State.NEVER_APPLIED)
+    return True
+
+
+def refusal(plan: Plan, failure: SimulationFailed) -> ClientError | CallRefused:
+    """Say what a simulation's failure means: the factory's number, or a vault that refuses."""
+    if failure.error is None:
+        return failure
+    code = failure.error.factory_error
+    if code is FactoryErrorCode.AuthorizedCallerUnsupported:
+        return CannotMigrate(plan.old, Why.AUTHORISED_CALLER)
+    if code is not None:
+        return FactoryError(code)
+    return CannotMigrate(plan.old, Why.REFUSES, failure.text)
+
+
+def _applied(network: Network, journal: Journal, plan: Plan, tries: int) -> Applied:
+    entry = journal.find(network.passphrase, plan.scope, _KEY)
+    if entry is None or not isinstance(entry.result, Success):
+        return Applied(plan.old, plan.new, tries, (), 0)
+    return Applied(plan.old, plan.new, tries, (entry.hash,), entry.result.fee.charged)
+
+
+def _factory(plan: Plan) -> Address:
+    assert plan.factory is not None  # noqa: S101 - every plan of this mode has one
+    return plan.factory

@@ -1,0 +1,75 @@
+"""Traffic goes to the new vault once the migration is verified; calls of the old one are listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from callora_vault.client.network import EventRecord, Network
+from callora_vault.directory import Listed, VaultDirectory
+from callora_vault.events import WithdrawEvent
+from callora_vault.migration.errors import HistoryGone, NotVerified
+from callora_vault.migration.plan import Plan
+from callora_vault.migration.verify import Late, Verification, late_call
+from callora_vault.units import Address
+
+
+def redirect(
+    directory: VaultDirectory, name: str, plan: Plan, verification: Verification
+) -> Listed:
+    """Let a name stand for the new vault; running clients follow. Repeated, it changes nothing.
+
+    Raises NotVerified, and as ``VaultDirectory.point``.
+    """
+    if not verification.passed:
+        raise NotVerified(verification.old, verification.new, verification.failed)
+    return directory.point(plan.network, name, verification.new, instead_of=plan.old)
+
+
+@attrs.frozen
+class Watched:
+    """Calls that reached a retired vault, from the ledger ``since`` on up to ``through``.
+
+    ``cursor`` is where the next look begins.
+    """
+
+    contract: Address
+    since: int
+    through: int
+    cursor: str
+    calls: tuple[Late, ...]
+
+
+def watch(network: Network, contract: Address, start: int | str | None, until: float) -> Watched:
+    """Look for calls that reached a retired vault.
+
+    Arguments: ``start``, a ledger, or the cursor of the look before; None for all that the RPC
+    keeps, and then calls up to the last withdrawal that emptied the vault are no late ones.
+    Raises HistoryGone, and as Network.
+    """
+    oldest = network.oldest_ledger(until)
+    if isinstance(start, int) and start < oldest:
+        raise HistoryGone(contract, start)
+    begin: int | str = oldest if start is None else start
+    latest = network.tip(until).ledger
+    found: list[EventRecord] = []
+    since = begin if isinstance(begin, int) else 0
+    while True:
+        page = network.events(contract, begin, until)
+        found += page.events
+        begin = page.cursor
+        if page.through >= latest:
+            break
+    calls = [late_call(record, contract) for record in found]
+    if start is None:
+        calls = list(_after_the_last_emptying(calls))
+    return Watched(contract, since, page.through, page.cursor, tuple(calls))
+
+
+def _after_the_last_emptying(calls: list[Late]) -> Iterator[Late]:
+    first = 0
+    for number, call in enumerate(calls, 1):
+        if isinstance(call.event, WithdrawEvent) and call.event.balance == 0:
+            first = number
+    yield from calls[first:]

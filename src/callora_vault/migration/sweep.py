@@ -1,0 +1,116 @@
+"""What reached the old vault after its migration is moved after it: withdrawn, then deposited.
+
+One pair after the other, each noted: whatever ends a sweep, the next one deposits first what was
+withdrawn. A remainder that the new vault would not take, since it is under its minimum deposit,
+stays where it is and is named.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+import attrs
+
+from callora_vault.calls import Deposit, Withdraw
+from callora_vault.client.journal import Journal, State
+from callora_vault.client.keys import Signer
+from callora_vault.client.network import Network
+from callora_vault.client.transactions import Limits
+from callora_vault.client.vault import VaultClient
+from callora_vault.errors import InsufficientBalance
+from callora_vault.migration import chain as ledger
+from callora_vault.migration import stepwise
+from callora_vault.migration.atomic import TRIES
+from callora_vault.migration.errors import KeepsMoving, NotMigrated, WrongKey
+from callora_vault.migration.plan import Mode, Plan
+from callora_vault.migration.planning import LIMITS
+from callora_vault.units import I128_MAX, Address, BadValue
+
+_WITHDRAW: Final = "sweep withdraw {}"
+_DEPOSIT: Final = "sweep deposit {}"
+
+
+@attrs.frozen
+class Swept:
+    """What a sweep moved from ``old`` to ``new``; ``remainder`` is what it left in ``old``.
+
+    ``minimum`` is the new vault's minimum deposit, under which a remainder stays.
+    """
+
+    old: Address
+    new: Address
+    moved: int
+    remainder: int
+    minimum: int
+
+
+def sweep(
+    network: Network, journal: Journal, plan: Plan, owner: Signer, limits: Limits = LIMITS
+) -> Swept:
+    """Move late deposits to the new vault, once each.
+
+    Raises BadValue in mode zero, whose old vault is not drained; WrongNetwork, WrongKey,
+    NotMigrated, MigratedElsewhere, CannotMigrate, KeepsMoving; and as ``VaultClient.submit``. After
+    any of them the same call goes on.
+    """
+    ledger.check_network(network, plan)
+    if owner.address != plan.owner:
+        raise WrongKey(plan.owner, owner.address)
+    if plan.mode is Mode.ZERO:
+        raise BadValue("plan", "a zero start leaves the old vault as it is; withdraw by hand")
+    until = network.deadline(limits.timeout)
+    chain = ledger.look(network, plan, until)
+    if plan.mode is Mode.ATOMIC:
+        if not ledger.check_successor(chain, plan):
+            raise NotMigrated(plan.old, "the factory names no successor")
+        new = plan.new
+    else:
+        new, _ = stepwise.find(network, plan, until)
+    ledger.check_old(chain, plan)
+    old_client, new_client = (
+        VaultClient(contract, network, journal, [owner], scope=plan.scope, limits=limits)
+        for contract in (plan.old, new)
+    )
+    old_client.resume()
+    return _Sweep(journal, plan, old_client, new_client).run()
+
+
+class _Sweep:
+    def __init__(self, journal: Journal, plan: Plan, old: VaultClient, new: VaultClient) -> None:
+        self._journal = journal
+        self._plan = plan
+        self._old = old
+        self._new = new
+        self._moved = 0
+
+    def run(self) -> Swept:
+        number = tries = 0
+        while True:
+            withdrawn = stepwise.withdrawn(self._journal, self._plan, _WITHDRAW.format(number))
+            if withdrawn is not None:
+                self._deposit(number, withdrawn)
+                number += 1
+                continue
+            balance, minimum, room = self._amounts()
+            if balance < minimum or balance > room:
+                return Swept(self._plan.old, self._new.contract, self._moved, balance, minimum)
+            if tries == TRIES:
+                raise KeepsMoving(self._plan.old, tries, self._moved)
+            tries += 1
+            with suppress(InsufficientBalance):  # deducted meanwhile
+                self._old.submit(Withdraw(balance), key=_WITHDRAW.format(number))
+
+    def _deposit(self, number: int, amount: int) -> None:
+        key = _DEPOSIT.format(number)
+        entry = self._journal.find(self._plan.network, self._plan.scope, key)
+        if entry is None or entry.state is not State.APPLIED:
+            self._new.submit(Deposit(amount), key=key)
+            self._moved += amount
+
+    def _amounts(self) -> tuple[int, int, int]:
+        """Return the old vault's balance, the new one's minimum, and how much it has room for."""
+        old, new = self._old.stored().meta, self._new.stored().meta
+        if old is None or new is None:
+            raise NotMigrated(self._plan.old, "a vault of it is not initialised")
+        return old.balance, max(new.min_deposit, 1), I128_MAX - new.balance

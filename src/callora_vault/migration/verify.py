@@ -1,0 +1,341 @@
+"""Is a migration what it should be? Judged by raw entries and events, whoever carried it out.
+
+Conservation is a statement about transactions: what the migration's own withdrawals took out is the
+balance in the new vault's init event, and each vault's stored balance is the replay of its own
+events. What reaches the old vault later is a late call: it is listed, and is no reason to fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import attrs
+from stellar_sdk import Address as StellarAddress
+from stellar_sdk import xdr
+
+from callora_vault import wasm
+from callora_vault.client.journal import Journal
+from callora_vault.client.network import EventRecord, Network
+from callora_vault.client.transactions import Limits
+from callora_vault.codec import CannotDecode, decode_event
+from callora_vault.events import Event, InitEvent, SetAuthorizedCallerEvent, WithdrawEvent
+from callora_vault.inspect import Audit, History, Verdict, audit, export
+from callora_vault.inspect.audit import balance_before
+from callora_vault.layouts import LAYOUTS
+from callora_vault.migration import chain as ledger
+from callora_vault.migration import stepwise
+from callora_vault.migration.chain import Chain, Held
+from callora_vault.migration.errors import HistoryGone, NotMigrated
+from callora_vault.migration.plan import Mode, Plan
+from callora_vault.migration.planning import LIMITS
+from callora_vault.units import Address
+
+
+@attrs.frozen
+class Check:
+    """One thing that has to hold: what it is, whether it does, and the values."""
+
+    name: str
+    holds: bool
+    found: str
+
+
+@attrs.frozen
+class Late:
+    """A call that was applied to an old vault after its migration: its event as it was told.
+
+    ``event`` is None where it is none of a vault's.
+    """
+
+    record: EventRecord
+    event: Event | None
+
+    def __str__(self) -> str:
+        event = "an event of no vault" if self.event is None else str(self.event)
+        return f"{event} in ledger {self.record.ledger}, {self.record.transaction}"
+
+
+def late_call(record: EventRecord, contract: Address) -> Late:
+    """Decode an event that an old vault told of late."""
+    return Late(record, decode(record, contract))
+
+
+@attrs.frozen
+class Verification:
+    """What was found about the migration of ``old`` to ``new``, as it is after ``ledger``.
+
+    ``amount`` is what moved; ``assumed`` says what was taken on trust.
+    """
+
+    old: Address
+    new: Address
+    ledger: int
+    amount: int
+    checks: tuple[Check, ...]
+    late: tuple[Late, ...]
+    old_balance: int
+    assumed: tuple[str, ...]
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The checks that do not hold, in words."""
+        return tuple(f"{check.name}: {check.found}" for check in self.checks if not check.holds)
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything holds."""
+        return not self.failed
+
+
+@attrs.frozen
+class _Told:
+    """A vault's history with its decoded events; what is none of a vault's is None."""
+
+    history: History
+    events: tuple[tuple[EventRecord, Event | None], ...]
+    audit: Audit
+
+    @classmethod
+    def of(cls, history: History) -> _Told:
+        decoded = tuple((record, decode(record, history.contract)) for record in history.events)
+        return cls(history, decoded, audit(history))
+
+
+@attrs.frozen
+class _Withdrawn:
+    """The migration's own withdrawals, and after which event id calls are late."""
+
+    events: tuple[tuple[EventRecord, WithdrawEvent], ...]
+    last: str
+
+    @property
+    def amount(self) -> int:
+        return sum(event.amount for _, event in self.events)
+
+
+def verify(
+    network: Network,
+    plan: Plan,
+    histories: tuple[Path, Path],
+    *,
+    journal: Journal | None = None,
+    limits: Limits = LIMITS,
+    progress: Callable[[int, int], None] = lambda _ledger, _latest: None,
+) -> Verification:
+    """Read both vaults and all their events, and judge the migration.
+
+    Arguments: ``histories``, the files of the old and the new vault's events, as ``inspect.export``
+    keeps them; they are brought up to date first. ``journal``, which names the withdrawals of a
+    stepwise migration; without it all withdrawals between plan and ``init`` count as such.
+    Raises NotMigrated, MigratedElsewhere, CannotMigrate, HistoryGone, HistoryUnusable, NoState,
+    NoVault, WrongNetwork, and what Network raises.
+    """
+    ledger.check_network(network, plan)
+
+    def until() -> float:
+        return network.deadline(limits.timeout)
+
+    chain = ledger.look(network, plan, until())
+    new, held = _find_new(network, plan, chain, until())
+    old_told, new_told = (
+        _Told.of(export(network, contract, path, until, progress=progress))
+        for contract, path in zip((plan.old, new), histories, strict=True)
+    )
+    born = _init(new_told)
+    if born is None:
+        raise HistoryGone(new, plan.ledger)
+    record, init = born
+    own = _own(plan, old_told, record, journal)
+    checks = (
+        *_conserved(plan, old_told, new_told, own, init),
+        *_carried(plan, chain, held, old_told, new_told, record),
+    )
+    stored = chain.old.stored.meta
+    return Verification(
+        old=plan.old,
+        new=new,
+        ledger=new_told.audit.through,
+        amount=own.amount,
+        checks=checks,
+        late=tuple(_late(old_told, own.last)),
+        old_balance=0 if stored is None else stored.balance,
+        assumed=(
+            *(f"the old vault's replay: {text}" for text in old_told.audit.assumed),
+            *(f"the new vault's replay: {text}" for text in new_told.audit.assumed),
+            *_trusted(plan, journal),
+        ),
+    )
+
+
+def _find_new(network: Network, plan: Plan, chain: Chain, until: float) -> tuple[Address, Held]:
+    if plan.mode is not Mode.ATOMIC:
+        return stepwise.find(network, plan, until)
+    ledger.check_factory(chain, plan)
+    if not ledger.check_successor(chain, plan):
+        raise NotMigrated(plan.old, "the factory names no successor")
+    if chain.new is None:
+        raise NotMigrated(plan.old, "its successor is not there")
+    return plan.new, chain.new
+
+
+def decode(record: EventRecord, contract: Address) -> Event | None:
+    """Decode an event of a vault; None for what is none."""
+    topics = [xdr.SCVal.from_xdr(topic) for topic in record.topics]
+    event = xdr.ContractEvent(
+        ext=xdr.ExtensionPoint(0),
+        contract_id=StellarAddress(contract).to_xdr_sc_address().contract_id,
+        type=xdr.ContractEventType.CONTRACT,
+        body=xdr.ContractEventBody(0, xdr.ContractEventV0(topics, xdr.SCVal.from_xdr(record.data))),
+    )
+    try:
+        return decode_event(event, contract)
+    except (CannotDecode, ValueError):
+        return None
+
+
+def _init(told: _Told) -> tuple[EventRecord, InitEvent] | None:
+    for record, event in told.events:
+        if isinstance(event, InitEvent):
+            return record, event
+    return None
+
+
+def _own(plan: Plan, old: _Told, born: EventRecord, journal: Journal | None) -> _Withdrawn:
+    """Tell the migration's own withdrawals from everything else."""
+    if plan.mode is Mode.ZERO:
+        return _Withdrawn((), born.id)
+    drained = [] if journal is None else stepwise.drains(journal, plan)
+    if plan.mode is Mode.ATOMIC:
+        hashes = {born.transaction}
+    elif drained:
+        hashes = {entry.hash for entry, _ in drained}
+    else:
+        hashes = {
+            record.transaction
+            for record, _ in old.events
+            if plan.ledger < record.ledger and record.id < born.id
+        }
+    found = tuple(
+        (record, event)
+        for record, event in old.events
+        if isinstance(event, WithdrawEvent) and record.transaction in hashes
+    )
+    return _Withdrawn(found, found[-1][0].id if found else born.id)
+
+
+def _trusted(plan: Plan, journal: Journal | None) -> Iterator[str]:
+    if plan.mode is Mode.STEPWISE and (journal is None or not stepwise.drains(journal, plan)):
+        yield "that every withdrawal between the plan and init was the migration's: no journal"
+    if plan.old_known is None and plan.mode is not Mode.ZERO:
+        yield f"that code {plan.old_code}, which is not this program's, told the truth in events"
+
+
+def _conserved(
+    plan: Plan, old: _Told, new: _Told, own: _Withdrawn, init: InitEvent
+) -> Iterator[Check]:
+    yield Check(
+        "what was withdrawn is what the new vault began with",
+        own.amount == init.balance,
+        f"{own.amount:,} withdrawn, {init.balance:,} in init",
+    )
+    if plan.mode is not Mode.ZERO:
+        left = _balance_at(old, own.last)
+        words = "unknown" if left is None else f"{left:,}"
+        yield Check("the last withdrawal left nothing in the old vault", left == 0, words)
+    for name, told, good in (
+        ("old", old, (Verdict.CONSERVED, Verdict.CONSISTENT)),
+        ("new", new, (Verdict.CONSERVED,)),
+    ):
+        broken = told.audit.broken
+        words = told.audit.verdict.value
+        if broken is not None:
+            words += f", expected {broken.expected}, found {broken.found}"
+        holds = told.audit.verdict in good
+        yield Check(f"the {name} vault's balance is the replay of its events", holds, words)
+
+
+def _balance_at(old: _Told, event_id: str) -> int | None:
+    """Return the old vault's balance after an event, from the events around it."""
+    balance: int | None = None
+    for record, event in old.events:
+        if event is None or isinstance(event, SetAuthorizedCallerEvent):
+            continue
+        if record.id > event_id:
+            return balance_before(event) if balance is None else balance
+        balance = event.balance
+    if balance is None and old.audit.state is not None:
+        return old.audit.state.balance
+    return balance
+
+
+def _carried(
+    plan: Plan, chain: Chain, held: Held, old: _Told, new: _Told, born: EventRecord
+) -> Iterator[Check]:
+    meta, layout = held.stored.meta, held.stored.layout
+    assert meta is not None  # noqa: S101 - it is initialised
+    assert layout is not None  # noqa: S101 - likewise
+    yield Check("the owner is the same", meta.owner == plan.owner, meta.owner)
+    yield Check(
+        "the minimum deposit is the planned one",
+        meta.min_deposit == plan.min_deposit,
+        f"{meta.min_deposit:,}, planned {plan.min_deposit:,}",
+    )
+    expected, found = _authorised(plan, chain, old, new, born)
+    yield Check(
+        "the authorised caller was carried over",
+        expected == found,
+        f"{found or 'nobody'}, in the old vault {expected or 'nobody'}",
+    )
+    yield Check("the new vault runs the planned code", held.code == plan.new_code, held.code)
+    yield Check(
+        "the old vault runs the planned code", chain.old.code == plan.old_code, chain.old.code
+    )
+    wanted = _layout(plan.new_code)
+    yield Check(
+        "the new vault stores the layout of its code",
+        layout.name in wanted,
+        f"{layout.name}, expected {' or '.join(wanted)}",
+    )
+
+
+def _authorised(
+    plan: Plan, chain: Chain, old: _Told, new: _Told, born: EventRecord
+) -> tuple[Address | None, Address | None]:
+    """Return who was authorised in the old vault at the migration, and who in the new one."""
+    carried = _carried_caller(plan, new, born)
+    moment = born.id if carried is None else carried[0].id
+    stored = chain.old.stored.meta
+    expected = plan.meta.authorized_caller if stored is None else stored.authorized_caller
+    told = [(r, e) for r, e in old.events if isinstance(e, SetAuthorizedCallerEvent)]
+    before = [event for record, event in told if record.id < moment]
+    if before:
+        expected = before[-1].caller
+    elif told:  # changed since, and the plan is the last that knew
+        expected = plan.meta.authorized_caller
+    return expected, None if carried is None else carried[1].caller
+
+
+def _carried_caller(
+    plan: Plan, new: _Told, born: EventRecord
+) -> tuple[EventRecord, SetAuthorizedCallerEvent] | None:
+    """Find the event that carried the caller over: what the owner sets later is none."""
+    for record, event in new.events:
+        if isinstance(event, SetAuthorizedCallerEvent):
+            apart = plan.mode is Mode.ATOMIC and record.transaction != born.transaction
+            return None if apart else (record, event)
+    return None
+
+
+def _layout(code: str) -> tuple[str, ...]:
+    """Name the layouts that code may store: its own, or any known one for other people's code."""
+    for file in wasm.manifest()["files"].values():
+        if file["sha256"] == code and "layout" in file:
+            return (str(file["layout"]),)
+    return tuple(layout.name for layout in LAYOUTS)
+
+
+def _late(old: _Told, last: str) -> Iterator[Late]:
+    for record, event in old.events:
+        if record.id > last:
+            yield Late(record, event)

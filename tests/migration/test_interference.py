@@ -1,0 +1,215 @@
+"""Others call the vault while it is migrated: what they do is never lost, and never doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.migration.world import BALANCE, MINIMUM, Counted, Killed, Migrating, killed_at
+
+from callora_vault.calls import Deduct, Deposit, Withdraw
+from callora_vault.client import Journal, VaultClient
+from callora_vault.errors import CallRefused
+from callora_vault.migration import TRIES, KeepsMoving, Mode, Plan, sweep
+
+Act = Callable[[VaultClient], object]
+
+
+@contextmanager
+def writer(here: Migrating) -> Iterator[VaultClient]:
+    """A client of the old vault, of another process."""
+    with Journal(here.folder / "writer.db") as journal:
+        yield here.by_channel(journal, here.v2)
+
+
+def deduct(here: Migrating, amount: int) -> Act:
+    return lambda client: client.submit(Deduct(here.channel.address, amount))
+
+
+ACTS: dict[str, Callable[[Migrating], Act]] = {
+    "deduct": lambda here: deduct(here, 3),
+    "deposit": lambda here: lambda client: client.submit(Deposit(500)),
+    "withdraw": lambda here: lambda client: client.submit(Withdraw(7)),
+}
+CHANGES = {"deduct": -3, "deposit": 500, "withdraw": -7}
+
+
+@pytest.mark.parametrize("mode", [Mode.ATOMIC, Mode.STEPWISE])
+@pytest.mark.parametrize("name", ACTS)
+def test_a_call_between_any_two_steps_is_in_one_of_the_vaults(
+    here: Migrating, mode: Mode, name: str
+) -> None:
+    point = 0
+    while True:
+        point += 1
+        here.fresh()
+        plan = here.plan(here.v2, mode)
+        called = []
+        with writer(here) as client:
+
+            def act(now: int, at: int = point, client: VaultClient = client) -> None:
+                if now == at:
+                    try:
+                        ACTS[name](here)(client)
+                    except CallRefused:
+                        called.append(0)
+                    else:
+                        called.append(CHANGES[name])
+
+            happens = Counted(act)
+            new = here.apply(plan, happens).new
+        if not called:
+            break
+        total = here.stored(here.v2).balance + here.stored(new).balance
+        assert total == BALANCE + called[0]
+        verified = here.verify(plan)
+        assert verified.passed, verified.failed
+        late = here.stored(here.v2).balance
+        assert (len(verified.late) == 1) == (late > 0)
+        if late:
+            swept = here.sweep(plan)
+            assert (swept.moved, swept.remainder) == (late, 0)
+            assert here.stored(new).balance == total
+            assert here.verify(plan).passed
+    assert point > 8
+
+
+def test_a_writer_at_full_rate_stops_the_atomic_migration_with_nothing_changed(
+    here: Migrating,
+) -> None:
+    plan = here.plan(here.v2)
+    deducted = 0
+    with writer(here) as client:
+
+        def act(_: int) -> None:
+            nonlocal deducted
+            deduct(here, 1)(client)
+            deducted += 1
+
+        with pytest.raises(KeepsMoving) as stopped:
+            here.apply(plan, Counted(act))
+    assert (stopped.value.tries, stopped.value.drained) == (TRIES, 0)
+    assert here.stored(here.v2).balance == BALANCE - deducted
+    assert not here.exists(plan.new)
+    new = here.apply(plan).new
+    assert here.stored(new).balance == BALANCE - deducted
+    assert here.verify(plan).passed
+
+
+def test_a_writer_at_full_rate_stops_the_stepwise_migration_resumably(here: Migrating) -> None:
+    plan = here.plan(here.v2, Mode.STEPWISE)
+    change = 0
+    with writer(here) as client:
+
+        def act(_: int) -> None:
+            nonlocal change
+            client.submit(Deposit(MINIMUM))
+            change += MINIMUM
+
+        with pytest.raises(KeepsMoving) as stopped:
+            here.apply(plan, Counted(act))
+    assert stopped.value.drained + here.stored(here.v2).balance == BALANCE + change
+    new = here.apply(plan).new
+    assert here.stored(new).balance == BALANCE + change
+    assert here.verify(plan).passed
+
+
+Step = tuple[int, str | None]
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    mode=st.sampled_from([Mode.ATOMIC, Mode.STEPWISE]),
+    runs=st.lists(
+        st.lists(st.tuples(st.integers(1, 40), st.sampled_from([*ACTS, None])), max_size=4),
+        min_size=1,
+        max_size=3,
+    ),
+)
+def test_any_traffic_and_any_kills_conserve_every_unit(
+    here: Migrating, mode: Mode, runs: list[list[Step]]
+) -> None:
+    """Each run has calls of others at some points, and ends at the first one that has none."""
+    here.fresh()
+    plan = here.plan(here.v2, mode)
+    change = 0
+    for run in [*runs, []]:
+        steps = dict(run)
+        with writer(here) as client:
+
+            def act(
+                now: int, steps: dict[int, str | None] = steps, client: VaultClient = client
+            ) -> None:
+                nonlocal change
+                if now not in steps:
+                    return
+                name = steps[now]
+                if name is None:
+                    raise Killed
+                try:
+                    ACTS[name](here)(client)
+                except CallRefused:
+                    return
+                change += CHANGES[name]
+
+            try:
+                new = here.apply(plan, Counted(act)).new
+            except Killed:
+                continue
+    verified = here.verify(plan)
+    assert verified.passed, verified.failed
+    late = here.stored(here.v2).balance
+    assert late + here.stored(new).balance == BALANCE + change
+    assert here.sweep(plan).remainder == 0
+    assert here.stored(new).balance == BALANCE + change
+
+
+def test_a_remainder_under_the_minimum_deposit_is_left_and_named(here: Migrating) -> None:
+    with Journal(here.folder / "lower.db") as journal:
+        low = here.vault(journal, "v2", minimum=1)
+    plan = here.plan(low, Mode.STEPWISE, min_deposit=MINIMUM)
+    new = here.apply(plan).new
+    with Journal(here.folder / "writer.db") as journal:
+        here.by_channel(journal, low).submit(Deposit(MINIMUM - 1))
+    swept = here.sweep(plan)
+    assert (swept.moved, swept.remainder, swept.minimum) == (0, MINIMUM - 1, MINIMUM)
+    assert here.stored(new).balance == BALANCE
+    with Journal(here.folder / "writer.db") as journal:
+        here.by_channel(journal, low).submit(Deposit(1))
+    assert here.sweep(plan).moved == MINIMUM
+    assert here.stored(new).balance == BALANCE + MINIMUM
+
+
+def test_a_sweep_that_is_killed_at_any_point_deposits_once(here: Migrating) -> None:
+    here.apply(plan := here.plan(here.v2))
+    mark = here.world.network.snapshot()
+    point = 0
+    while True:
+        point += 1
+        here.world.network.revert(mark)
+        here.again()
+        if not _sweep_is_killed(here, plan, point):
+            break
+    assert point > 15
+
+
+def _sweep_is_killed(here: Migrating, plan: Plan, point: int) -> bool:
+    with Journal(here.folder / "writer.db") as journal:
+        here.by_channel(journal, here.v2).submit(Deposit(500))
+
+    happens = killed_at(point)
+    try:
+        with here.journal(happens) as journal:
+            sweep(here.connect(happens), journal, plan, here.owner)
+        killed = False
+    except Killed:
+        here.sweep(plan)
+        killed = True
+    assert here.stored(here.v2).balance == 0
+    assert here.stored(plan.new).balance == BALANCE + 500
+    return killed
