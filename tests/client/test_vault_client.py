@@ -322,7 +322,7 @@ def test_an_account_that_is_not_there_is_named(world: World, journal: Journal) -
 
 
 def test_a_vault_of_an_older_layout_is_a_vault(world: World, journal: Journal) -> None:
-    code = Path("tests/data/mutants/v0_layout.wasm").read_bytes()
+    code = Path("tests/data/mutants/v0_without_withdraw.wasm").read_bytes()
     vault = world.client(journal, contract=fresh_instance(world, journal, code))
     assert vault.init(ME, 5) == vault.get_meta() == VaultMeta(ME, 5, 0)
     assert vault.deposit(1) == 6

@@ -47,10 +47,15 @@ def test_a_call_between_any_two_steps_is_in_one_of_the_vaults(
         point += 1
         here.fresh()
         plan = here.plan(here.v2, mode)
-        called = []
+        called: list[int] = []
         with writer(here) as client:
 
-            def act(now: int, at: int = point, client: VaultClient = client) -> None:
+            def act(
+                now: int,
+                at: int = point,
+                client: VaultClient = client,
+                called: list[int] = called,
+            ) -> None:
                 if now == at:
                     try:
                         ACTS[name](here)(client)

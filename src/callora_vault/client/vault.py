@@ -211,23 +211,6 @@ class VaultClient:
         """
         return self.call(WithdrawTo(to, amount), key=key)
 
-    def batch_deduct(
-        self, caller: Address, items: Iterable[DeductItem], *, key: str | None = None
-    ) -> int:
-        """Take every amount in order, or none of them (v2); ``caller`` signs. Returns the balance.
-
-        Raises NotInitialized, MissingSignature, Unauthorized, EmptyBatch, BatchTooLarge,
-        AmountNotPositive, InsufficientBalance, and as ``submit``.
-        """
-        return self.call(BatchDeduct(caller, items), key=key)
-
-    def set_authorized_caller(self, caller: Address | None, *, key: str | None = None) -> None:
-        """Let ``caller`` deduct besides the owner, who signs (v2); None for nobody.
-
-        Raises NotInitialized, MissingSignature, and as ``submit``.
-        """
-        self.call(SetAuthorizedCaller(caller), key=key)
-
     @overload
     def call(self, call: Init | GetMeta, *, key: str | None = None) -> VaultMeta: ...
 

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Final, TypeAlias
 
 import attrs
-from stellar_sdk import Keypair, StrKey, scval, xdr
+from stellar_sdk import StrKey, scval, xdr
 
 from callora_vault import wasm
 from callora_vault.abi import ABIS, VAULT_V1, VAULT_V2, Abi
