@@ -7,6 +7,7 @@ few times, and then left as it is. Whether it has happened is what the factory's
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -40,7 +41,7 @@ from callora_vault.layouts import VaultMeta
 from callora_vault.migration import chain as ledger
 from callora_vault.migration.chain import Chain
 from callora_vault.migration.errors import CannotMigrate, CodeMissing, KeepsMoving, Why
-from callora_vault.migration.plan import Plan, code_at_hand
+from callora_vault.migration.plan import SWEEP, Plan, code_at_hand
 from callora_vault.units import Address
 
 TRIES: Final = 10
@@ -52,8 +53,9 @@ _KEY: Final = "migrate"
 class Applied:
     """A migration that is done: from ``old`` to ``new``.
 
-    ``transactions`` are the hashes of what this journal has of it, in order, ``fee`` the stroops
-    that they cost. ``tries``: how often something was signed; 0 where all was done before.
+    ``transactions`` are the hashes of what this journal has of it, in order, the upload of the new
+    code among them; ``fee`` the stroops that they cost. ``tries``: how often something was signed
+    for the vaults; 0 where all was done before.
     """
 
     old: Address
@@ -99,12 +101,11 @@ def action(plan: Plan, chain: Chain) -> Action:
     )
 
 
-def simulated(network: Network, plan: Plan, chain: Chain, until: float, limits: Limits) -> int:
-    """Simulate the transaction and compare it with what is expected; return its resource fee.
+def simulated(network: Network, plan: Plan, doing: Action, until: float, limits: Limits) -> int:
+    """Simulate a transaction and compare it with what is expected; return its resource fee.
 
     Nothing is signed. Raises RefusedToSign, CannotMigrate, FactoryError, SimulationFailed.
     """
-    doing = action(plan, chain)
     try:
         simulation = measure(network, doing, plan.owner, until)
     except SimulationFailed as failure:
@@ -137,7 +138,7 @@ def apply(
     while True:
         chain = ledger.look(network, plan, until)
         if ledger.check_successor(chain, plan):
-            return _applied(network, journal, plan, tries)
+            return applied(journal, plan, plan.new, tries)
         ledger.check_factory(chain, plan)
         ledger.check_old(chain, plan)
         if trouble is not None:
@@ -153,15 +154,14 @@ def apply(
             entry, _ = transactions.submit(action(plan, chain), until)
             if isinstance(entry.result, Success):
                 _await_successor(network, plan, until)
-                return _applied(network, journal, plan, tries)
+                return applied(journal, plan, plan.new, tries)
             trouble = _failure(entry)
         except UnexpectedAuthorisation as other:
             trouble = other
         except SimulationFailed as refused:
             trouble = refusal(plan, refused)
         except Unknown as unknown:
-            if not _never_applied(network, journal, plan, until):
-                raise
+            _by_successor(network, journal, plan, until, unknown)
             trouble, before = unknown, None
 
 
@@ -197,18 +197,41 @@ def _await_successor(network: Network, plan: Plan, until: float) -> None:
 _OVER: Final = object()
 
 
-def _never_applied(network: Network, journal: Journal, plan: Plan, until: float) -> bool:
-    """Settle a transaction that the network forgot: the factory's entry tells of it for ever."""
+def _by_successor(
+    network: Network, journal: Journal, plan: Plan, until: float, unknown: Unknown
+) -> None:
+    """The factory's entry tells of a migration for ever."""
+
+    def look() -> tuple[int, bool]:
+        chain = ledger.look(network, plan, until)
+        return chain.ledger, chain.successor is not None
+
     entry = journal.find(network.passphrase, plan.scope, _KEY)
-    if entry is None:
-        return False
+    assert entry is not None  # noqa: S101 - it is the one that is unknown
+    settle_by_ledger(network, journal, entry, until, unknown, look)
+
+
+def settle_by_ledger(
+    network: Network,
+    journal: Journal,
+    entry: JournalEntry,
+    until: float,
+    unknown: Unknown,
+    look: Callable[[], tuple[int, bool]],
+) -> None:
+    """Settle a transaction that the network forgot, by what the ledger has of its effect.
+
+    Arguments: ``look`` says in which ledger it looked, and whether the effect is there.
+    Raises ``unknown`` where the transaction can still be applied.
+    """
     tip = network.tip(until)
-    chain = ledger.look(network, plan, until)
-    if tip.close_time <= entry.max_time or chain.ledger < tip.ledger:
-        return False
-    if chain.successor is None:
+    if tip.close_time <= entry.max_time:
+        raise unknown
+    ledger_seen, applied = look()
+    if ledger_seen < tip.ledger:
+        raise unknown
+    if not applied:
         journal.settle(entry, State.NEVER_APPLIED)
-    return True
 
 
 def refusal(plan: Plan, failure: SimulationFailed) -> ClientError | CallRefused:
@@ -223,11 +246,23 @@ def refusal(plan: Plan, failure: SimulationFailed) -> ClientError | CallRefused:
     return CannotMigrate(plan.old, Why.REFUSES, failure.text)
 
 
-def _applied(network: Network, journal: Journal, plan: Plan, tries: int) -> Applied:
-    entry = journal.find(network.passphrase, plan.scope, _KEY)
-    if entry is None or not isinstance(entry.result, Success):
-        return Applied(plan.old, plan.new, tries, (), 0)
-    return Applied(plan.old, plan.new, tries, (entry.hash,), entry.result.fee.charged)
+def applied(journal: Journal, plan: Plan, new: Address, tries: int) -> Applied:
+    """Sum up what a journal has of a migration that is done."""
+    found = [
+        (entry.hash, entry.result.fee.charged)
+        for entry in journal.listed(plan.network, State.APPLIED)
+        if isinstance(entry.result, Success) and _is_of(entry, plan, new)
+    ]
+    fee = sum(charged for _, charged in found)
+    return Applied(plan.old, new, tries, tuple(hashed for hashed, _ in found), fee)
+
+
+def _is_of(entry: JournalEntry, plan: Plan, new: Address) -> bool:
+    if entry.scope == plan.scope:
+        return not entry.key.startswith(SWEEP)
+    if entry.scope == new:
+        return entry.key == "create"
+    return entry.request == f"upload {plan.new_code}"
 
 
 def _factory(plan: Plan) -> Address:

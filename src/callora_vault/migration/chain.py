@@ -69,7 +69,7 @@ def look(network: Network, plan: Plan, until: float) -> Chain:
     if plan.factory is not None:
         keys += [instance_key(plan.factory), successor_key(plan.factory, plan.old)]
     entries = network.entries(keys, until)
-    old = _held(entries, plan.old)
+    old = held_in(entries, plan.old)
     if old is None:
         raise NoVault(plan.old)
     held_code = entries.get(code)
@@ -82,7 +82,7 @@ def look(network: Network, plan: Plan, until: float) -> Chain:
     return Chain(
         ledger=entries.ledger,
         old=old,
-        new=_held(entries, plan.new),
+        new=held_in(entries, plan.new),
         code_lives=held_code is not None and (held_code.live_until_ledger or 0) >= entries.ledger,
         factory_code=factory,
         successor=successor,
@@ -91,10 +91,11 @@ def look(network: Network, plan: Plan, until: float) -> Chain:
 
 def held(network: Network, contract: Address, until: float) -> Held | None:
     """Read one vault; None where there is none. Raises CannotMigrate, and as Network."""
-    return _held(network.entries([instance_key(contract)], until), contract)
+    return held_in(network.entries([instance_key(contract)], until), contract)
 
 
-def _held(entries: Entries, contract: Address) -> Held | None:
+def held_in(entries: Entries, contract: Address) -> Held | None:
+    """Decode a vault; None where there is none. Raises CannotMigrate."""
     found = entries.get(instance_key(contract))
     if found is None:
         return None
@@ -142,13 +143,20 @@ def check_old(chain: Chain, plan: Plan) -> VaultMeta:
 
     Raises CannotMigrate.
     """
-    old, stored = plan.old, chain.old.stored
+    return check_held(chain.old, plan)
+
+
+def check_held(found: Held, plan: Plan) -> VaultMeta:
+    """Do the same with what was read of it."""
+    old, stored = plan.old, found.stored
     if stored.meta is None:
         raise CannotMigrate(old, Why.NOT_INITIALISED)
-    if chain.old.code != plan.old_code:
-        raise CannotMigrate(old, Why.CODE_CHANGED, chain.old.code or stored.executable.type.name)
+    if found.code != plan.old_code:
+        raise CannotMigrate(old, Why.CODE_CHANGED, found.code or stored.executable.type.name)
     if stored.meta.owner != plan.owner:
         raise CannotMigrate(old, Why.OTHER_OWNER, stored.meta.owner)
+    if plan.mode is Mode.ATOMIC and stored.meta.min_deposit != plan.min_deposit:
+        raise CannotMigrate(old, Why.MIN_DEPOSIT_CHANGED, str(stored.meta.min_deposit))
     given = None if plan.mode is Mode.ATOMIC else plan.min_deposit
     check_meta(old, stored.meta, plan.mode, given)
     return stored.meta
@@ -175,7 +183,8 @@ def check_code(plan: Plan, accepted: str | None) -> None:
     if plan.old_known is not None or plan.mode is Mode.ZERO:
         return
     if not plan.emptied_in_dry_run:
-        raise CannotMigrate(plan.old, Why.UNKNOWN_CODE, f"{plan.old_code}, no dry run yet")
+        detail = f"{plan.old_code}, and no dry run has shown that"
+        raise CannotMigrate(plan.old, Why.UNKNOWN_CODE, detail)
     if accepted != plan.old_code:
         raise CannotMigrate(plan.old, Why.UNKNOWN_CODE, plan.old_code)
 

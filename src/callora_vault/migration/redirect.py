@@ -22,6 +22,9 @@ def redirect(
 
     Raises NotVerified, and as ``VaultDirectory.point``.
     """
+    if verification.old != plan.old:
+        reason = f"this verification is of {verification.old}"
+        raise NotVerified(plan.old, verification.new, (reason,))
     if not verification.passed:
         raise NotVerified(verification.old, verification.new, verification.failed)
     return directory.point(plan.network, name, verification.new, instead_of=plan.old)
