@@ -46,9 +46,12 @@ class NoRpc(ClientError):
 class NetworkOptions:
     """The options that say which network a command works on."""
 
-    network: Annotated[str, Parameter(help="local, testnet, mainnet, or the URL of an RPC.")] = (
-        "local"
-    )
+    network: Annotated[
+        str,
+        Parameter(
+            help="local, testnet, mainnet, or the URL of an RPC.", env_var="CALLORA_VAULT_NETWORK"
+        ),
+    ] = "local"
     rpc_url: Annotated[
         str | None, Parameter(help="The RPC to ask, where it is not the network's own.")
     ] = None
