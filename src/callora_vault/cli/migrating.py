@@ -300,7 +300,7 @@ def sweep(plan: Path, /, *, options: SigningOptions = _SIGNING, json: _Json = Fa
 def redirect(
     plan: Path, name: str, /, *, options: SigningOptions = _SIGNING, json: _Json = False
 ) -> int:
-    """Let a name stand for the new vault, once everything is verified; running clients follow.
+    """Let a name stand for the new vault, once everything is verified.
 
     Exit codes: 0 done, 1 not verified, and the name stays where it is.
 
