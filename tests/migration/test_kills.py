@@ -59,8 +59,7 @@ def test_a_sweep_that_is_killed_at_any_point_deposits_once(
     point = 0
     while True:
         point += 1
-        here.world.network.revert(mark)
-        here.again()
+        here.back(mark)
         try:
             here.sweep(plan, killed_at(point))
             killed = False

@@ -62,6 +62,12 @@ def other_code(name: str) -> bytes:
     return placed.read_bytes() if placed.is_file() else (MUTANTS / f"{name}.wasm").read_bytes()
 
 
+def said(error: Any) -> tuple[Any, ...]:
+    """An error's type and values, for errors are only equal to themselves."""
+    assert "\n" not in str(error)
+    return type(error), *(getattr(error, field.name) for field in attrs.fields(type(error)))
+
+
 class Counted:
     """Something that happens at a point: after an answer, or before or after a journal write."""
 
@@ -134,7 +140,12 @@ class Migrating:
 
     def fresh(self) -> None:
         """Go back to the vaults as they were made."""
-        self.world.network.revert(self._mark)
+        self.back(self._mark)
+
+    def back(self, mark: int) -> None:
+        """Go back to a snapshot, with an empty folder."""
+        self.world.network.revert(mark)
+        self.world.network.close_ledgers()  # or its time would be that of the snapshot
         self.again()
 
     def again(self) -> None:
@@ -258,6 +269,13 @@ class Migrating:
             meta = self._client(journal, contract).stored().meta
         assert meta is not None
         return meta
+
+    def balance_of(self, contract: Address) -> int:
+        """Read the balance of a contract that may have no owner yet, and then no balance."""
+        network = self.world.connect()
+        found = held(network, contract, network.deadline(10))
+        meta = None if found is None else found.stored.meta
+        return 0 if meta is None else meta.balance
 
     def exists(self, contract: Address) -> bool:
         """Say whether there is a contract."""

@@ -82,6 +82,9 @@ def action(plan: Plan, chain: Chain) -> Action:
     assert meta is not None  # noqa: S101 - checked before
     factory = _factory(plan)
     method, arguments = encode_call(plan.call)
+    withdrawn, only_read = [instance_key(plan.old)], [instance_key(factory)]
+    if meta.balance == 0:  # nothing is withdrawn
+        withdrawn, only_read = [], [*only_read, *withdrawn]
     codes = dict.fromkeys((plan.old_code, plan.new_code, ledger.factory_code().hex()))
     return Action(
         scope=plan.scope,
@@ -95,8 +98,8 @@ def action(plan: Plan, chain: Chain) -> Action:
         expected=Expected(
             plan.owner,
             tree(plan, meta),
-            (instance_key(factory), *(code_key(bytes.fromhex(code)) for code in codes)),
-            (instance_key(plan.old), instance_key(plan.new), successor_key(factory, plan.old)),
+            (*only_read, *(code_key(bytes.fromhex(code)) for code in codes)),
+            (*withdrawn, instance_key(plan.new), successor_key(factory, plan.old)),
         ),
     )
 
@@ -137,9 +140,9 @@ def apply(
     trouble: ClientError | CallRefused | None = None
     while True:
         chain = ledger.look(network, plan, until)
+        ledger.check_factory(chain, plan)
         if ledger.check_successor(chain, plan):
             return applied(journal, plan, plan.new, tries)
-        ledger.check_factory(chain, plan)
         ledger.check_old(chain, plan)
         if trouble is not None:
             if before is not None and chain.old.modified == before.old.modified:
@@ -236,9 +239,7 @@ def settle_by_ledger(
 
 def refusal(plan: Plan, failure: SimulationFailed) -> ClientError | CallRefused:
     """Say what a simulation's failure means: the factory's number, or a vault that refuses."""
-    if failure.error is None:
-        return failure
-    code = failure.error.factory_error
+    code = None if failure.error is None else failure.error.factory_error
     if code is FactoryErrorCode.AuthorizedCallerUnsupported:
         return CannotMigrate(plan.old, Why.AUTHORISED_CALLER)
     if code is not None:

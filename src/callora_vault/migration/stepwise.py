@@ -10,7 +10,9 @@ In zero start nothing is withdrawn: the old vault can be neither drained nor pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -61,6 +63,7 @@ from callora_vault.units import Address
 AUTHORISE: Final = "authorise"
 """The request key of what carries the authorised caller over."""
 _DRAIN: Final = "drain "
+_INIT: Final = "init "
 _WITHDRAWS: Final = ("withdraw", "withdraw_to")
 
 
@@ -110,6 +113,14 @@ def new_vault(network: Network, plan: Plan, chain: Chain, until: float) -> tuple
     if chain.new.stored.meta.owner != plan.owner:
         raise CannotMigrate(plan.new, Why.OTHER_OWNER, chain.new.stored.meta.owner)
     return plan.new, chain.new
+
+
+def is_of(journal: Journal, plan: Plan) -> bool:
+    """Say whether it is from this journal that the new vault was given its owner."""
+    return any(
+        entry.scope == plan.scope and entry.key.startswith(_INIT)
+        for entry in journal.listed(plan.network, State.APPLIED)
+    )
 
 
 def drains(journal: Journal, plan: Plan) -> Iterator[tuple[JournalEntry, int]]:
@@ -246,7 +257,8 @@ class _Run:
                     upload(
                         self._network, self._journal, plan, self._owner, self._code, self._limits
                     )
-                self._deployer.create(code_hash, instance_salt(plan.salt, number))
+                create = partial(self._deployer.create, code_hash, instance_salt(plan.salt, number))
+                self._until_known(create, contract, "create", contract, lambda _: True)
                 self._made.append(contract)
                 held = ledger.held(self._network, contract, self._until())
             if held is None or held.code != plan.new_code:
@@ -291,20 +303,34 @@ class _Run:
 
     def _initialise(self, contract: Address, init: Init, number: int) -> None:
         """Send ``init``; what became of it, and whose the vault is then, is read back."""
-        plan, key = self._plan, f"init {number}"
+        key = f"{_INIT}{number}"
+
+        def send() -> None:
+            with suppress(AlreadyInitialized):
+                self._client(contract).submit(init, key=key)
+
+        self._until_known(send, self._plan.scope, key, contract, lambda meta: meta is not None)
+
+    def _until_known(
+        self,
+        send: Callable[[], object],
+        scope: str,
+        key: str,
+        contract: Address,
+        shows: Callable[[VaultMeta | None], bool],
+    ) -> None:
+        """Do something to a new vault; what the network forgot of it shows in what is stored."""
 
         def look() -> tuple[int, bool]:
             found = self._network.entries([instance_key(contract)], self._until())
             held = ledger.held_in(found, contract)
-            return found.ledger, held is not None and held.stored.meta is not None
+            return found.ledger, held is not None and shows(held.stored.meta)
 
         while True:
             try:
-                self._client(contract).submit(init, key=key)
-            except AlreadyInitialized:
-                pass
+                send()
             except Unknown as unknown:
-                entry = self._journal.find(plan.network, plan.scope, key)
+                entry = self._journal.find(self._plan.network, scope, key)
                 assert entry is not None  # noqa: S101 - it is the one that is unknown
                 settle_by_ledger(self._network, self._journal, entry, self._until(), unknown, look)
                 if not look()[1]:
@@ -323,8 +349,15 @@ class _Run:
         if caller is None or (meta is not None and meta.authorized_caller is not None):
             return
         self._tries += 1
-        try:
+
+        def send() -> None:
             self._client(new).submit(SetAuthorizedCaller(caller), key=AUTHORISE)
+
+        def shows(meta: VaultMeta | None) -> bool:
+            return meta is not None and meta.authorized_caller == caller
+
+        try:
+            self._until_known(send, plan.scope, AUTHORISE, new, shows)
         except MissingMethod as missing:
             raise CannotMigrate(plan.old, Why.AUTHORISED_CALLER, caller) from missing
 

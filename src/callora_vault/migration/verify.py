@@ -195,33 +195,47 @@ def _own(plan: Plan, old: _Told, born: EventRecord, journal: Journal | None) -> 
     """Tell the migration's own withdrawals from everything else."""
     if plan.mode is Mode.ZERO:
         return _Withdrawn((), born.id)
-    drained = [] if journal is None else list(stepwise.drains(journal, plan))
     first = plan.ledger + 1
     if plan.mode is Mode.ATOMIC:
         hashes = {born.transaction}
         first = born.ledger
-    elif drained:
+    elif journal is not None and stepwise.is_of(journal, plan):
+        drained = list(stepwise.drains(journal, plan))
         hashes = {entry.hash for entry, _ in drained}
-        ledgers = (e.result.ledger for e, _ in drained if isinstance(e.result, Success))
-        first = min(ledgers)
-    if old.history.unbroken_since > first:
-        raise HistoryGone(old.history.contract, first)
-    if plan.mode is Mode.STEPWISE and not drained:
+        ledgers = [e.result.ledger for e, _ in drained if isinstance(e.result, Success)]
+        first = min(ledgers, default=first)
+    else:
         hashes = {
             record.transaction
             for record, _ in old.events
             if plan.ledger < record.ledger and record.id < born.id
         }
+    if old.history.unbroken_since > first:
+        raise HistoryGone(old.history.contract, first)
     found = tuple(
         (record, event)
         for record, event in old.events
         if isinstance(event, WithdrawEvent) and record.transaction in hashes
     )
-    return _Withdrawn(found, found[-1][0].id if found else born.id)
+    if found:
+        return _Withdrawn(found, found[-1][0].id)
+    return _Withdrawn((), born.id if plan.mode is Mode.ATOMIC else _emptied(plan, old, born))
+
+
+def _emptied(plan: Plan, old: _Told, born: EventRecord) -> str:
+    """Return the last event before ``init`` that left nothing, where nothing was to withdraw."""
+    last = f"{(plan.ledger + 1) << 32:019d}"  # ids of events begin with their ledger
+    for record, event in old.events:
+        nothing_left = not isinstance(event, SetAuthorizedCallerEvent) and (
+            event is not None and event.balance == 0
+        )
+        if last < record.id < born.id and nothing_left:
+            last = record.id
+    return last
 
 
 def _trusted(plan: Plan, journal: Journal | None) -> Iterator[str]:
-    if plan.mode is Mode.STEPWISE and (journal is None or not list(stepwise.drains(journal, plan))):
+    if plan.mode is Mode.STEPWISE and (journal is None or not stepwise.is_of(journal, plan)):
         yield "that every withdrawal between the plan and init was the migration's: no journal"
     if plan.mode is Mode.ZERO:
         yield "nothing is said of what the old vault holds: it was left as it was"
@@ -313,6 +327,10 @@ def _authorised(
         expected = before[-1].caller
     elif told:  # changed since, and the plan is the last that knew
         expected = plan.meta.authorized_caller
+    if carried is None and plan.mode is not Mode.ATOMIC:
+        # stepwise it is carried after init; until then the owner could take it back
+        taken_back = any(e.caller is None for record, e in told if record.id > moment)
+        return None if taken_back else expected, None
     return expected, None if carried is None else carried[1].caller
 
 
