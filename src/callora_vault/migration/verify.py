@@ -210,7 +210,7 @@ def _own(plan: Plan, old: _Told, born: EventRecord, journal: Journal | None) -> 
             for record, _ in old.events
             if plan.ledger < record.ledger and record.id < born.id
         }
-    if old.history.unbroken_since > first:
+    if not any(span.first <= first and born.ledger <= span.last for span in old.history.seen):
         raise HistoryGone(old.history.contract, first)
     found = tuple(
         (record, event)
