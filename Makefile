@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
 
 .PHONY: parity test lint types imports docs-check check mutants wasm wasm-check clippy vectors bench \
-  fuzz soak clean
+  fuzz soak clients clean
 
 parity: $(READY)
 	$(RUN)callora-vault parity --model v1 $(if $(SEED),--seed $(SEED))
@@ -70,6 +70,11 @@ fuzz: $(READY)
 # send 200,000 transactions through one process, and watch its memory
 soak: $(READY)
 	$(RUN)python -m benchmarks.soak $(if $(TRANSACTIONS),--transactions $(TRANSACTIONS))
+
+# clients that were not written here, JavaScript's and Python's, against a served network
+clients: $(READY)
+	@VIRTUAL_ENV=$(VENV) $(RUN)uv sync --quiet --locked --all-packages --group clients --active
+	$(RUN)python localnet/clients/run.py
 
 $(READY): uv.lock pyproject.toml localnet/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,13 +1,15 @@
 """How fast the served network is: from the start of its process to the first answer, and a signed
 call over HTTP beside the same call in process.
 
-Times on one machine vary; the ratio within one run is what counts.
+Times on one machine vary; the ratio within one run is what counts. It fails where the first answer
+takes more than START_BOUND seconds, or a call over HTTP more than RATIO_BOUND times as long as the
+one in process. The quickest of all rounds is taken: whatever else the machine does slows two
+processes more than one.
 """
 
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -23,6 +25,9 @@ from soroban_localnet.network import STANDALONE
 STARTS = 5
 ROUNDS = 20
 CALLS = 20
+
+START_BOUND = 1.0
+RATIO_BOUND = 3.0
 
 _HEALTH = b'{"jsonrpc": "2.0", "id": 1, "method": "getHealth"}'
 
@@ -49,8 +54,11 @@ def ask(url: str) -> None:
         assert b"healthy" in answer.read()
 
 
-def measure_start() -> None:
-    """Print the time from process start to the first answered request, caches warm."""
+def measure_start() -> bool:
+    """Print the time from process start to the first answered request, caches warm.
+
+    Returns whether it is within its bound.
+    """
     walls, processor = [], []
     for _ in range(STARTS + 1):
         begin, used = time.perf_counter(), os.times()
@@ -61,10 +69,10 @@ def measure_start() -> None:
         processor.append(
             spent.children_user + spent.children_system - used.children_user - used.children_system
         )
-    print(
-        f"process start to the first answer {min(walls[1:]):8.2f} s    "
-        f"processor time {min(processor[1:]):.2f} s"
-    )
+    best = min(walls[1:])
+    print(f"process start to the first answer{best:8.2f} s     (at most {START_BOUND})")
+    print(f"  of the processor               {min(processor[1:]):8.2f} s")
+    return best <= START_BOUND
 
 
 class Served(Deployed):
@@ -78,8 +86,11 @@ class Served(Deployed):
         self.deploy(STANDALONE)
 
 
-def measure_calls() -> None:
-    """Print the time of a signed deposit over HTTP, beside the same one in process."""
+def measure_calls() -> bool:
+    """Print the time of a signed deposit over HTTP, beside the same one in process.
+
+    Returns whether their ratio is within its bound.
+    """
     with served() as url:
         sides = Deployed(), Served(url)
         spent: tuple[list[float], list[float]] = ([], [])
@@ -89,12 +100,18 @@ def measure_calls() -> None:
                     begin = time.perf_counter()
                     side.call("deposit", [scval.to_int128(5)])
                     seconds.append(time.perf_counter() - begin)
-    inside, outside = (statistics.median(seconds) for seconds in spent)
+    inside, outside = (min(seconds) for seconds in spent)
     print(f"signed call over HTTP            {outside * 1e3:8.2f} ms")
     print(f"  in process                     {inside * 1e3:8.2f} ms")
-    print(f"  ratio                          {outside / inside:8.2f}")
+    print(f"  ratio                          {outside / inside:8.2f}    (at most {RATIO_BOUND})")
+    return outside / inside <= RATIO_BOUND
+
+
+def main() -> int:
+    """Measure both; return the exit code."""
+    good = [measure_start(), measure_calls()]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":
-    measure_start()
-    measure_calls()
+    sys.exit(main())

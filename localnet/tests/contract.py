@@ -149,9 +149,9 @@ def address_of(creator: Person, salt: bytes = SALT) -> str:
     return StrKey.encode_contract(sha256(preimage.to_xdr_bytes()).digest())
 
 
-def deploy(creator: Person, salt: bytes = SALT) -> Contract:
+def deploy(creator: Person, salt: bytes = SALT, code_hash: bytes = CODE_HASH) -> Contract:
     """Create the contract, its code uploaded before."""
-    sent = creator.invoke(create(creator, salt))
+    sent = creator.invoke(create(creator, salt, code_hash))
     assert not sent.refused, sent.messages()
     return Contract(scval.from_address(sent.value).address)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import attrs
@@ -11,8 +12,10 @@ from localnet.tests.contract import (
     Kind,
     account_key,
     data_key,
+    deploy,
     resources,
     stored,
+    upload,
 )
 from localnet.tests.issued import (
     CLAWBACK,
@@ -44,6 +47,7 @@ from stellar_sdk import (
     xdr,
 )
 from stellar_sdk.exceptions import PrepareTransactionException
+from wasmtime import wat2wasm
 
 XLM = Asset.native()
 NOT_SUPPORTED, ACCOUNT_MISSING, NEGATIVE, BALANCE, DEAUTHORISED, TRUSTLINE_MISSING = (
@@ -264,6 +268,53 @@ def test_a_payment_after_a_transfer_sees_what_it_did(
     done(bob.send(pay(usd.asset, alice, 30)))
     assert failure(bob, pay(usd.asset, alice, 1)) == "PAYMENT_UNDERFUNDED"
     assert held(alice, usd.asset) == 100 * UNIT
+
+
+def small_symbol(name: str) -> int:
+    """The host's value of a symbol of at most nine letters."""
+    body = 0
+    for letter in name:
+        body = body << 6 | ord(letter) - ord("a") + 38
+    return body << 8 | 14
+
+
+SPENDER = wat2wasm(f"""
+(module
+  (@custom "contractenvmetav0" "\\00\\00\\00\\00\\00\\00\\00\\1b\\00\\00\\00\\00")
+  (import "x" "7" (func $this (result i64)))
+  (import "v" "_" (func $new (result i64)))
+  (import "v" "6" (func $with (param i64 i64) (result i64)))
+  (import "d" "_" (func $call (param i64 i64 i64) (result i64)))
+  (func (export "spend") (param $token i64) (param $to i64) (param $amount i64) (result i64)
+    (call $call (local.get $token) (i64.const {small_symbol("transfer")})
+      (call $with (call $with (call $with (call $new) (call $this)) (local.get $to))
+        (local.get $amount)))))
+""")
+"""A contract that transfers what it has itself, to whoever is named by whoever calls."""
+
+
+def test_a_contract_spends_what_it_has(
+    alice: Person, bob: Person, lumens: Token, usd: Token
+) -> None:
+    trust(bob, usd.asset)
+    alice.invoke(upload(bytes(SPENDER)))
+    spender = deploy(alice, code_hash=sha256(SPENDER).digest())
+    for made in (lumens, usd):
+        token = made.contract.id
+        done(alice.invoke(made.call("transfer", alice.id, spender.id, 7)))
+        sent = done(bob.invoke(spender.call("spend", token, bob.id, scval.to_int128(3))))
+        assert event(sent) == (["transfer", spender.id, bob.id, named(made.asset)], 3)
+        assert made.balance(alice, spender.id) == 4
+        rejected(bob, spender.call("spend", token, bob.id, scval.to_int128(5)), BALANCE)
+    assert held(bob, usd.asset) == 3
+
+
+def test_nobody_spends_what_a_contract_has(
+    alice: Person, bob: Person, contract: Contract, lumens: Token
+) -> None:
+    done(alice.invoke(lumens.call("transfer", alice.id, contract.id, 7)))
+    trapped(bob.invoke(lumens.call("transfer", contract.id, bob.id, 7)), "AUTH/INVALID_ACTION")
+    assert lumens.balance(alice, contract.id) == 7
 
 
 def test_an_issued_asset_goes_to_a_contract(alice: Person, contract: Contract, usd: Token) -> None:

@@ -8,10 +8,13 @@ import pytest
 from localnet.tests.person import Code, Person, Sent
 from stellar_sdk import (
     Asset,
+    BeginSponsoringFutureReserves,
     CreateAccount,
+    EndSponsoringFutureReserves,
     Inflation,
     Keypair,
     LedgerBounds,
+    Operation,
     Payment,
     Preconditions,
     SetOptions,
@@ -145,11 +148,25 @@ def test_friendbot_funds_an_account_once(network: LocalNetwork, alice: Person) -
         network.fund(alice.id)
 
 
-def test_an_unknown_operation_is_refused_by_name_and_changes_nothing(alice: Person) -> None:
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [
+        (Inflation(), "INFLATION"),
+        (
+            BeginSponsoringFutureReserves(Keypair.random().public_key),
+            "BEGIN_SPONSORING_FUTURE_RESERVES",
+        ),
+        (EndSponsoringFutureReserves(), "END_SPONSORING_FUTURE_RESERVES"),
+    ],
+)
+def test_an_unknown_operation_is_refused_by_name_and_changes_nothing(
+    alice: Person, operation: Operation, name: str
+) -> None:
     before = alice.balance, alice.sequence
-    sent = alice.send(Inflation())
+    sent = alice.send(operation)
     assert sent.refused
     assert sent.operation.code == xdr.OperationResultCode.opNOT_SUPPORTED
+    assert sent.messages() == f"soroban-localnet does not support {name}"
     assert (alice.balance, alice.sequence) == before
 
 

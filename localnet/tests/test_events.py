@@ -552,7 +552,7 @@ def agrees(pattern: list[str], topics: Sequence[xdr.SCVal]) -> bool:
     return same and agrees(pattern[1:], topics[1:])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     pasts,
     st.lists(st.integers(1, 5), min_size=1, max_size=5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from localnet.tests.contract import Contract, Kind, live_until, resources, ttl_key
@@ -132,3 +133,4 @@ class Ends(RuleBasedStateMachine):
 
 
 TestEnds = Ends.TestCase
+TestEnds.settings = settings(max_examples=30, deadline=None)

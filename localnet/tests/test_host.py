@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -253,3 +254,20 @@ def test_a_cache_folder_that_cannot_be_written_is_no_obstacle() -> None:
     )
     (line,) = done.stderr.splitlines()
     assert "no cache for the compiled host" in line
+
+
+def test_ctrl_c_during_a_call_takes_effect_at_its_end(store: Store) -> None:
+    finished = []
+
+    def read(key: bytes) -> tuple[bytes, int | None] | None:
+        if key == KEY:
+            signal.raise_signal(signal.SIGINT)
+            finished.append(key)
+        return store.read(key)
+
+    host = Host(encoded_settings(), read)
+    with pytest.raises(KeyboardInterrupt):
+        host.simulate_extend(INFO, [KEY], 1_000)
+    assert finished == [KEY]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert Host(encoded_settings(), store.read).simulate_extend(INFO, [KEY], 1_000)

@@ -17,6 +17,7 @@ from localnet.tests.contract import (
     Contract,
     Kind,
     account_key,
+    code_key,
     deploy,
     ttl_key,
     upload,
@@ -188,14 +189,26 @@ def test_entries_of_settings_can_be_read(world: World) -> None:
     assert len(result(world.network, "getLedgerEntries", keys=keys)["entries"]) == len(keys)
 
 
-def test_no_keys_no_entries(world: World) -> None:
-    assert result(world.network, "getLedgerEntries", keys=[])["entries"] == []
+def test_no_keys_at_all_are_refused(world: World) -> None:
+    message = "could not query captive core: no keys specified in request"
+    assert error(world.network, "getLedgerEntries", keys=[]) == (-32603, message)
+
+
+def test_the_same_key_twice_is_refused(world: World) -> None:
+    key = key_text(CODE_KEY)
+    refused = ask(world.network, "getLedgerEntries", {"keys": [key, key]})["error"]
+    assert refused == {
+        "code": -32603,
+        "message": "could not query captive core: "
+        "http request failed with non-200 status code (404)",
+        "data": "keys: one of them is there twice",
+    }
 
 
 def test_too_many_keys_are_refused(world: World) -> None:
-    key = key_text(CODE_KEY)
-    assert len(result(world.network, "getLedgerEntries", keys=[key] * 200)["entries"]) == 200
-    code, message = error(world.network, "getLedgerEntries", keys=[key] * 201)
+    keys = [key_text(CODE_KEY), *(key_text(code_key(bytes([n]) * 32)) for n in range(200))]
+    assert len(result(world.network, "getLedgerEntries", keys=keys[:200])["entries"]) == 1
+    code, message = error(world.network, "getLedgerEntries", keys=keys)
     assert (code, message) == (-32602, "key count (201) exceeds maximum supported (200)")
 
 
@@ -362,7 +375,7 @@ CALLS: list[tuple[str, dict[str, object]]] = [
     ("getNetwork", {}),
     ("getVersionInfo", {}),
     ("getLatestLedger", {}),
-    ("getLedgerEntries", {"keys": []}),
+    ("getLedgerEntries", {"keys": [key_text(CODE_KEY)]}),
     ("simulateTransaction", {"transaction": ""}),
     ("sendTransaction", {"transaction": ""}),
     ("getTransaction", {"hash": NO_HASH}),

@@ -56,7 +56,7 @@ class MovingClock:
             self._network.advance_time(whole)
 
     def clock(self) -> Clock:
-        return Clock(lambda: self._now, lambda: self._network.close_time, self.sleep)
+        return Clock(lambda: self._now, lambda: self._network.now, self.sleep)
 
 
 @attrs.define

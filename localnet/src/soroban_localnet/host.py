@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import signal
 import struct
 import threading
 from collections.abc import Callable, Sequence
 from importlib import resources
+from types import FrameType
 from typing import Any, cast
 
 import msgspec
@@ -225,6 +227,26 @@ _ABSENT = 2**32 - 1
 _HEAD = struct.Struct("<I?")
 
 
+def _uninterrupted(call: wasmtime.Func, store: wasmtime.Store) -> None:
+    """Call into the module; Ctrl-C takes effect at its end.
+
+    An exception out of a signal handler, at the wrong place in wasmtime's callback, would end the
+    process with a segmentation fault.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        call(store)
+        return
+    caught: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: caught.append((number, frame)))
+    try:
+        call(store)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if caught:
+        handler(*caught[0])
+
+
 class _Instance:
     """One instance of the module. Requests and entries go through one buffer in its memory."""
 
@@ -264,7 +286,7 @@ class _Instance:
         words[_OPERATION] = operation
         words[_LENGTH] = len(request)
         ctypes.memmove(self._start + words[_BUFFER], request, len(request))
-        self._call(self.store)
+        _uninterrupted(self._call, self.store)
         return ctypes.string_at(self._start + words[_ADDRESS], words[_SIZE])
 
 

@@ -323,7 +323,7 @@ class LocalNetwork:
     ) -> None:
         """Close the ledger that is `ledgers` ahead with those that may be in it, if any may."""
         changes = Changes(self._ledger)
-        scene = self._scene(changes, self._next_close_time(), self.latest_ledger + ledgers)
+        scene = self._scene(changes, self.now, self.latest_ledger + ledgers)
         candidates = {w.transaction.hash: w for w in ready(waiting, scene, self._history)}
         chosen, fees = choose((w.transaction for w in candidates.values()), self._room)
         if not chosen:
@@ -420,11 +420,13 @@ class LocalNetwork:
         """The close time of the latest ledger, in seconds since 1970."""
         return self._history.latest.close_time
 
+    @property
+    def now(self) -> int:
+        """The close time of a ledger that is closed now, in seconds since 1970."""
+        return max(self._now(), self.close_time)
+
     def _now(self) -> int:
         return self._clock() + self._time_offset
-
-    def _next_close_time(self) -> int:
-        return max(self._now(), self.close_time)
 
     def close_ledgers(self, count: int = 1) -> None:
         """Close `count` ledgers, the first of them with what waits."""

@@ -27,7 +27,6 @@ from soroban_localnet.settings import Limits
 
 _Type = stellar_xdr.OperationType
 
-NOT_SUPPORTED = Refused(untried(OperationCode.opNOT_SUPPORTED))
 BAD_AUTH = Refused(untried(OperationCode.opBAD_AUTH))
 NO_ACCOUNT = untried(OperationCode.opNO_ACCOUNT)
 
@@ -108,5 +107,5 @@ def apply(
 def untouched(operation: Operation) -> bytes:
     """Encode the result that an operation keeps when another one made the transaction fail."""
     if not supported(operation):
-        return NOT_SUPPORTED.result
+        return untried(OperationCode.opNOT_SUPPORTED)
     return inner(operation.type, 0, _NOTHING_YET.get(operation.type, b""))

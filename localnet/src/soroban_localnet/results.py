@@ -106,6 +106,13 @@ class Refused:
     diagnostics: tuple[bytes, ...] = ()
 
 
+def not_supported(what: str) -> Refused:
+    """Refuse what this network does not do, by its name."""
+    message = f"soroban-localnet does not support {what}"
+    event = diagnostic(ErrorType.SCE_VALUE, ErrorCode.SCEC_INVALID_INPUT, message)
+    return Refused(untried(OperationCode.opNOT_SUPPORTED), (event,))
+
+
 @attrs.frozen
 class OperationOutcome:
     """How one operation went: its result, what it emitted and what it used up.

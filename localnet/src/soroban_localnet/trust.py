@@ -24,6 +24,7 @@ from soroban_localnet.results import (
     Refused,
     failed,
     inner,
+    not_supported,
     succeeded,
     untried,
 )
@@ -57,7 +58,7 @@ def check_change_trust(
         in_order = first.xdr < second.xdr and pool.fee.int32 == _POOL_FEE
         if not (first.is_valid and second.is_valid and in_order):
             return malformed
-        return Refused(untried(OperationCode.opNOT_SUPPORTED))
+        return not_supported("CHANGE_TRUST of shares of a liquidity pool")
     asset = Asset(body.line.to_xdr_bytes())
     if asset.is_native or not asset.is_valid or asset.issuer == source:
         return malformed

@@ -16,7 +16,15 @@ from soroban_localnet.assets import Asset
 from soroban_localnet.envelope import Operation, SorobanData, Transaction
 from soroban_localnet.fees import disk_read_entries, resource_fee
 from soroban_localnet.reserves import available
-from soroban_localnet.results import Code, ErrorCode, ErrorType, Invalid, Refused, diagnostic
+from soroban_localnet.results import (
+    Code,
+    ErrorCode,
+    ErrorType,
+    Invalid,
+    Refused,
+    diagnostic,
+    not_supported,
+)
 from soroban_localnet.scene import BASE_FEE, Scene
 from soroban_localnet.signatures import SignatureChecker, ed25519_signer, signers_of
 
@@ -377,7 +385,7 @@ def _check_operation(
     operation: Operation, transaction: Transaction, scene: Scene, checker: SignatureChecker
 ) -> Refused | None:
     if not operations.supported(operation):
-        return operations.NOT_SUPPORTED
+        return not_supported(operation.type.name)
     if not _signed(operation, transaction, scene, checker):
         return operations.BAD_AUTH
     source = operation.source or transaction.source

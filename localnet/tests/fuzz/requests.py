@@ -185,17 +185,23 @@ def _kinds(world: World) -> dict[str, st.SearchStrategy[Any]]:
 
 
 @st.composite
-def _value(draw: st.DrawFn, shape: Any, kinds: dict[str, st.SearchStrategy[Any]]) -> Any:
-    """A value of the shape of a schema; now and then another one instead."""
+def _value(
+    draw: st.DrawFn, shape: Any, kinds: dict[str, st.SearchStrategy[Any]], *, long: bool = True
+) -> Any:
+    """A value of the shape of a schema; now and then another one instead.
+
+    One list may be a long one; what is in that may not, or a request would outgrow the memory.
+    """
     if draw(st.integers(0, 9)) == 0:
         return draw(JSON)
     if isinstance(shape, str):
         return draw(kinds[shape])
     if isinstance(shape, list):
-        items = draw(st.lists(_value(shape[0], kinds), max_size=3))
-        return items * draw(st.sampled_from((1, 1, 1, 1, 6, 201)))
+        times = draw(st.sampled_from((1, 1, 1, 1, 6, 201))) if long else 1
+        inner = _value(shape[0], kinds, long=long and times == 1)
+        return draw(st.lists(inner, max_size=3)) * times
     return {
-        name: draw(_value(inner, kinds))
+        name: draw(_value(inner, kinds, long=long))
         for name, inner in shape.items()
         if draw(st.integers(0, 4)) > 0
     }

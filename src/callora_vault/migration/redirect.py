@@ -18,7 +18,7 @@ from callora_vault.units import Address
 def redirect(
     directory: VaultDirectory, name: str, plan: Plan, verification: Verification
 ) -> Listed:
-    """Let a name stand for the new vault; running clients follow. Repeated, it changes nothing.
+    """Let a name stand for the new vault. Repeated, it changes nothing.
 
     Raises NotVerified, and as ``VaultDirectory.point``.
     """

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import wire
-from soroban_localnet.rpc.errors import INVALID_PARAMS, RpcError
+from soroban_localnet.rpc.errors import INTERNAL_ERROR, INVALID_PARAMS, RpcError
 from soroban_localnet.rpc.parameters import Formatted, decode_xdr
 
 if TYPE_CHECKING:
     from soroban_localnet.network import LocalNetwork
 
 MAX_KEYS = 200
+
+_CORE = "could not query captive core: "
+"""How stellar-rpc begins where stellar-core refuses what it asks it for."""
 
 
 class GetLedgerEntries(Formatted):
@@ -29,8 +32,13 @@ def get_ledger_entries(network: LocalNetwork, params: GetLedgerEntries) -> dict[
         raise RpcError(
             INVALID_PARAMS, f"key count ({count}) exceeds maximum supported ({MAX_KEYS})"
         )
-    entries = []
     keys = [_ledger_key(text, index) for index, text in enumerate(params.keys)]
+    if not keys:
+        raise RpcError(INTERNAL_ERROR, f"{_CORE}no keys specified in request")
+    if len(set(keys)) < len(keys):
+        message = f"{_CORE}http request failed with non-200 status code (404)"
+        raise RpcError(INTERNAL_ERROR, message, "keys: one of them is there twice")
+    entries = []
     for text, key, entry in zip(params.keys, keys, network.lookup(*keys), strict=True):
         if entry is None:
             continue
