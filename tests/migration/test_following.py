@@ -18,7 +18,7 @@ from callora_vault.client import (
     VaultClient,
 )
 from callora_vault.directory import UnknownVault, VaultDirectory
-from callora_vault.errors import InsufficientBalance
+from callora_vault.errors import InsufficientBalance, MissingMethod
 from callora_vault.migration import Mode, Plan, redirect
 from callora_vault.units import Address
 
@@ -69,6 +69,21 @@ def test_a_running_client_goes_where_its_name_goes(
     directory.remove(plan.network, "api", instead_of=plan.new)
     with pytest.raises(UnknownVault):
         client.deduct(me, 1, "r3")
+
+
+def test_a_running_client_goes_from_one_version_to_the_other(
+    here: Migrating, directory: VaultDirectory, journal: Journal
+) -> None:
+    plan = here.plan(here.v1)
+    directory.point(plan.network, "first", here.v1, instead_of=None)
+    client = VaultClient.open("first", directory, here.world.connect(), journal, [here.owner])
+    assert client.deduct(here.owner.address, 1) == BALANCE - 1
+    with pytest.raises(MissingMethod):
+        client.set_authorized_caller(None)
+    here.apply(plan)
+    redirect(directory, "first", plan, here.verify(plan))
+    client.set_authorized_caller(here.channel.address)
+    assert here.stored(plan.new).authorized_caller == here.channel.address
 
 
 @pytest.mark.parametrize("arrives", [True, False])

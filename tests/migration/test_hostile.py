@@ -174,6 +174,18 @@ def test_a_vault_that_changes_owner_or_code_after_the_plan_is_refused(
     untouched(here, plan)
 
 
+def test_a_minimum_deposit_that_changes_after_the_plan_is_refused(here: Migrating) -> None:
+    """The factory would carry what get_meta says then, and the plan says something else."""
+    plan = here.plan(here.v1)
+    here.store(here.v1, min_deposit=MINIMUM + 1)
+    with pytest.raises(CannotMigrate) as refused:
+        here.apply(plan)
+    expected = CannotMigrate, here.v1, Why.MIN_DEPOSIT_CHANGED, str(MINIMUM + 1)
+    assert said(refused.value) == expected
+    untouched(here, plan)
+    here.apply(here.plan(here.v1))
+
+
 def code_of(name: str) -> str:
     return str(wasm.manifest()["files"][f"{name}.wasm"]["sha256"])
 

@@ -75,6 +75,7 @@ def test_a_call_between_any_two_steps_is_in_one_of_the_vaults(
         if late:
             swept = here.sweep(plan)
             assert (swept.moved, swept.remainder) == (late, 0)
+            assert here.sweep(plan).moved == 0
             assert here.stored(new).balance == total
             assert here.verify(plan).passed
     assert point > 8
