@@ -263,10 +263,25 @@ def test_a_dry_run_through_a_url_does_it_all_and_the_network_sees_nothing(
     assert dry.verification.passed, dry.verification.failed
     assert dry.applied.new == plan.new
     assert dry.applied.fee > (plan.fee or 0) // 4
-    assert dry.noted(plan).emptied_in_dry_run == (mode is not Mode.ZERO)
+    assert dry.emptied == dry.noted(plan).emptied_in_dry_run == (mode is not Mode.ZERO)
     assert here.world.network.latest_ledger == ledger
     assert here.stored(here.v2).balance == BALANCE
     assert not here.exists(plan.new)
+
+
+@pytest.mark.parametrize("mode", MOVING)
+def test_code_whose_events_lie_is_not_accepted_though_a_withdrawal_empties_it(
+    here: Migrating, mode: Mode
+) -> None:
+    plan = here.plan(here.foreign("withdraw_event_old_balance"), mode)
+    dry = here.dry_run(plan, here.fork())
+    assert dry.emptied
+    assert "the old vault's balance is the replay of its events" in str(dry.verification.failed)
+    with pytest.raises(CannotMigrate) as refused:
+        here.apply(dry.noted(plan), accept_unknown_code=plan.old_code)
+    detail = f"{plan.old_code}, and no dry run has shown that"
+    assert said(refused.value) == (CannotMigrate, plan.old, Why.UNKNOWN_CODE, detail)
+    assert here.stored(plan.old).balance == BALANCE
 
 
 def test_a_dry_run_shows_the_layouts_change(here: Migrating) -> None:
