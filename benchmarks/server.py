@@ -22,8 +22,8 @@ from stellar_sdk import Keypair, SorobanServer, scval
 
 from soroban_localnet.network import STANDALONE
 
-STARTS = 5
-ROUNDS = 20
+STARTS = 10
+ROUNDS = 40
 CALLS = 20
 
 START_BOUND = 1.0
