@@ -1,8 +1,8 @@
 """Many clients at once, each with an account and a vault of its own, beside one client alone.
 
 In process and over HTTP. It fails where a transaction is lost, applied twice or out of its order.
-How much the many get done in a second is printed as a ratio to the one, and fails nothing: what else
-the machine does moves it.
+How much the many get done in a second is printed as a ratio to the one, and fails nothing: it moves
+with what else the machine does.
 """
 
 from __future__ import annotations
