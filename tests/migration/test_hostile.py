@@ -658,7 +658,8 @@ def test_a_transaction_that_the_network_forgot_is_settled_by_the_ledger(here: Mi
     assert forgotten == [Mode.STEPWISE] * 3  # sent, answered, not yet noted
 
 
-def test_a_lost_journal_does_not_let_withdrawn_units_vanish(here: Migrating) -> None:
+def drained(here: Migrating) -> Plan:
+    """A migration that was killed as soon as the old vault was empty."""
     plan = here.plan(here.v2, Mode.STEPWISE)
     point = 0
     while here.stored(here.v2).balance:
@@ -666,6 +667,11 @@ def test_a_lost_journal_does_not_let_withdrawn_units_vanish(here: Migrating) -> 
         here.fresh()
         with pytest.raises(Killed):
             here.apply(plan, killed_at(point))
+    return plan
+
+
+def test_a_lost_journal_does_not_let_withdrawn_units_vanish(here: Migrating) -> None:
+    plan = drained(here)
     kept = here.folder
     here.again()
     with pytest.raises(WithdrawnByOthers) as refused:
@@ -682,6 +688,17 @@ def test_a_lost_journal_does_not_let_withdrawn_units_vanish(here: Migrating) -> 
     assert verified.passed, verified.failed
     assert any("no journal" in words for words in verified.assumed)
     assert transaction
+
+
+def test_a_lost_journal_and_a_thief_together_do_not_let_units_vanish(here: Migrating) -> None:
+    plan = drained(here)
+    kept = here.folder
+    here.again()
+    Theft(here, instances(plan), lambda _: True).happens()
+    with pytest.raises(WithdrawnByOthers):
+        here.apply(plan)
+    here.folder = kept
+    assert here.stored(here.apply(plan).new).balance == BALANCE
 
 
 def test_a_sweep_into_a_vault_of_other_code_is_refused(here: Migrating) -> None:

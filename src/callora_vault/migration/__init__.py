@@ -4,9 +4,9 @@ A vault has no upgrade. A new instance is made, owner, balance and settings are 
 traffic follows once everything is verified.
 """
 
+from callora_vault.client.successors import SuccessorLoop, successors
 from callora_vault.migration.apply import apply
 from callora_vault.migration.atomic import TRIES, Applied
-from callora_vault.migration.chain import successors
 from callora_vault.migration.dry_run import DryRun, dry_run, simulate
 from callora_vault.migration.errors import (
     CannotMigrate,
@@ -19,7 +19,6 @@ from callora_vault.migration.errors import (
     NotMigrated,
     NotVerified,
     PlanUnusable,
-    SuccessorLoop,
     Why,
     WithdrawnByOthers,
     WrongKey,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from hashlib import sha256
-
 import attrs
 from stellar_sdk import xdr
 
-from callora_vault import wasm
 from callora_vault.client.errors import NoVault, WrongNetwork
 from callora_vault.client.network import Entries, Network
+from callora_vault.client.successors import executable, factory_code
 from callora_vault.codec import (
     CannotDecode,
     StoredVault,
@@ -24,7 +21,6 @@ from callora_vault.layouts import UnknownLayout, VaultMeta
 from callora_vault.migration.errors import (
     CannotMigrate,
     MigratedElsewhere,
-    SuccessorLoop,
     Why,
 )
 from callora_vault.migration.plan import Mode, Plan
@@ -75,7 +71,7 @@ def look(network: Network, plan: Plan, until: float) -> Chain:
     held_code = entries.get(code)
     factory, successor = None, None
     if plan.factory is not None:
-        factory = _executable(entries, plan.factory)
+        factory = executable(entries, plan.factory)
         noted = entries.get(successor_key(plan.factory, plan.old))
         if noted is not None:
             successor = decode_successor(xdr.LedgerEntryData.from_xdr(noted.xdr))
@@ -106,16 +102,6 @@ def held_in(entries: Entries, contract: Address) -> Held | None:
     return Held(stored, found.last_modified_ledger)
 
 
-def _executable(entries: Entries, contract: Address) -> bytes | None:
-    found = entries.get(instance_key(contract))
-    if found is None:
-        return None
-    data = xdr.LedgerEntryData.from_xdr(found.xdr).contract_data
-    instance = None if data is None else data.val.instance
-    hashed = None if instance is None else instance.executable.wasm_hash
-    return None if hashed is None else hashed.hash
-
-
 # -- the checks before anything is signed --------------------------------------------------------
 
 
@@ -130,12 +116,6 @@ def check_factory(chain: Chain, plan: Plan) -> None:
     if plan.factory is not None and chain.factory_code != factory_code():
         found = "no code" if chain.factory_code is None else chain.factory_code.hex()
         raise CannotMigrate(plan.factory, Why.NO_FACTORY, found)
-
-
-@lru_cache
-def factory_code() -> bytes:
-    """Return the SHA-256 of this package's factory."""
-    return sha256(wasm.read("factory")).digest()
 
 
 def check_old(chain: Chain, plan: Plan) -> VaultMeta:
@@ -199,26 +179,3 @@ def check_successor(chain: Chain, plan: Plan) -> bool:
     if chain.successor != plan.new:
         raise MigratedElsewhere(plan.old, chain.successor, plan.new)
     return True
-
-
-# -- who follows whom ----------------------------------------------------------------------------
-
-
-def successors(network: Network, factory: Address, vault: Address, until: float) -> list[Address]:
-    """Follow a vault to its last successor; the list begins with the vault.
-
-    Raises SuccessorLoop, CannotMigrate where the factory is not of this package's code.
-    """
-    chain = [vault]
-    while True:
-        key = successor_key(factory, chain[-1])
-        entries = network.entries([instance_key(factory), key], until)
-        code = _executable(entries, factory)
-        if code != factory_code():
-            raise CannotMigrate(factory, Why.NO_FACTORY, "" if code is None else code.hex())
-        noted = entries.get(key)
-        if noted is None:
-            return chain
-        chain.append(decode_successor(xdr.LedgerEntryData.from_xdr(noted.xdr)))
-        if chain[-1] in chain[:-1]:
-            raise SuccessorLoop(tuple(chain))

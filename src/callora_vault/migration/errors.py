@@ -225,13 +225,3 @@ class NotVerified(MigrationError):
             f"the migration of {self.old} to {self.new} is not verified: "
             f"{'; '.join(self.failed)}; traffic stays where it is"
         )
-
-
-@attrs.frozen
-class SuccessorLoop(MigrationError):
-    """Following the successors of ``vaults`` leads back to one of them."""
-
-    vaults: tuple[Address, ...]
-
-    def __str__(self) -> str:
-        return f"the successors of {self.vaults[0]} go in a circle: {' -> '.join(self.vaults)}"

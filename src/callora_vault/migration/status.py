@@ -11,6 +11,7 @@ import attrs
 from callora_vault.client.errors import AppliedByOthers, Unknown, Unreadable, Unsettled
 from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.network import Network
+from callora_vault.client.successors import successors
 from callora_vault.client.transactions import Limits
 from callora_vault.migration import chain as ledger
 from callora_vault.migration import stepwise
@@ -63,12 +64,12 @@ def status(network: Network, journal: Journal, plan: Plan, limits: Limits = LIMI
     entries = journal.listed(plan.network, *_UNDECIDED, State.APPLIED)
     own = [entry for entry in entries if entry.scope == plan.scope]
     followed: tuple[Address, ...] = ()
-    if plan.factory is not None and ledger.check_successor(chain, plan):
-        followed = tuple(ledger.successors(network, plan.factory, plan.old, until))
     try:
         new, held = stepwise.new_vault(network, plan, chain, until)
     except NotMigrated:
         new, held = None, None
+    if plan.factory is not None and new is not None:
+        followed = tuple(successors(network, plan.factory, plan.old, until))
     begun = bool(own) or (plan.mode is not Mode.ATOMIC and chain.new is not None)
     finished = held is not None and _is_finished(plan, chain.old, held, own)
     stored = chain.old.stored.meta

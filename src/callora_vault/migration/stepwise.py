@@ -264,11 +264,12 @@ class _Run:
             if held is None or held.code != plan.new_code:
                 raise UnexpectedCode(contract, "other code than in the plan")
             meta = held.stored.meta
-            if meta is not None and meta.owner != plan.owner:
-                continue  # a stranger was faster
-            if meta is None and self._journal.find(plan.network, contract, "create") is None:
+            ours = meta is not None and meta.owner == plan.owner
+            if not ours and self._journal.find(plan.network, contract, "create") is None:
                 self._check_withdrawals()
-            return contract, meta is not None
+            if ours or meta is None:
+                return contract, ours
+            # a stranger was faster
         drained = sum(amount for _, amount in drains(self._journal, plan))
         raise InstancesTaken(plan.old, tuple(self._made), drained)
 
