@@ -3,55 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import attrs
 import pytest
 from stellar_sdk import Keypair
+from tests.cli.shell import Shell
 
 from soroban_localnet import LocalNetwork
 from soroban_localnet.http import serve_http
 
 PUBLIC = "Public Global Stellar Network ; September 2015"
-
-
-@attrs.frozen
-class Shell:
-    """A folder with a key, a journal and a directory, and a network to work on."""
-
-    folder: Path
-    url: str
-    owner: Keypair
-
-    def run(
-        self, *arguments: object, key: bool = True, env: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "callora_vault.cli", *map(str, arguments)]
-        if arguments[:2] != ("directory", "list"):
-            command += ["--network", self.url, "--timeout", "20"]
-        variables = {**os.environ, "COLUMNS": "200", "XDG_DATA_HOME": str(self.folder)}
-        variables |= {"XDG_CONFIG_HOME": str(self.folder), **(env or {})}
-        if key:
-            variables["CALLORA_VAULT_KEY"] = self.owner.secret
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-        )
-
-    def json(self, *arguments: object) -> dict[str, Any]:
-        ran = self.run(*arguments, "--json")
-        assert ran.returncode == 0, ran.stderr
-        document: dict[str, Any] = json.loads(ran.stdout)
-        return document
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Final
 
 from cyclopts import App
 
-from callora_vault.cli import calling, inspecting, naming, parity
+from callora_vault.cli import calling, inspecting, migrating, naming, parity
 from callora_vault.client.errors import ClientError
 from callora_vault.codec import CannotDecode
 from callora_vault.directory import DirectoryError
@@ -14,6 +14,7 @@ from callora_vault.errors import CallRefused
 from callora_vault.inspect import HistoryUnusable, NoState
 from callora_vault.layouts import UnknownLayout
 from callora_vault.units import BadValue
+from soroban_localnet import LocalnetError
 
 app = App(
     name="callora-vault",
@@ -37,6 +38,8 @@ for command in (
     inspecting.export,
     inspecting.audit,
     naming.app,
+    migrating.app,
+    migrating.watch_retired,
     parity.parity,
 ):
     app.command(command)
@@ -48,6 +51,7 @@ EXPECTED: Final = (
     ClientError,
     DirectoryError,
     HistoryUnusable,
+    LocalnetError,
     NoState,
     UnknownLayout,
 )

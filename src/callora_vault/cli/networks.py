@@ -46,9 +46,12 @@ class NoRpc(ClientError):
 class NetworkOptions:
     """The options that say which network a command works on."""
 
-    network: Annotated[str, Parameter(help="local, testnet, mainnet, or the URL of an RPC.")] = (
-        "local"
-    )
+    network: Annotated[
+        str,
+        Parameter(
+            help="local, testnet, mainnet, or the URL of an RPC.", env_var="CALLORA_VAULT_NETWORK"
+        ),
+    ] = "local"
     rpc_url: Annotated[
         str | None, Parameter(help="The RPC to ask, where it is not the network's own.")
     ] = None
@@ -58,11 +61,17 @@ class NetworkOptions:
     ] = None
     timeout: Annotated[float, Parameter(help="Seconds to wait for an answer.")] = 30.0
 
-    def connect(self) -> Network:
-        """Return the network. Raises ClientError, BadValue."""
+    @property
+    def url(self) -> str:
+        """The RPC to ask. Raises NoRpc."""
         known = KNOWN.get(self.network)
         url = self.rpc_url or (self.network if known is None else known.url)
         if url is None:
             raise NoRpc(self.network)
+        return url
+
+    def connect(self) -> Network:
+        """Return the network. Raises ClientError, BadValue."""
+        known, url = KNOWN.get(self.network), self.url
         passphrase = self.network_passphrase or (None if known is None else known.passphrase)
         return connect(url, passphrase or passphrase_of(url, self.timeout))

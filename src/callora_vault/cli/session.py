@@ -87,15 +87,16 @@ class SigningOptions(VaultOptions):
         str | None,
         Parameter(help="What makes this call one: repeated with the same key, it is made once."),
     ] = None
-    max_fee: Annotated[int, Parameter(help="The most for resources and rent, in stroops.")] = (
-        Limits().resource_fee
-    )
+    max_fee: Annotated[
+        int | None, Parameter(help="The most for resources and rent, in stroops.")
+    ] = None
     yes: Annotated[bool, Parameter(help="Do not ask before signing.", negative=())] = False
 
     @property
     def limits(self) -> Limits:
         """What one call may take."""
-        return Limits(timeout=self.timeout, resource_fee=self.max_fee)
+        fee = Limits().resource_fee if self.max_fee is None else self.max_fee
+        return Limits(timeout=self.timeout, resource_fee=fee)
 
     def signer(self) -> Signer:
         """Return who signs: from the file, the environment, or a prompt. Raises BadKey."""
@@ -118,8 +119,11 @@ class SigningOptions(VaultOptions):
         with Journal(path) as journal:
             yield journal
 
-    def confirm(self, network: Network, signer: Signer, what: str, vault: str) -> None:
+    def confirm(
+        self, network: Network, signer: Signer, what: str, vault: str, limits: Limits | None = None
+    ) -> None:
         """Show what will be signed, and ask where it is real money. Raises Declined."""
+        limits = limits or self.limits
         if self.yes or network.passphrase != KNOWN["mainnet"].passphrase:
             return
         console = Console(stderr=True)
@@ -128,7 +132,7 @@ class SigningOptions(VaultOptions):
         table.add_row("call", what)
         table.add_row("vault", vault)
         table.add_row("signed by", signer.address)
-        table.add_row("fee", f"at most {self.max_fee + self.limits.inclusion_fee:,} stroops")
+        table.add_row("fee", f"at most {limits.resource_fee + limits.inclusion_fee:,} stroops")
         console.print(table)
         if not sys.stdin.isatty():
             raise Declined("nobody to ask; add --yes where a program calls")

@@ -34,6 +34,7 @@ from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer, from_environment, from_file, from_keypair
 from callora_vault.client.network import Clock, Network, connect
 from callora_vault.client.results import Fee
+from callora_vault.client.successors import NotFollowed, NotOurFactory, SuccessorLoop
 from callora_vault.client.transactions import Limits
 from callora_vault.client.vault import Receipt, VaultClient
 
@@ -58,6 +59,8 @@ __all__ = [
     "NoFreeId",
     "NoVault",
     "NotAccepted",
+    "NotFollowed",
+    "NotOurFactory",
     "Receipt",
     "RefusedToSign",
     "RpcRefused",
@@ -65,6 +68,7 @@ __all__ = [
     "SimulationFailed",
     "SourceBusy",
     "State",
+    "SuccessorLoop",
     "UnexpectedAuthorisation",
     "UnexpectedCode",
     "UnexpectedFootprint",

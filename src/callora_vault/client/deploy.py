@@ -20,7 +20,13 @@ from stellar_sdk import Address as StellarAddress
 from stellar_sdk import StrKey, xdr
 
 from callora_vault.calls import Create, Init
-from callora_vault.client.errors import CallFailed, NoFreeId, SimulationFailed, UnexpectedCode
+from callora_vault.client.errors import (
+    CallFailed,
+    NoFreeId,
+    SimulationFailed,
+    UnexpectedCode,
+    UnexpectedFootprint,
+)
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
 from callora_vault.client.network import Network
@@ -141,19 +147,19 @@ class Deployer:
         Raises as ``VaultClient.submit``.
         """
         code_hash = sha256(code).digest()
-        key = code_key(code_hash)
-        until = self._network.deadline(self._limits.timeout)
-        found = self._network.entries([key], until)
-        held = found.get(key)
-        if held is not None and (held.live_until_ledger or 0) >= found.ledger:
-            return code_hash
-        function = xdr.HostFunction(
-            xdr.HostFunctionType.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=code
-        )
-        request = f"upload {code_hash.hex()}"
-        # an upload changes nothing where the code is there, so each has a key of its own
-        self._submit("", uuid.uuid4().hex, request, function, Expected(None, None, (), (key,)))
+        if not self._lives(code_hash):
+            try:
+                self._submit(upload_action(code))
+            except UnexpectedFootprint:  # what is there already is only read
+                if not self._lives(code_hash):
+                    raise
         return code_hash
+
+    def _lives(self, code_hash: bytes) -> bool:
+        key = code_key(code_hash)
+        found = self._network.entries([key], self._network.deadline(self._limits.timeout))
+        held = found.get(key)
+        return held is not None and (held.live_until_ledger or 0) >= found.ledger
 
     def create(self, code_hash: bytes, salt: bytes) -> Address:
         """Make an instance of the code where there is none, and return its id.
@@ -161,32 +167,10 @@ class Deployer:
         Arguments: `salt`, 32 bytes: the id follows from it and from the account that pays. What is
         there already may run other code, and may have an owner. Raises as ``VaultClient.submit``.
         """
-        arguments = xdr.CreateContractArgsV2(
-            from_address(self._source.address, salt),
-            xdr.ContractExecutable(
-                xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM, xdr.Hash(code_hash)
-            ),
-            [],
-        )
-        contract = contract_id(arguments.contract_id_preimage, self._network.passphrase)
-        key = instance_key(contract)
-        if self._is_there(contract):
-            return contract
-        kind = xdr.SorobanAuthorizedFunctionType
-        node = xdr.SorobanAuthorizedInvocation(
-            xdr.SorobanAuthorizedFunction(
-                kind.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CREATE_CONTRACT_V2_HOST_FN,
-                create_contract_v2_host_fn=arguments,
-            ),
-            [],
-        )
-        expected = Expected(self._source.address, node, (code_key(code_hash),), (key,))
-        function = xdr.HostFunction(
-            xdr.HostFunctionType.HOST_FUNCTION_TYPE_CREATE_CONTRACT_V2,
-            create_contract_v2=arguments,
-        )
-        self._submit(contract, "create", f"create {code_hash.hex()}", function, expected)
-        return contract
+        action = create_action(self._source.address, code_hash, salt, self._network.passphrase)
+        if not self._is_there(action.contract):
+            self._submit(action)
+        return action.contract
 
     def _create_by(
         self, factory: Address, code_hash: bytes, salt: bytes, owner: Signer, init: Init
@@ -205,7 +189,8 @@ class Deployer:
         )
         function = call_function(factory, call)
         try:
-            self._submit(contract, "create", repr(call), function, expected, owner)
+            action = Action(contract, "create", contract, repr(call), function, expected)
+            self._submit(action, owner)
         except (SimulationFailed, CallFailed) as failure:
             code = None if failure.error is None else failure.error.factory_error
             if code is None:
@@ -218,20 +203,11 @@ class Deployer:
         until = self._network.deadline(self._limits.timeout)
         return self._network.entries([key], until).get(key) is not None
 
-    def _submit(
-        self,
-        contract: Address,
-        key: str,
-        request: str,
-        function: xdr.HostFunction,
-        expected: Expected,
-        *signers: Signer,
-    ) -> None:
+    def _submit(self, action: Action, *signers: Signer) -> None:
         everybody = {signer.address: signer for signer in (self._source, *signers)}
         transactions = Transactions(
             self._network, self._journal, self._source, everybody, self._limits
         )
-        action = Action(contract, key, contract, request, function, expected)
         entry, _ = transactions.submit(action, self._network.deadline(self._limits.timeout))
         if not isinstance(entry.result, Success):
             raise failed(entry)
@@ -241,6 +217,44 @@ def _check_code(contract: Address, stored: StoredVault, code_hash: bytes) -> Non
     found = code_hash_of(contract, stored.executable)
     if found != code_hash:
         raise UnexpectedCode(contract, f"the code {found.hex()}")
+
+
+def upload_action(code: bytes) -> Action:
+    """Build the transaction that brings code onto the ledger; no contract and nobody is asked.
+
+    It changes nothing where the code is there, so each has a key of its own.
+    """
+    code_hash = sha256(code).digest()
+    function = xdr.HostFunction(
+        xdr.HostFunctionType.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=code
+    )
+    expected = Expected(None, None, (), (code_key(code_hash),))
+    return Action("", uuid.uuid4().hex, "", f"upload {code_hash.hex()}", function, expected)
+
+
+def create_action(deployer: Address, code_hash: bytes, salt: bytes, passphrase: str) -> Action:
+    """Build the transaction that makes an instance of code; its id follows from who pays."""
+    arguments = xdr.CreateContractArgsV2(
+        from_address(deployer, salt),
+        xdr.ContractExecutable(
+            xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM, xdr.Hash(code_hash)
+        ),
+        [],
+    )
+    contract = contract_id(arguments.contract_id_preimage, passphrase)
+    kind = xdr.SorobanAuthorizedFunctionType
+    node = xdr.SorobanAuthorizedInvocation(
+        xdr.SorobanAuthorizedFunction(
+            kind.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CREATE_CONTRACT_V2_HOST_FN,
+            create_contract_v2_host_fn=arguments,
+        ),
+        [],
+    )
+    function = xdr.HostFunction(
+        xdr.HostFunctionType.HOST_FUNCTION_TYPE_CREATE_CONTRACT_V2, create_contract_v2=arguments
+    )
+    expected = Expected(deployer, node, (code_key(code_hash),), (instance_key(contract),))
+    return Action(contract, "create", contract, f"create {code_hash.hex()}", function, expected)
 
 
 def from_address(deployer: Address, salt: bytes) -> xdr.ContractIDPreimage:

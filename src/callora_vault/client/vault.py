@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
-from typing import Final, overload
+from collections.abc import Callable, Iterable
+from typing import Final, Self, overload
 
 import attrs
 from stellar_sdk import xdr
@@ -38,6 +38,7 @@ from callora_vault.client.keys import Signer
 from callora_vault.client.network import Network
 from callora_vault.client.results import Fee, Success
 from callora_vault.client.signing import Expected
+from callora_vault.client.successors import follow
 from callora_vault.client.transactions import Action, Limits, Transactions, failed, simulate
 from callora_vault.codec import (
     CannotDecode,
@@ -52,7 +53,13 @@ from callora_vault.codec import (
     encode_call,
     instance_key,
 )
-from callora_vault.errors import CallRefused, MissingMethod, MissingSignature
+from callora_vault.directory import VaultDirectory
+from callora_vault.errors import (
+    CallRefused,
+    InsufficientBalance,
+    MissingMethod,
+    MissingSignature,
+)
 from callora_vault.events import Event
 from callora_vault.layouts import V0, V1, UnknownLayout, VaultMeta
 from callora_vault.model import refusal, vault_error
@@ -96,7 +103,8 @@ class VaultClient:
     numbers, the first signer where nothing else is said: an account that no other process uses at
     the time. `address_credentials`: whether a signer other than `source` signs the call alone, not
     the transaction. `scope`, within which request keys are told apart: the contract's id where
-    nothing else is said.
+    nothing else is said. `factory`, a pinned one of this package's code: where it names a
+    successor of the vault, this client turns to it at its first call, and when funds are lacking.
     Raises BadValue for an id that is none of a contract's.
     """
 
@@ -110,6 +118,7 @@ class VaultClient:
         source: Signer | None = None,
         address_credentials: bool = False,
         scope: str | None = None,
+        factory: Address | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.contract = units.contract(contract, "contract")
@@ -126,6 +135,49 @@ class VaultClient:
             network, journal, self._source, self._signers, self.limits
         )
         self._known: StoredVault | None = None
+        self._factory = factory
+        self._followed = factory is None
+        self._named: Callable[[], Address] | None = None
+        self._name_stood_for = contract
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        directory: VaultDirectory,
+        network: Network,
+        journal: Journal,
+        signers: Iterable[Signer] = (),
+        *,
+        source: Signer | None = None,
+        address_credentials: bool = False,
+        factory: Address | None = None,
+        limits: Limits | None = None,
+    ) -> Self:
+        """Open the vault that a name stands for; each call goes to the one that it stands for then.
+
+        Request keys are told apart within the name: a request that was open when the name changed
+        is settled with the vault that it was signed for, and goes to the new one only where it was
+        not applied. Arguments as for the class. Raises UnknownVault, UnreadableDirectory; a call
+        raises them, too, and keeps to no vault that the name does not stand for any more.
+        """
+
+        def named() -> Address:
+            return directory.find(network.passphrase, name).contract
+
+        client = cls(
+            named(),
+            network,
+            journal,
+            signers,
+            source=source,
+            address_credentials=address_credentials,
+            scope=f"vault {name}",
+            factory=factory,
+            limits=limits,
+        )
+        client._named = named
+        return client
 
     def __repr__(self) -> str:
         return f"<VaultClient {self.contract} on {self._network!r}>"
@@ -232,7 +284,9 @@ class VaultClient:
         SimulationFailed, CannotDecode and UnknownLayout only.
         """
         if isinstance(call, READS):
-            return self._simulated(call, self._network.deadline(self.limits.timeout))
+            until = self._network.deadline(self.limits.timeout)
+            self._turn(until)
+            return self._simulated(call, until)
         return self.submit(call, key=key).returned
 
     def submit(self, call: Call, *, key: str | None = None) -> Receipt:
@@ -242,11 +296,23 @@ class VaultClient:
         RpcRefused, WrongNetwork, NoVault, NoAccount, BadKey, KeyReused, SourceBusy with nothing
         sent; NotAccepted, Unsettled, JournalUnusable with a transaction that may be open, which the
         same key goes on with; NeverApplied, CallFailed with nothing applied; Unreadable,
-        AppliedByOthers after it was applied; Unknown.
+        AppliedByOthers after it was applied; Unknown. With a factory also NotFollowed,
+        SuccessorLoop, NotOurFactory, with nothing sent.
         """
         until = self._network.deadline(self.limits.timeout)
         if key is None:
             key = getattr(call, "request_id", None) or uuid.uuid4().hex
+        self._turn(until)
+        try:
+            return self._submit(call, key, until)
+        except InsufficientBalance:
+            refusing, self._followed = self.contract, self._factory is None
+            self._turn(until)
+            if self.contract == refusing:
+                raise
+            return self._submit(call, key, until)
+
+    def _submit(self, call: Call, key: str, until: float) -> Receipt:
         action = self._action(call, key, until)
         for attempt in range(1, _LOOKS + 1):
             try:
@@ -275,14 +341,28 @@ class VaultClient:
         Nothing is sent, and others may change the vault before a call that follows. Raises
         MissingMethod, UnknownLayout, CannotDecode, NoVault, Unreachable, RpcRefused, WrongNetwork.
         """
-        stored = self._stored(self._network.deadline(self.limits.timeout))
+        stored = self.stored()
         if stored.layout in (V0, V1) and type(call) not in VAULT_V1.calls:
             raise MissingMethod(call.method, stored.layout.name)
         return transition(stored.meta, call, frozenset(self._signers))
 
     def stored(self) -> StoredVault:
         """Read the vault's entry as it is stored. Raises as ``predict``."""
-        return self._stored(self._network.deadline(self.limits.timeout))
+        until = self._network.deadline(self.limits.timeout)
+        self._turn(until)
+        return self._stored(until)
+
+    def _turn(self, until: float) -> None:
+        """Turn to the vault that the name stands for now, and to where that was migrated."""
+        contract = self.contract
+        if self._named is not None and (named := self._named()) != self._name_stood_for:
+            contract = self._name_stood_for = named
+            self._followed = self._factory is None
+        if not self._followed and self._factory is not None:
+            contract = follow(self._network, self._factory, contract, until)
+            self._followed = True
+        if contract != self.contract:
+            self.contract, self._known = contract, None
 
     # -- the journal -------------------------------------------------------------------------
 

@@ -4,21 +4,21 @@ A vault has no upgrade. A new instance is made, owner, balance and settings are 
 traffic follows once everything is verified.
 """
 
+from callora_vault.client.successors import SuccessorLoop, successors
 from callora_vault.migration.apply import apply
 from callora_vault.migration.atomic import TRIES, Applied
-from callora_vault.migration.chain import successors
 from callora_vault.migration.dry_run import DryRun, dry_run, simulate
 from callora_vault.migration.errors import (
     CannotMigrate,
     CodeMissing,
     HistoryGone,
+    InstancesTaken,
     KeepsMoving,
     MigratedElsewhere,
     MigrationError,
     NotMigrated,
     NotVerified,
     PlanUnusable,
-    SuccessorLoop,
     Why,
     WithdrawnByOthers,
     WrongKey,
@@ -39,6 +39,7 @@ __all__ = [
     "CodeMissing",
     "DryRun",
     "HistoryGone",
+    "InstancesTaken",
     "KeepsMoving",
     "Late",
     "MigratedElsewhere",

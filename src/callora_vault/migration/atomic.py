@@ -7,6 +7,7 @@ few times, and then left as it is. Whether it has happened is what the factory's
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -27,6 +28,7 @@ from callora_vault.client.keys import Signer
 from callora_vault.client.network import Network
 from callora_vault.client.results import Success
 from callora_vault.client.signing import Expected
+from callora_vault.client.successors import factory_code
 from callora_vault.client.transactions import Action, Limits, Transactions, failed, measure
 from callora_vault.codec import (
     code_key,
@@ -40,7 +42,7 @@ from callora_vault.layouts import VaultMeta
 from callora_vault.migration import chain as ledger
 from callora_vault.migration.chain import Chain
 from callora_vault.migration.errors import CannotMigrate, CodeMissing, KeepsMoving, Why
-from callora_vault.migration.plan import Plan, code_at_hand
+from callora_vault.migration.plan import SWEEP, Plan, code_at_hand
 from callora_vault.units import Address
 
 TRIES: Final = 10
@@ -52,8 +54,9 @@ _KEY: Final = "migrate"
 class Applied:
     """A migration that is done: from ``old`` to ``new``.
 
-    ``transactions`` are the hashes of what this journal has of it, in order, ``fee`` the stroops
-    that they cost. ``tries``: how often something was signed; 0 where all was done before.
+    ``transactions`` are the hashes of what this journal has of it, in order, the upload of the new
+    code among them; ``fee`` the stroops that they cost. ``tries``: how often something was signed
+    for the vaults; 0 where all was done before.
     """
 
     old: Address
@@ -80,7 +83,10 @@ def action(plan: Plan, chain: Chain) -> Action:
     assert meta is not None  # noqa: S101 - checked before
     factory = _factory(plan)
     method, arguments = encode_call(plan.call)
-    codes = dict.fromkeys((plan.old_code, plan.new_code, ledger.factory_code().hex()))
+    withdrawn, only_read = [instance_key(plan.old)], [instance_key(factory)]
+    if meta.balance == 0:  # nothing is withdrawn
+        withdrawn, only_read = [], [*only_read, *withdrawn]
+    codes = dict.fromkeys((plan.old_code, plan.new_code, factory_code().hex()))
     return Action(
         scope=plan.scope,
         key=_KEY,
@@ -93,18 +99,17 @@ def action(plan: Plan, chain: Chain) -> Action:
         expected=Expected(
             plan.owner,
             tree(plan, meta),
-            (instance_key(factory), *(code_key(bytes.fromhex(code)) for code in codes)),
-            (instance_key(plan.old), instance_key(plan.new), successor_key(factory, plan.old)),
+            (*only_read, *(code_key(bytes.fromhex(code)) for code in codes)),
+            (*withdrawn, instance_key(plan.new), successor_key(factory, plan.old)),
         ),
     )
 
 
-def simulated(network: Network, plan: Plan, chain: Chain, until: float, limits: Limits) -> int:
-    """Simulate the transaction and compare it with what is expected; return its resource fee.
+def simulated(network: Network, plan: Plan, doing: Action, until: float, limits: Limits) -> int:
+    """Simulate a transaction and compare it with what is expected; return its resource fee.
 
     Nothing is signed. Raises RefusedToSign, CannotMigrate, FactoryError, SimulationFailed.
     """
-    doing = action(plan, chain)
     try:
         simulation = measure(network, doing, plan.owner, until)
     except SimulationFailed as failure:
@@ -136,9 +141,9 @@ def apply(
     trouble: ClientError | CallRefused | None = None
     while True:
         chain = ledger.look(network, plan, until)
-        if ledger.check_successor(chain, plan):
-            return _applied(network, journal, plan, tries)
         ledger.check_factory(chain, plan)
+        if ledger.check_successor(chain, plan):
+            return applied(journal, plan, plan.new, tries)
         ledger.check_old(chain, plan)
         if trouble is not None:
             if before is not None and chain.old.modified == before.old.modified:
@@ -153,15 +158,14 @@ def apply(
             entry, _ = transactions.submit(action(plan, chain), until)
             if isinstance(entry.result, Success):
                 _await_successor(network, plan, until)
-                return _applied(network, journal, plan, tries)
+                return applied(journal, plan, plan.new, tries)
             trouble = _failure(entry)
         except UnexpectedAuthorisation as other:
             trouble = other
         except SimulationFailed as refused:
             trouble = refusal(plan, refused)
         except Unknown as unknown:
-            if not _never_applied(network, journal, plan, until):
-                raise
+            _by_successor(network, journal, plan, until, unknown)
             trouble, before = unknown, None
 
 
@@ -197,25 +201,46 @@ def _await_successor(network: Network, plan: Plan, until: float) -> None:
 _OVER: Final = object()
 
 
-def _never_applied(network: Network, journal: Journal, plan: Plan, until: float) -> bool:
-    """Settle a transaction that the network forgot: the factory's entry tells of it for ever."""
+def _by_successor(
+    network: Network, journal: Journal, plan: Plan, until: float, unknown: Unknown
+) -> None:
+    """The factory's entry tells of a migration for ever."""
+
+    def look() -> tuple[int, bool]:
+        chain = ledger.look(network, plan, until)
+        return chain.ledger, chain.successor is not None
+
     entry = journal.find(network.passphrase, plan.scope, _KEY)
-    if entry is None:
-        return False
+    assert entry is not None  # noqa: S101 - it is the one that is unknown
+    settle_by_ledger(network, journal, entry, until, unknown, look)
+
+
+def settle_by_ledger(
+    network: Network,
+    journal: Journal,
+    entry: JournalEntry,
+    until: float,
+    unknown: Unknown,
+    look: Callable[[], tuple[int, bool]],
+) -> None:
+    """Settle a transaction that the network forgot, by what the ledger has of its effect.
+
+    Arguments: ``look`` says in which ledger it looked, and whether the effect is there.
+    Raises ``unknown`` where the transaction can still be applied.
+    """
     tip = network.tip(until)
-    chain = ledger.look(network, plan, until)
-    if tip.close_time <= entry.max_time or chain.ledger < tip.ledger:
-        return False
-    if chain.successor is None:
+    if tip.close_time <= entry.max_time:
+        raise unknown
+    ledger_seen, applied = look()
+    if ledger_seen < tip.ledger:
+        raise unknown
+    if not applied:
         journal.settle(entry, State.NEVER_APPLIED)
-    return True
 
 
 def refusal(plan: Plan, failure: SimulationFailed) -> ClientError | CallRefused:
     """Say what a simulation's failure means: the factory's number, or a vault that refuses."""
-    if failure.error is None:
-        return failure
-    code = failure.error.factory_error
+    code = None if failure.error is None else failure.error.factory_error
     if code is FactoryErrorCode.AuthorizedCallerUnsupported:
         return CannotMigrate(plan.old, Why.AUTHORISED_CALLER)
     if code is not None:
@@ -223,11 +248,23 @@ def refusal(plan: Plan, failure: SimulationFailed) -> ClientError | CallRefused:
     return CannotMigrate(plan.old, Why.REFUSES, failure.text)
 
 
-def _applied(network: Network, journal: Journal, plan: Plan, tries: int) -> Applied:
-    entry = journal.find(network.passphrase, plan.scope, _KEY)
-    if entry is None or not isinstance(entry.result, Success):
-        return Applied(plan.old, plan.new, tries, (), 0)
-    return Applied(plan.old, plan.new, tries, (entry.hash,), entry.result.fee.charged)
+def applied(journal: Journal, plan: Plan, new: Address, tries: int) -> Applied:
+    """Sum up what a journal has of a migration that is done."""
+    found = [
+        (entry.hash, entry.result.fee.charged)
+        for entry in journal.listed(plan.network, State.APPLIED)
+        if isinstance(entry.result, Success) and _is_of(entry, plan, new)
+    ]
+    fee = sum(charged for _, charged in found)
+    return Applied(plan.old, new, tries, tuple(hashed for hashed, _ in found), fee)
+
+
+def _is_of(entry: JournalEntry, plan: Plan, new: Address) -> bool:
+    if entry.scope == plan.scope:
+        return not entry.key.startswith(SWEEP)
+    if entry.scope == new:
+        return entry.key == "create"
+    return entry.request == f"upload {plan.new_code}"
 
 
 def _factory(plan: Plan) -> Address:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from hashlib import sha256
-
 import attrs
 from stellar_sdk import xdr
 
-from callora_vault import wasm
 from callora_vault.client.errors import NoVault, WrongNetwork
 from callora_vault.client.network import Entries, Network
+from callora_vault.client.successors import executable, factory_code
 from callora_vault.codec import (
     CannotDecode,
     StoredVault,
@@ -24,7 +21,6 @@ from callora_vault.layouts import UnknownLayout, VaultMeta
 from callora_vault.migration.errors import (
     CannotMigrate,
     MigratedElsewhere,
-    SuccessorLoop,
     Why,
 )
 from callora_vault.migration.plan import Mode, Plan
@@ -69,20 +65,20 @@ def look(network: Network, plan: Plan, until: float) -> Chain:
     if plan.factory is not None:
         keys += [instance_key(plan.factory), successor_key(plan.factory, plan.old)]
     entries = network.entries(keys, until)
-    old = _held(entries, plan.old)
+    old = held_in(entries, plan.old)
     if old is None:
         raise NoVault(plan.old)
     held_code = entries.get(code)
     factory, successor = None, None
     if plan.factory is not None:
-        factory = _executable(entries, plan.factory)
+        factory = executable(entries, plan.factory)
         noted = entries.get(successor_key(plan.factory, plan.old))
         if noted is not None:
             successor = decode_successor(xdr.LedgerEntryData.from_xdr(noted.xdr))
     return Chain(
         ledger=entries.ledger,
         old=old,
-        new=_held(entries, plan.new),
+        new=held_in(entries, plan.new),
         code_lives=held_code is not None and (held_code.live_until_ledger or 0) >= entries.ledger,
         factory_code=factory,
         successor=successor,
@@ -91,10 +87,11 @@ def look(network: Network, plan: Plan, until: float) -> Chain:
 
 def held(network: Network, contract: Address, until: float) -> Held | None:
     """Read one vault; None where there is none. Raises CannotMigrate, and as Network."""
-    return _held(network.entries([instance_key(contract)], until), contract)
+    return held_in(network.entries([instance_key(contract)], until), contract)
 
 
-def _held(entries: Entries, contract: Address) -> Held | None:
+def held_in(entries: Entries, contract: Address) -> Held | None:
+    """Decode a vault; None where there is none. Raises CannotMigrate."""
     found = entries.get(instance_key(contract))
     if found is None:
         return None
@@ -103,16 +100,6 @@ def _held(entries: Entries, contract: Address) -> Held | None:
     except (UnknownLayout, CannotDecode) as error:
         raise CannotMigrate(contract, Why.UNDECODABLE, str(error)) from error
     return Held(stored, found.last_modified_ledger)
-
-
-def _executable(entries: Entries, contract: Address) -> bytes | None:
-    found = entries.get(instance_key(contract))
-    if found is None:
-        return None
-    data = xdr.LedgerEntryData.from_xdr(found.xdr).contract_data
-    instance = None if data is None else data.val.instance
-    hashed = None if instance is None else instance.executable.wasm_hash
-    return None if hashed is None else hashed.hash
 
 
 # -- the checks before anything is signed --------------------------------------------------------
@@ -131,24 +118,25 @@ def check_factory(chain: Chain, plan: Plan) -> None:
         raise CannotMigrate(plan.factory, Why.NO_FACTORY, found)
 
 
-@lru_cache
-def factory_code() -> bytes:
-    """Return the SHA-256 of this package's factory."""
-    return sha256(wasm.read("factory")).digest()
-
-
 def check_old(chain: Chain, plan: Plan) -> VaultMeta:
     """Return what the old vault stores now, where it is still the one of the plan.
 
     Raises CannotMigrate.
     """
-    old, stored = plan.old, chain.old.stored
+    return check_held(chain.old, plan)
+
+
+def check_held(found: Held, plan: Plan) -> VaultMeta:
+    """Do the same with what was read of it."""
+    old, stored = plan.old, found.stored
     if stored.meta is None:
         raise CannotMigrate(old, Why.NOT_INITIALISED)
-    if chain.old.code != plan.old_code:
-        raise CannotMigrate(old, Why.CODE_CHANGED, chain.old.code or stored.executable.type.name)
+    if found.code != plan.old_code:
+        raise CannotMigrate(old, Why.CODE_CHANGED, found.code or stored.executable.type.name)
     if stored.meta.owner != plan.owner:
         raise CannotMigrate(old, Why.OTHER_OWNER, stored.meta.owner)
+    if plan.mode is Mode.ATOMIC and stored.meta.min_deposit != plan.min_deposit:
+        raise CannotMigrate(old, Why.MIN_DEPOSIT_CHANGED, str(stored.meta.min_deposit))
     given = None if plan.mode is Mode.ATOMIC else plan.min_deposit
     check_meta(old, stored.meta, plan.mode, given)
     return stored.meta
@@ -175,7 +163,8 @@ def check_code(plan: Plan, accepted: str | None) -> None:
     if plan.old_known is not None or plan.mode is Mode.ZERO:
         return
     if not plan.emptied_in_dry_run:
-        raise CannotMigrate(plan.old, Why.UNKNOWN_CODE, f"{plan.old_code}, no dry run yet")
+        detail = f"{plan.old_code}, and no dry run has shown that"
+        raise CannotMigrate(plan.old, Why.UNKNOWN_CODE, detail)
     if accepted != plan.old_code:
         raise CannotMigrate(plan.old, Why.UNKNOWN_CODE, plan.old_code)
 
@@ -190,26 +179,3 @@ def check_successor(chain: Chain, plan: Plan) -> bool:
     if chain.successor != plan.new:
         raise MigratedElsewhere(plan.old, chain.successor, plan.new)
     return True
-
-
-# -- who follows whom ----------------------------------------------------------------------------
-
-
-def successors(network: Network, factory: Address, vault: Address, until: float) -> list[Address]:
-    """Follow a vault to its last successor; the list begins with the vault.
-
-    Raises SuccessorLoop, CannotMigrate where the factory is not of this package's code.
-    """
-    chain = [vault]
-    while True:
-        key = successor_key(factory, chain[-1])
-        entries = network.entries([instance_key(factory), key], until)
-        code = _executable(entries, factory)
-        if code != factory_code():
-            raise CannotMigrate(factory, Why.NO_FACTORY, "" if code is None else code.hex())
-        noted = entries.get(key)
-        if noted is None:
-            return chain
-        chain.append(decode_successor(xdr.LedgerEntryData.from_xdr(noted.xdr)))
-        if chain[-1] in chain[:-1]:
-            raise SuccessorLoop(tuple(chain))

@@ -19,7 +19,7 @@ from callora_vault.migration import atomic
 from callora_vault.migration import chain as ledger
 from callora_vault.migration.apply import apply
 from callora_vault.migration.atomic import Applied
-from callora_vault.migration.errors import NotMigrated
+from callora_vault.migration.errors import CodeMissing, NotMigrated
 from callora_vault.migration.plan import Mode, Plan
 from callora_vault.migration.planning import LIMITS
 from callora_vault.migration.verify import Verification, verify
@@ -109,4 +109,6 @@ def simulate(network: Network, plan: Plan, limits: Limits = LIMITS) -> int:
     chain = ledger.look(network, plan, until)
     ledger.check_factory(chain, plan)
     ledger.check_old(chain, plan)
-    return atomic.simulated(network, plan, chain, until, limits)
+    if not chain.code_lives:
+        raise CodeMissing(plan.new_code)
+    return atomic.simulated(network, plan, atomic.action(plan, chain), until, limits)

@@ -39,6 +39,7 @@ class Why(Enum):
         "--accept-unknown-code with its hash",
     )
     CODE_CHANGED = ("it runs other code than in the plan", "make a new plan")
+    MIN_DEPOSIT_CHANGED = ("it has another minimum deposit than in the plan", "make a new plan")
     OTHER_OWNER = ("it has another owner than in the plan", "make a new plan")
     OWNED_BY_CONTRACT = (
         "its owner is a contract",
@@ -55,6 +56,10 @@ class Why(Enum):
     REFUSES = (
         "its code refuses what the migration has to call",
         "a vault without withdraw can only be left behind: --mode zero",
+    )
+    KEEPS_BALANCE = (
+        "its code said that everything was withdrawn, and its stored entry did not change so",
+        "a vault that does not give its balance back can only be left behind: --mode zero",
     )
 
 
@@ -103,7 +108,10 @@ class CodeMissing(MigrationError):
     code_hash: str
 
     def __str__(self) -> str:
-        return f"the code {self.code_hash} is not on the ledger; give its file with --code"
+        return (
+            f"the code {self.code_hash} is not on the ledger; give its file with --code, or upload "
+            "it first"
+        )
 
 
 @attrs.frozen
@@ -155,7 +163,26 @@ class WithdrawnByOthers(MigrationError):
         return (
             f"{self.contract} saw withdrawals since the plan that are not in this journal: "
             f"{', '.join(self.transactions)}; resume with the journal that has them, or make a "
-            "new plan that begins after them"
+            "new plan where they are none of this migration's"
+        )
+
+
+@attrs.frozen
+class InstancesTaken(MigrationError):
+    """Strangers gave every instance an owner that this run made for ``old``: ``abandoned``.
+
+    ``drained`` is what was withdrawn so far; it is noted, for the new vault to begin with.
+    """
+
+    old: Address
+    abandoned: tuple[Address, ...]
+    drained: int
+
+    def __str__(self) -> str:
+        return (
+            f"strangers initialised all {len(self.abandoned)} instances that were made for "
+            f"{self.old} first; {self.drained:,} were withdrawn so far and are noted. Resume, "
+            "which tries others"
         )
 
 
@@ -198,13 +225,3 @@ class NotVerified(MigrationError):
             f"the migration of {self.old} to {self.new} is not verified: "
             f"{'; '.join(self.failed)}; traffic stays where it is"
         )
-
-
-@attrs.frozen
-class SuccessorLoop(MigrationError):
-    """Following the successors of ``vaults`` leads back to one of them."""
-
-    vaults: tuple[Address, ...]
-
-    def __str__(self) -> str:
-        return f"the successors of {self.vaults[0]} go in a circle: {' -> '.join(self.vaults)}"

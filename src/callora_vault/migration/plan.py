@@ -28,6 +28,8 @@ from callora_vault.migration.errors import PlanUnusable
 from callora_vault.units import Address
 
 FORMAT: Final = 1
+SWEEP: Final = "sweep "
+"""How the request keys of what is moved after a migration begin."""
 
 
 class Mode(Enum):
@@ -65,7 +67,9 @@ class Plan:
     new_code: str
     salt: bytes
     fee: int | None = None
-    """The least resource fee in stroops as simulated; None where it was not."""
+    """The least resource fee in stroops of what could be simulated; None for nothing."""
+    unpriced: tuple[str, ...] = ()
+    """What could not: it needs what comes before it on the ledger. A dry run tells all fees."""
     archived: tuple[str, ...] = ()
     """What has to be restored; the migration does that, and pays for it."""
     tree: tuple[str, ...] = ()
@@ -140,6 +144,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "signed_by": plan.owner,
         "to_be_signed": list(plan.tree),
         "resource_fee": plan.fee,
+        "not_in_that_fee": list(plan.unpriced),
     }
 
 
@@ -155,7 +160,7 @@ def from_json(document: Any, path: Path) -> Plan:
             mode=Mode(document["mode"]),
             ledger=int(document["ledger"]),
             old=units.contract(old["contract"], "old"),
-            old_code=bytes.fromhex(old["code"]).hex(),
+            old_code=_hash(old["code"], "old code"),
             layout=str(old["layout"]),
             meta=VaultMeta(
                 units.address(old["owner"], "owner"),
@@ -166,9 +171,10 @@ def from_json(document: Any, path: Path) -> Plan:
             min_deposit=units.amount(int(new["min_deposit"]), "min_deposit"),
             factory=None if factory is None else units.contract(factory, "factory"),
             new=units.contract(new["contract"], "new"),
-            new_code=bytes.fromhex(new["code"]).hex(),
+            new_code=_hash(new["code"], "new code"),
             salt=units.bytes32(bytes.fromhex(document["salt"]), "salt"),
-            fee=document["resource_fee"],
+            fee=None if document["resource_fee"] is None else int(document["resource_fee"]),
+            unpriced=tuple(map(str, document["not_in_that_fee"])),
             archived=tuple(map(str, old["archived"])),
             tree=tuple(map(str, document["to_be_signed"])),
             emptied_in_dry_run=old["emptied_in_dry_run"] is True,
@@ -181,6 +187,10 @@ def from_json(document: Any, path: Path) -> Plan:
         reason = f"it is damaged ({type(error).__name__}: {error}); make a new one"
         raise PlanUnusable(path, reason) from error
     return plan
+
+
+def _hash(text: str, field: str) -> str:
+    return units.bytes32(bytes.fromhex(text), field).hex()
 
 
 def read(path: Path) -> Plan:

@@ -10,13 +10,15 @@ import attrs
 
 from callora_vault import units
 from callora_vault.client import signing
+from callora_vault.client.deploy import create_action, upload_action
 from callora_vault.client.errors import UnexpectedAuthorisation
 from callora_vault.client.network import Network
-from callora_vault.client.transactions import Limits
+from callora_vault.client.transactions import Action, Limits
 from callora_vault.errors import FactoryError, FactoryErrorCode
 from callora_vault.inspect import Inspection, inspect, read_code
 from callora_vault.layouts import VaultMeta
-from callora_vault.migration import atomic
+from callora_vault.migration import atomic, stepwise
+from callora_vault.migration.atomic import simulated
 from callora_vault.migration.chain import (
     Chain,
     check_factory,
@@ -26,7 +28,7 @@ from callora_vault.migration.chain import (
     look,
 )
 from callora_vault.migration.errors import CannotMigrate, KeepsMoving, Why
-from callora_vault.migration.plan import Mode, Plan, new_vault
+from callora_vault.migration.plan import Mode, Plan, instance_salt, new_vault
 from callora_vault.units import Address, BadValue
 
 LIMITS: Final = Limits(resource_fee=200_000_000)
@@ -82,7 +84,7 @@ def make(
         salt=salt,
         archived=_archived(found),
     )
-    return _measured(network, plan, until, limits)
+    return _measured(network, plan, code, until, limits)
 
 
 def _check(found: Inspection, mode: Mode, min_deposit: int | None) -> VaultMeta:
@@ -92,7 +94,8 @@ def _check(found: Inspection, mode: Mode, min_deposit: int | None) -> VaultMeta:
         raise CannotMigrate(old, Why.UNDECODABLE, found.problem)
     if found.meta is None:
         raise CannotMigrate(old, Why.NOT_INITIALISED)
-    if found.code is None or found.can_change is not None:
+    # in zero start nothing of it is called
+    if found.code is None or (found.can_change is not None and mode is not Mode.ZERO):
         raise CannotMigrate(old, Why.NO_CODE_OF_ITS_OWN, found.can_change or found.executable)
     check_meta(old, found.meta, mode, min_deposit)
     return found.meta
@@ -103,41 +106,77 @@ def _archived(found: Inspection) -> tuple[str, ...]:
     return tuple(name for name, life in lives.items() if life is not None and life.archived)
 
 
-def _measured(network: Network, plan: Plan, until: float, limits: Limits) -> Plan:
-    """Add the tree to be signed, and what it costs. Raises what refuses to sign it."""
-    if plan.mode is not Mode.ATOMIC:
-        return attrs.evolve(plan, tree=_steps(plan))
+def _measured(network: Network, plan: Plan, code: bytes, until: float, limits: Limits) -> Plan:
+    """Add what is to be signed, and what it costs. Raises what refuses to sign it."""
     before = 0
     for _ in range(atomic.TRIES):
         chain = look(network, plan, until)
         check_factory(chain, plan)
         plan = attrs.evolve(plan, ledger=chain.ledger, meta=check_old(chain, plan))
+        if check_successor(chain, plan):
+            raise FactoryError(FactoryErrorCode.AlreadyMigrated)
+        pricing = _Pricing(network, plan, chain, until, limits)
         try:
-            return _priced(network, plan, chain, until, limits)
+            if not chain.code_lives:
+                pricing.add(upload_action(code), f"the upload of {plan.new_code}")
+            if plan.mode is Mode.ATOMIC:
+                pricing.atomic()
+            else:
+                pricing.stepwise()
         except UnexpectedAuthorisation:
             if chain.old.modified == before:
                 raise
             before = chain.old.modified  # somebody called the vault between the two reads
+        else:
+            return pricing.plan
     raise KeepsMoving(plan.old, atomic.TRIES)
 
 
-def _priced(network: Network, plan: Plan, chain: Chain, until: float, limits: Limits) -> Plan:
-    tree = tuple(signing.outline(atomic.tree(plan, plan.meta)))
-    plan = attrs.evolve(plan, tree=tree, fee=None)
-    if check_successor(chain, plan):
-        raise FactoryError(FactoryErrorCode.AlreadyMigrated)
-    if not chain.code_lives:
-        return plan  # nothing can be simulated before the new code is uploaded
-    return attrs.evolve(plan, fee=atomic.simulated(network, plan, chain, until, limits))
+class _Pricing:
+    """Adds step after step to a plan: what is signed, and its fee where it can be simulated."""
 
+    def __init__(
+        self, network: Network, plan: Plan, chain: Chain, until: float, limits: Limits
+    ) -> None:
+        self.plan = attrs.evolve(plan, tree=(), fee=None, unpriced=())
+        self._network = network
+        self._chain = chain
+        self._until = until
+        self._limits = limits
 
-def _steps(plan: Plan) -> tuple[str, ...]:
-    steps = [f"the creation of an instance of {plan.new_code}: {plan.new}"]
-    drained = "0"
-    if plan.mode is Mode.STEPWISE:
-        drained = "what was withdrawn"
-        steps.append(f"withdraw({plan.meta.balance}), or what is there then, on {plan.old}")
-    steps.append(f"init({plan.owner}, {drained}, {plan.min_deposit}) on the new vault")
-    if plan.meta.authorized_caller is not None:
-        steps.append(f"set_authorized_caller({plan.meta.authorized_caller}) on the new vault")
-    return tuple(steps)
+    def add(self, action: Action | None, *lines: str) -> None:
+        """Add a step: ``lines`` in words, ``action`` where the ledger has all that it needs."""
+        plan = self.plan
+        if action is None:
+            plan = attrs.evolve(plan, unpriced=(*plan.unpriced, lines[0]))
+        else:
+            price = simulated(self._network, plan, action, self._until, self._limits)
+            plan = attrs.evolve(plan, fee=(plan.fee or 0) + price)
+        self.plan = attrs.evolve(plan, tree=(*plan.tree, *lines))
+
+    def atomic(self) -> None:
+        plan = self.plan
+        action = atomic.action(plan, self._chain)
+        tree = signing.outline(atomic.tree(plan, plan.meta))
+        self.add(action if self._chain.code_lives else None, *tree)
+
+    def stepwise(self) -> None:
+        plan, meta = self.plan, self.plan.meta
+        salt, code_hash = instance_salt(plan.salt, 0), bytes.fromhex(plan.new_code)
+        create = create_action(plan.owner, code_hash, salt, plan.network)
+        self.add(
+            create if self._chain.code_lives else None,
+            f"the creation of an instance of {plan.new_code}: {plan.new}",
+        )
+        drained = "0"
+        if plan.mode is Mode.STEPWISE:
+            drained = "what was withdrawn"
+            if meta.balance > 0:
+                self.add(
+                    stepwise.withdrawal(plan, meta.balance),
+                    f"withdraw({meta.balance}), or what is there then, on {plan.old}",
+                )
+        self.add(None, f"init({plan.owner}, {drained}, {plan.min_deposit}) on the new vault")
+        if meta.authorized_caller is not None:
+            caller = meta.authorized_caller
+            self.add(None, f"set_authorized_caller({caller}) on the new vault")

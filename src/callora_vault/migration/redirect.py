@@ -18,10 +18,13 @@ from callora_vault.units import Address
 def redirect(
     directory: VaultDirectory, name: str, plan: Plan, verification: Verification
 ) -> Listed:
-    """Let a name stand for the new vault; running clients follow. Repeated, it changes nothing.
+    """Let a name stand for the new vault. Repeated, it changes nothing.
 
     Raises NotVerified, and as ``VaultDirectory.point``.
     """
+    if verification.old != plan.old:
+        reason = f"this verification is of {verification.old}"
+        raise NotVerified(plan.old, verification.new, (reason,))
     if not verification.passed:
         raise NotVerified(verification.old, verification.new, verification.failed)
     return directory.point(plan.network, name, verification.new, instead_of=plan.old)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum
+from typing import Final
 
 import attrs
 
+from callora_vault.client.errors import AppliedByOthers, Unknown, Unreadable, Unsettled
 from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.network import Network
+from callora_vault.client.successors import successors
 from callora_vault.client.transactions import Limits
 from callora_vault.migration import chain as ledger
 from callora_vault.migration import stepwise
+from callora_vault.migration.chain import Held
 from callora_vault.migration.errors import NotMigrated
 from callora_vault.migration.plan import Mode, Plan
 from callora_vault.migration.planning import LIMITS
 from callora_vault.units import Address
+
+_UNDECIDED: Final = (State.OPEN, State.UNKNOWN, State.APPLIED_BY_OTHERS)
 
 
 class Stage(Enum):
@@ -22,7 +29,7 @@ class Stage(Enum):
 
     NOT_BEGUN = "not begun"
     BEGUN = "begun"
-    """Stepwise: the new vault is made, or something was withdrawn; resume."""
+    """Something of it was signed, or is on the ledger; resume."""
     MIGRATED = "migrated"
 
 
@@ -31,8 +38,9 @@ class Status:
     """Where a migration stands after ``ledger``.
 
     ``new`` is the new vault once it has its owner. Balances are what the vaults store; ``drained``
-    is what a stepwise migration has withdrawn by this journal. ``open`` are transactions that may
-    be applied or not. ``successors`` is the chain from the old vault on, by the factory.
+    is what a stepwise migration is known to have withdrawn by this journal. ``open`` are
+    transactions of which it is not known whether they were applied. ``successors`` is the chain
+    from the old vault on, by the factory.
     """
 
     stage: Stage
@@ -53,35 +61,44 @@ def status(network: Network, journal: Journal, plan: Plan, limits: Limits = LIMI
     ledger.check_network(network, plan)
     until = network.deadline(limits.timeout)
     chain = ledger.look(network, plan, until)
-    entries = journal.listed(plan.network, State.OPEN, State.APPLIED)
+    entries = journal.listed(plan.network, *_UNDECIDED, State.APPLIED)
     own = [entry for entry in entries if entry.scope == plan.scope]
-    still_open = tuple(entry for entry in own if entry.state is State.OPEN)
     followed: tuple[Address, ...] = ()
-    drained = 0
-    new: Address | None = None
-    held = chain.new
-    if plan.factory is not None:
-        if ledger.check_successor(chain, plan):
-            new = plan.new
-            followed = tuple(ledger.successors(network, plan.factory, plan.old, until))
-    else:
-        if not still_open:
-            drained = sum(amount for _, amount in stepwise.drains(journal, plan))
-        try:
-            new, held = stepwise.find(network, plan, until)
-        except NotMigrated:
-            new = None
+    try:
+        new, held = stepwise.new_vault(network, plan, chain, until)
+    except NotMigrated:
+        new, held = None, None
+    if plan.factory is not None and new is not None:
+        followed = tuple(successors(network, plan.factory, plan.old, until))
     begun = bool(own) or (plan.mode is not Mode.ATOMIC and chain.new is not None)
+    finished = held is not None and _is_finished(plan, chain.old, held, own)
     stored = chain.old.stored.meta
     return Status(
-        stage=Stage.MIGRATED if new else Stage.BEGUN if begun else Stage.NOT_BEGUN,
+        stage=Stage.MIGRATED if finished else Stage.BEGUN if begun else Stage.NOT_BEGUN,
         ledger=chain.ledger,
         new=new,
         old_balance=None if stored is None else stored.balance,
-        new_balance=None
-        if new is None or held is None or held.stored.meta is None
-        else held.stored.meta.balance,
-        drained=drained,
-        open=still_open,
+        new_balance=None if held is None or held.stored.meta is None else held.stored.meta.balance,
+        drained=_drained(journal, plan),
+        open=tuple(entry for entry in own if entry.state in _UNDECIDED),
         successors=followed,
     )
+
+
+def _is_finished(plan: Plan, old: Held, new: Held, own: list[JournalEntry]) -> bool:
+    """Say whether the authorised caller is carried over too: stepwise, that is a call of its own.
+
+    Who changes it later does so with the new vault in use.
+    """
+    metas = old.stored.meta, new.stored.meta
+    callers = [None if meta is None else meta.authorized_caller for meta in metas]
+    carried = any(e.key == stepwise.AUTHORISE and e.state is State.APPLIED for e in own)
+    return plan.mode is Mode.ATOMIC or callers[0] is None or callers[1] is not None or carried
+
+
+def _drained(journal: Journal, plan: Plan) -> int:
+    drained = 0
+    with suppress(Unsettled, Unknown, AppliedByOthers, Unreadable):  # that one is listed as open
+        for _, amount in stepwise.drains(journal, plan):
+            drained += amount
+    return drained

@@ -10,8 +10,10 @@ In zero start nothing is withdrawn: the old vault can be neither drained nor pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import count
 from typing import Final
 
 from stellar_sdk import xdr
@@ -20,7 +22,6 @@ from callora_vault.calls import Init, SetAuthorizedCaller, Withdraw
 from callora_vault.client.deploy import IDS, Deployer, contract_id, from_address
 from callora_vault.client.errors import (
     AppliedByOthers,
-    NoFreeId,
     SimulationFailed,
     UnexpectedCode,
     Unknown,
@@ -31,18 +32,26 @@ from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer
 from callora_vault.client.network import EventRecord, Network
 from callora_vault.client.results import Success
-from callora_vault.client.transactions import Limits
-from callora_vault.client.vault import VaultClient
-from callora_vault.codec import CannotDecode, decode_event
-from callora_vault.errors import AlreadyInitialized, InsufficientBalance
+from callora_vault.client.signing import Expected
+from callora_vault.client.transactions import Action, Limits
+from callora_vault.client.vault import VaultClient, call_function
+from callora_vault.codec import (
+    CannotDecode,
+    code_key,
+    decode_event,
+    encode_authorisation,
+    instance_key,
+)
+from callora_vault.errors import AlreadyInitialized, CallRefused, MissingMethod
 from callora_vault.events import WithdrawEvent
 from callora_vault.layouts import VaultMeta
 from callora_vault.migration import chain as ledger
-from callora_vault.migration.atomic import TRIES, Applied, upload
-from callora_vault.migration.chain import Held
+from callora_vault.migration.atomic import TRIES, Applied, applied, settle_by_ledger, upload
+from callora_vault.migration.chain import Chain, Held
 from callora_vault.migration.errors import (
     CannotMigrate,
     HistoryGone,
+    InstancesTaken,
     KeepsMoving,
     NotMigrated,
     Why,
@@ -51,6 +60,10 @@ from callora_vault.migration.errors import (
 from callora_vault.migration.plan import Mode, Plan, instance_salt
 from callora_vault.units import Address
 
+AUTHORISE: Final = "authorise"
+"""The request key of what carries the authorised caller over."""
+_DRAIN: Final = "drain "
+_INIT: Final = "init "
 _WITHDRAWS: Final = ("withdraw", "withdraw_to")
 
 
@@ -67,36 +80,61 @@ def apply(
 
 
 def instances(plan: Plan) -> Iterator[Address]:
-    """Yield the ids that the new vault may have, in the order in which they are tried."""
-    for number in range(IDS):
+    """Yield the ids that the new vault may have, in the order in which they are tried: no end."""
+    for number in count():
         preimage = from_address(plan.owner, instance_salt(plan.salt, number))
         yield contract_id(preimage, plan.network)
 
 
 def find(network: Network, plan: Plan, until: float) -> tuple[Address, Held]:
     """Return the new vault, once it has its owner. Raises NotMigrated, CannotMigrate."""
-    for contract in instances(plan):
+    contracts = instances(plan)
+    while True:
+        contract = next(contracts)
         held = ledger.held(network, contract, until)
         if held is None or held.stored.meta is None:
             raise NotMigrated(plan.old, "the new vault is not initialised")
         if held.stored.meta.owner == plan.owner:
             return contract, held
-    raise NotMigrated(plan.old, "strangers took every new instance")
 
 
-def drains(journal: Journal, plan: Plan) -> list[tuple[JournalEntry, int]]:
-    """List what this migration has withdrawn: the applied transactions and their amounts.
+def new_vault(network: Network, plan: Plan, chain: Chain, until: float) -> tuple[Address, Held]:
+    """Return the new vault of a migration that is done, in any mode.
 
-    Raises Unreadable, Unsettled, Unknown, AppliedByOthers.
+    Raises NotMigrated, MigratedElsewhere, CannotMigrate.
     """
-    found: list[tuple[JournalEntry, int]] = []
-    while True:
-        key = _drain(len(found))
+    if plan.mode is not Mode.ATOMIC:
+        return find(network, plan, until)
+    ledger.check_factory(chain, plan)
+    if not ledger.check_successor(chain, plan):
+        raise NotMigrated(plan.old, "the factory names no successor")
+    if chain.new is None or chain.new.stored.meta is None:
+        raise NotMigrated(plan.old, "its successor is not there")
+    if chain.new.stored.meta.owner != plan.owner:
+        raise CannotMigrate(plan.new, Why.OTHER_OWNER, chain.new.stored.meta.owner)
+    return plan.new, chain.new
+
+
+def is_of(journal: Journal, plan: Plan) -> bool:
+    """Say whether it is from this journal that the new vault was given its owner."""
+    return any(
+        entry.scope == plan.scope and entry.key.startswith(_INIT)
+        for entry in journal.listed(plan.network, State.APPLIED)
+    )
+
+
+def drains(journal: Journal, plan: Plan) -> Iterator[tuple[JournalEntry, int]]:
+    """Yield what this migration has withdrawn: the applied transactions and their amounts.
+
+    Raises Unreadable, Unsettled, Unknown, AppliedByOthers, at the first that is none of them.
+    """
+    for number in count():
+        key = _drain(number)
         amount = withdrawn(journal, plan, key)
         entry = journal.find(plan.network, plan.scope, key)
         if amount is None or entry is None:
-            return found
-        found.append((entry, amount))
+            return
+        yield entry, amount
 
 
 def withdrawn(journal: Journal, plan: Plan, key: str) -> int | None:
@@ -122,7 +160,25 @@ def _settled(entry: JournalEntry) -> None:
 
 
 def _drain(number: int) -> str:
-    return f"drain {number}"
+    return f"{_DRAIN}{number}"
+
+
+def withdrawal(plan: Plan, amount: int) -> Action:
+    """Build the withdrawal of an amount, as a plan prices it."""
+    call = Withdraw(amount)
+    return Action(
+        scope=plan.scope,
+        key=_drain(0),
+        contract=plan.old,
+        request=repr(call),
+        function=call_function(plan.old, call),
+        expected=Expected(
+            plan.owner,
+            encode_authorisation(plan.old, call),
+            (code_key(bytes.fromhex(plan.old_code)),),
+            (instance_key(plan.old),),
+        ),
+    )
 
 
 def _amount(old: Address, entry: JournalEntry) -> int:
@@ -157,6 +213,7 @@ class _Run:
         self._limits = limits
         self._deployer = Deployer(network, journal, owner, limits)
         self._tries = 0
+        self._made: list[Address] = []
 
     def apply(self) -> Applied:
         plan = self._plan
@@ -166,13 +223,7 @@ class _Run:
             drained = self._drain() if plan.mode is Mode.STEPWISE else 0
             new = self._init(new, drained)
         self._authorise(new)
-        hashes = [entry.hash for entry in self._own()]
-        fees = (e.result.fee.charged for e in self._own() if isinstance(e.result, Success))
-        return Applied(plan.old, new, self._tries, tuple(hashes), sum(fees))
-
-    def _own(self) -> list[JournalEntry]:
-        applied = self._journal.listed(self._plan.network, State.APPLIED)
-        return [entry for entry in applied if entry.scope == self._plan.scope]
+        return applied(self._journal, plan, new, self._tries)
 
     def _client(self, contract: Address) -> VaultClient:
         return VaultClient(
@@ -198,23 +249,29 @@ class _Run:
                 continue
             held = ledger.held(self._network, contract, self._until())
             if held is None:
+                if len(self._made) == IDS:
+                    break
                 chain = ledger.look(self._network, plan, self._until())
                 ledger.check_old(chain, plan)
                 if not chain.code_lives:
                     upload(
                         self._network, self._journal, plan, self._owner, self._code, self._limits
                     )
-                self._deployer.create(code_hash, instance_salt(plan.salt, number))
+                create = partial(self._deployer.create, code_hash, instance_salt(plan.salt, number))
+                self._until_known(create, contract, "create", contract, lambda _: True)
+                self._made.append(contract)
                 held = ledger.held(self._network, contract, self._until())
-            elif self._journal.find(plan.network, contract, "create") is None:
-                self._check_withdrawals()
             if held is None or held.code != plan.new_code:
                 raise UnexpectedCode(contract, "other code than in the plan")
-            if held.stored.meta is None:
-                return contract, False
-            if held.stored.meta.owner == plan.owner:
-                return contract, True
-        raise NoFreeId(plan.scope, tuple(instances(plan)))
+            meta = held.stored.meta
+            ours = meta is not None and meta.owner == plan.owner
+            if not ours and self._journal.find(plan.network, contract, "create") is None:
+                self._check_withdrawals()
+            if ours or meta is None:
+                return contract, ours
+            # a stranger was faster
+        drained = sum(amount for _, amount in drains(self._journal, plan))
+        raise InstancesTaken(plan.old, tuple(self._made), drained)
 
     def _check_withdrawals(self) -> None:
         """See that nothing was withdrawn by a run whose journal is not here."""
@@ -236,27 +293,74 @@ class _Run:
         for number, expected in enumerate(instances(plan)):
             if expected != contract:
                 continue
-            with suppress(AlreadyInitialized):  # by whom is read back
-                self._tries += 1
-                self._client(contract).submit(
-                    Init(plan.owner, balance, plan.min_deposit), key=f"init {number}"
-                )
+            self._tries += 1
+            self._initialise(contract, Init(plan.owner, balance, plan.min_deposit), number)
             held = ledger.held(self._network, contract, self._until())
             meta = None if held is None else held.stored.meta
             if meta is not None and meta.owner == plan.owner:
                 return contract
             contract, _ = self._instance(number + 1)
-        raise NoFreeId(plan.scope, tuple(instances(plan)))
+        raise AssertionError("there is no end of instances")
+
+    def _initialise(self, contract: Address, init: Init, number: int) -> None:
+        """Send ``init``; what became of it, and whose the vault is then, is read back."""
+        key = f"{_INIT}{number}"
+
+        def send() -> None:
+            with suppress(AlreadyInitialized):
+                self._client(contract).submit(init, key=key)
+
+        self._until_known(send, self._plan.scope, key, contract, lambda meta: meta is not None)
+
+    def _until_known(
+        self,
+        send: Callable[[], object],
+        scope: str,
+        key: str,
+        contract: Address,
+        shows: Callable[[VaultMeta | None], bool],
+    ) -> None:
+        """Do something to a new vault; what the network forgot of it shows in what is stored."""
+
+        def look() -> tuple[int, bool]:
+            found = self._network.entries([instance_key(contract)], self._until())
+            held = ledger.held_in(found, contract)
+            return found.ledger, held is not None and shows(held.stored.meta)
+
+        while True:
+            try:
+                send()
+            except Unknown as unknown:
+                entry = self._journal.find(self._plan.network, scope, key)
+                assert entry is not None  # noqa: S101 - it is the one that is unknown
+                settle_by_ledger(self._network, self._journal, entry, self._until(), unknown, look)
+                if not look()[1]:
+                    continue
+            return
 
     def _authorise(self, new: Address) -> None:
-        """Carry the authorised caller over, once."""
-        entry = self._journal.find(self._plan.network, self._plan.scope, "authorise")
+        """Carry the authorised caller over, once: what somebody set there since stays."""
+        plan = self._plan
+        entry = self._journal.find(plan.network, plan.scope, AUTHORISE)
         if entry is not None and entry.state is State.APPLIED:
             return
         caller = self._old().authorized_caller
-        if caller is not None:
-            self._tries += 1
-            self._client(new).submit(SetAuthorizedCaller(caller), key="authorise")
+        held = ledger.held(self._network, new, self._until())
+        meta = None if held is None else held.stored.meta
+        if caller is None or (meta is not None and meta.authorized_caller is not None):
+            return
+        self._tries += 1
+
+        def send() -> None:
+            self._client(new).submit(SetAuthorizedCaller(caller), key=AUTHORISE)
+
+        def shows(meta: VaultMeta | None) -> bool:
+            return meta is not None and meta.authorized_caller == caller
+
+        try:
+            self._until_known(send, plan.scope, AUTHORISE, new, shows)
+        except MissingMethod as missing:
+            raise CannotMigrate(plan.old, Why.AUTHORISED_CALLER, caller) from missing
 
     # -- the old one ---------------------------------------------------------------------------
 
@@ -265,23 +369,58 @@ class _Run:
 
     def _drain(self) -> int:
         """Withdraw until the old vault is empty; return what all withdrawals took out."""
-        old = self._client(self._plan.old)
+        plan = self._plan
+        old = self._client(plan.old)
+        self._settle_unknown()
         tries = 0
+        refused: Exception | None = None
+        before: Held | None = None
         while True:
-            before = drains(self._journal, self._plan)
-            drained = sum(amount for _, amount in before)
-            balance = self._old().balance
+            done = list(drains(self._journal, plan))
+            drained = sum(amount for _, amount in done)
+            held = ledger.look(self._network, plan, self._until()).old
+            balance = ledger.check_held(held, plan).balance
             if balance == 0:
                 return drained
+            _check_emptied(plan, held, done)
+            if refused is not None and before is not None and before.modified == held.modified:
+                raise CannotMigrate(plan.old, Why.REFUSES, str(refused)) from refused
             if tries == TRIES:
-                raise KeepsMoving(self._plan.old, tries, drained)
+                raise KeepsMoving(plan.old, tries, drained)
             tries += 1
             self._tries += 1
+            before, refused = held, None
             try:
-                with suppress(InsufficientBalance):  # deducted meanwhile
-                    old.submit(Withdraw(balance), key=_drain(len(before)))
-            except SimulationFailed as failed:
-                raise CannotMigrate(self._plan.old, Why.REFUSES, failed.text) from failed
+                old.submit(Withdraw(balance), key=_drain(len(done)))
+            except (CallRefused, SimulationFailed) as refusal:
+                refused = refusal  # somebody may have deducted meanwhile
+
+    def _settle_unknown(self) -> None:
+        """Settle withdrawals that the network forgot, where nobody has changed the vault since."""
+        plan = self._plan
+        for entry in self._journal.listed(plan.network, State.UNKNOWN):
+            if entry.scope == plan.scope and entry.key.startswith(_DRAIN):
+
+                def look(signed: int = entry.signed_ledger) -> tuple[int, bool]:
+                    chain = ledger.look(self._network, plan, self._until())
+                    return chain.ledger, chain.old.modified > signed
+
+                unknown = Unknown(entry.key, entry.contract, entry.hash, entry.signed_ledger)
+                settle_by_ledger(self._network, self._journal, entry, self._until(), unknown, look)
+
+
+def _check_emptied(plan: Plan, held: Held, done: Sequence[tuple[JournalEntry, int]]) -> None:
+    """See that the last withdrawal took its amount out, where nobody called the vault since.
+
+    Raises CannotMigrate.
+    """
+    if not done:
+        return
+    entry, amount = done[-1]
+    assert isinstance(entry.result, Success)  # noqa: S101 - it was applied
+    assert held.stored.meta is not None  # noqa: S101 - checked before
+    if (held.modified, held.stored.meta.balance) == (entry.result.ledger, amount):
+        raise CannotMigrate(plan.old, Why.KEEPS_BALANCE, str(amount))
 
 
 def events_since(

@@ -13,6 +13,7 @@ from typing import Final
 import attrs
 
 from callora_vault.calls import Deposit, Withdraw
+from callora_vault.client.errors import UnexpectedCode
 from callora_vault.client.journal import Journal, State
 from callora_vault.client.keys import Signer
 from callora_vault.client.network import Network
@@ -23,12 +24,12 @@ from callora_vault.migration import chain as ledger
 from callora_vault.migration import stepwise
 from callora_vault.migration.atomic import TRIES
 from callora_vault.migration.errors import KeepsMoving, NotMigrated, WrongKey
-from callora_vault.migration.plan import Mode, Plan
+from callora_vault.migration.plan import SWEEP, Mode, Plan
 from callora_vault.migration.planning import LIMITS
 from callora_vault.units import I128_MAX, Address, BadValue
 
-_WITHDRAW: Final = "sweep withdraw {}"
-_DEPOSIT: Final = "sweep deposit {}"
+_WITHDRAW: Final = SWEEP + "withdraw {}"
+_DEPOSIT: Final = SWEEP + "deposit {}"
 
 
 @attrs.frozen
@@ -51,8 +52,8 @@ def sweep(
     """Move late deposits to the new vault, once each.
 
     Raises BadValue in mode zero, whose old vault is not drained; WrongNetwork, WrongKey,
-    NotMigrated, MigratedElsewhere, CannotMigrate, KeepsMoving; and as ``VaultClient.submit``. After
-    any of them the same call goes on.
+    NotMigrated, MigratedElsewhere, CannotMigrate, UnexpectedCode, KeepsMoving; and as
+    ``VaultClient.submit``. After any of them the same call goes on.
     """
     ledger.check_network(network, plan)
     if owner.address != plan.owner:
@@ -61,12 +62,9 @@ def sweep(
         raise BadValue("plan", "a zero start leaves the old vault as it is; withdraw by hand")
     until = network.deadline(limits.timeout)
     chain = ledger.look(network, plan, until)
-    if plan.mode is Mode.ATOMIC:
-        if not ledger.check_successor(chain, plan):
-            raise NotMigrated(plan.old, "the factory names no successor")
-        new = plan.new
-    else:
-        new, _ = stepwise.find(network, plan, until)
+    new, held = stepwise.new_vault(network, plan, chain, until)
+    if held.code != plan.new_code:
+        raise UnexpectedCode(new, f"the code {held.code}")
     ledger.check_old(chain, plan)
     old_client, new_client = (
         VaultClient(contract, network, journal, [owner], scope=plan.scope, limits=limits)

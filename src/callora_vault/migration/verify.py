@@ -17,6 +17,7 @@ from stellar_sdk import xdr
 from callora_vault import wasm
 from callora_vault.client.journal import Journal
 from callora_vault.client.network import EventRecord, Network
+from callora_vault.client.results import Success
 from callora_vault.client.transactions import Limits
 from callora_vault.codec import CannotDecode, decode_event
 from callora_vault.events import Event, InitEvent, SetAuthorizedCallerEvent, WithdrawEvent
@@ -26,7 +27,7 @@ from callora_vault.layouts import LAYOUTS
 from callora_vault.migration import chain as ledger
 from callora_vault.migration import stepwise
 from callora_vault.migration.chain import Chain, Held
-from callora_vault.migration.errors import HistoryGone, NotMigrated
+from callora_vault.migration.errors import HistoryGone
 from callora_vault.migration.plan import Mode, Plan
 from callora_vault.migration.planning import LIMITS
 from callora_vault.units import Address
@@ -129,7 +130,7 @@ def verify(
     keeps them; they are brought up to date first. ``journal``, which names the withdrawals of a
     stepwise migration; without it all withdrawals between plan and ``init`` count as such.
     Raises NotMigrated, MigratedElsewhere, CannotMigrate, HistoryGone, HistoryUnusable, NoState,
-    NoVault, WrongNetwork, and what Network raises.
+    NoVault, WrongNetwork, what Network raises, and as ``stepwise.drains``.
     """
     ledger.check_network(network, plan)
 
@@ -137,7 +138,7 @@ def verify(
         return network.deadline(limits.timeout)
 
     chain = ledger.look(network, plan, until())
-    new, held = _find_new(network, plan, chain, until())
+    new, held = stepwise.new_vault(network, plan, chain, until())
     old_told, new_told = (
         _Told.of(export(network, contract, path, until, progress=progress))
         for contract, path in zip((plan.old, new), histories, strict=True)
@@ -151,7 +152,7 @@ def verify(
         *_conserved(plan, old_told, new_told, own, init),
         *_carried(plan, chain, held, old_told, new_told, record),
     )
-    stored = chain.old.stored.meta
+    state = old_told.audit.state
     return Verification(
         old=plan.old,
         new=new,
@@ -159,24 +160,13 @@ def verify(
         amount=own.amount,
         checks=checks,
         late=tuple(_late(old_told, own.last)),
-        old_balance=0 if stored is None else stored.balance,
+        old_balance=0 if state is None else state.balance,
         assumed=(
             *(f"the old vault's replay: {text}" for text in old_told.audit.assumed),
             *(f"the new vault's replay: {text}" for text in new_told.audit.assumed),
             *_trusted(plan, journal),
         ),
     )
-
-
-def _find_new(network: Network, plan: Plan, chain: Chain, until: float) -> tuple[Address, Held]:
-    if plan.mode is not Mode.ATOMIC:
-        return stepwise.find(network, plan, until)
-    ledger.check_factory(chain, plan)
-    if not ledger.check_successor(chain, plan):
-        raise NotMigrated(plan.old, "the factory names no successor")
-    if chain.new is None:
-        raise NotMigrated(plan.old, "its successor is not there")
-    return plan.new, chain.new
 
 
 def decode(record: EventRecord, contract: Address) -> Event | None:
@@ -205,28 +195,50 @@ def _own(plan: Plan, old: _Told, born: EventRecord, journal: Journal | None) -> 
     """Tell the migration's own withdrawals from everything else."""
     if plan.mode is Mode.ZERO:
         return _Withdrawn((), born.id)
-    drained = [] if journal is None else stepwise.drains(journal, plan)
+    first = plan.ledger + 1
     if plan.mode is Mode.ATOMIC:
         hashes = {born.transaction}
-    elif drained:
+        first = born.ledger
+    elif journal is not None and stepwise.is_of(journal, plan):
+        drained = list(stepwise.drains(journal, plan))
         hashes = {entry.hash for entry, _ in drained}
+        ledgers = [e.result.ledger for e, _ in drained if isinstance(e.result, Success)]
+        first = min(ledgers, default=first)
     else:
         hashes = {
             record.transaction
             for record, _ in old.events
             if plan.ledger < record.ledger and record.id < born.id
         }
+    if not any(span.first <= first and born.ledger <= span.last for span in old.history.seen):
+        raise HistoryGone(old.history.contract, first)
     found = tuple(
         (record, event)
         for record, event in old.events
         if isinstance(event, WithdrawEvent) and record.transaction in hashes
     )
-    return _Withdrawn(found, found[-1][0].id if found else born.id)
+    if found:
+        return _Withdrawn(found, found[-1][0].id)
+    return _Withdrawn((), born.id if plan.mode is Mode.ATOMIC else _emptied(plan, old, born))
+
+
+def _emptied(plan: Plan, old: _Told, born: EventRecord) -> str:
+    """Return the last event before ``init`` that left nothing, where nothing was to withdraw."""
+    last = f"{(plan.ledger + 1) << 32:019d}"  # ids of events begin with their ledger
+    for record, event in old.events:
+        nothing_left = not isinstance(event, SetAuthorizedCallerEvent) and (
+            event is not None and event.balance == 0
+        )
+        if last < record.id < born.id and nothing_left:
+            last = record.id
+    return last
 
 
 def _trusted(plan: Plan, journal: Journal | None) -> Iterator[str]:
-    if plan.mode is Mode.STEPWISE and (journal is None or not stepwise.drains(journal, plan)):
+    if plan.mode is Mode.STEPWISE and (journal is None or not stepwise.is_of(journal, plan)):
         yield "that every withdrawal between the plan and init was the migration's: no journal"
+    if plan.mode is Mode.ZERO:
+        yield "nothing is said of what the old vault holds: it was left as it was"
     if plan.old_known is None and plan.mode is not Mode.ZERO:
         yield f"that code {plan.old_code}, which is not this program's, told the truth in events"
 
@@ -247,6 +259,8 @@ def _conserved(
         ("old", old, (Verdict.CONSERVED, Verdict.CONSISTENT)),
         ("new", new, (Verdict.CONSERVED,)),
     ):
+        if told is old and plan.mode is Mode.ZERO:
+            continue
         broken = told.audit.broken
         words = told.audit.verdict.value
         if broken is not None:
@@ -313,6 +327,10 @@ def _authorised(
         expected = before[-1].caller
     elif told:  # changed since, and the plan is the last that knew
         expected = plan.meta.authorized_caller
+    if carried is None and plan.mode is not Mode.ATOMIC:
+        # stepwise it is carried after init; until then the owner could take it back
+        taken_back = any(e.caller is None for record, e in told if record.id > moment)
+        return None if taken_back else expected, None
     return expected, None if carried is None else carried[1].caller
 
 

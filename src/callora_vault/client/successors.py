@@ -1,0 +1,155 @@
+"""Where a vault was migrated to, by the factory's entries on the ledger, and whether to follow.
+
+Anybody can deploy a contract that says it is a factory, so one of this package's code is believed
+and no other; and an owner can be cheated into migrating to any code, so what is followed has to run
+code of this package, with the owner of the vault before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+import attrs
+from stellar_sdk import xdr
+
+from callora_vault import wasm
+from callora_vault.client.errors import ClientError, NoVault
+from callora_vault.client.network import Entries, Network
+from callora_vault.codec import (
+    CannotDecode,
+    decode_stored,
+    decode_successor,
+    instance_key,
+    successor_key,
+)
+from callora_vault.layouts import UnknownLayout
+from callora_vault.units import Address
+
+_VAULTS: Final = ("v1", "v2")
+
+
+@attrs.frozen
+class SuccessorLoop(ClientError):
+    """Following the successors of ``vaults`` leads back to one of them."""
+
+    vaults: tuple[Address, ...]
+
+    def __str__(self) -> str:
+        return f"the successors of {self.vaults[0]} go in a circle: {' -> '.join(self.vaults)}"
+
+
+@attrs.frozen
+class NotOurFactory(ClientError):
+    """There is no factory of this package's code at ``factory``; ``found`` is the code there."""
+
+    factory: Address
+    found: str
+
+    def __str__(self) -> str:
+        found = self.found or "no code"
+        return f"{self.factory} is no factory of this program's code (it has {found}); pin another"
+
+
+@attrs.frozen
+class NotFollowed(ClientError):
+    """The factory names ``successor`` for ``vault``, and for ``reason`` it is not followed."""
+
+    vault: Address
+    successor: Address
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.vault} was migrated to {self.successor}, which is not followed: {self.reason}; "
+            "look into that vault, and name it yourself if it is yours"
+        )
+
+
+@lru_cache
+def factory_code() -> bytes:
+    """Return the SHA-256 of this package's factory."""
+    return sha256(wasm.read("factory")).digest()
+
+
+@lru_cache
+def vault_codes() -> frozenset[bytes]:
+    """Return the SHA-256 hashes of this package's vaults."""
+    return frozenset(sha256(wasm.read(name)).digest() for name in _VAULTS)
+
+
+def executable(entries: Entries, contract: Address) -> bytes | None:
+    """Return the hash of a contract's own code, None where it has none or is not there."""
+    found = entries.get(instance_key(contract))
+    if found is None:
+        return None
+    data = xdr.LedgerEntryData.from_xdr(found.xdr).contract_data
+    instance = None if data is None else data.val.instance
+    hashed = None if instance is None else instance.executable.wasm_hash
+    return None if hashed is None else hashed.hash
+
+
+def successors(network: Network, factory: Address, vault: Address, until: float) -> list[Address]:
+    """Follow a vault to its last successor; the list begins with the vault.
+
+    What the successors are is not looked at. Raises SuccessorLoop, NotOurFactory, and as Network.
+    """
+    return [vault, *_chain(network, factory, vault, until)]
+
+
+def follow(network: Network, factory: Address, vault: Address, until: float) -> Address:
+    """Return the last successor of a vault, the vault itself where it was not migrated.
+
+    Each has to run code of this package and to have the owner of the one before.
+    Raises NoVault, NotFollowed, SuccessorLoop, NotOurFactory, and as Network.
+    """
+    before = vault
+    owner = None
+    for contract in _chain(network, factory, vault, until):
+        if owner is None:
+            owner = _owner(network.entries([instance_key(vault)], until), vault, contract, vault)
+        found = network.entries([instance_key(contract)], until)
+        code = executable(found, contract)
+        if code not in vault_codes():
+            reason = "no code" if code is None else f"the code {code.hex()}"
+            raise NotFollowed(before, contract, f"it runs {reason}, which is not this program's")
+        other = _owner(found, before, contract, contract)
+        if other != owner:
+            raise NotFollowed(before, contract, f"its owner is {other}, not {owner}")
+        before = contract
+    return before
+
+
+def _owner(entries: Entries, before: Address, after: Address, contract: Address) -> Address:
+    found = entries.get(instance_key(contract))
+    if found is None:
+        raise NoVault(contract)
+    try:
+        stored = decode_stored(xdr.LedgerEntryData.from_xdr(found.xdr))
+    except (UnknownLayout, CannotDecode) as error:
+        raise NotFollowed(
+            before, after, f"what {contract} stores is no vault's ({error})"
+        ) from error
+    if stored.meta is None:
+        raise NotFollowed(before, after, f"{contract} has no owner")
+    return stored.meta.owner
+
+
+def _chain(network: Network, factory: Address, vault: Address, until: float) -> Iterator[Address]:
+    seen = [vault]
+    while True:
+        key = successor_key(factory, seen[-1])
+        entries = network.entries([instance_key(factory), key], until)
+        code = executable(entries, factory)
+        if code != factory_code():
+            raise NotOurFactory(factory, "" if code is None else code.hex())
+        noted = entries.get(key)
+        if noted is None:
+            return
+        contract = decode_successor(xdr.LedgerEntryData.from_xdr(noted.xdr))
+        seen.append(contract)
+        if contract in seen[:-1]:
+            raise SuccessorLoop(tuple(seen))
+        yield contract
