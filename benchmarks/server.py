@@ -1,10 +1,9 @@
 """How fast the served network is: from the start of its process to the first answer, and a signed
 call over HTTP beside the same call in process.
 
-Times on one machine vary; the ratio within one run is what counts. It fails where the first answer
-takes more than START_BOUND seconds, or a call over HTTP more than RATIO_BOUND times as long as the
-one in process. The quickest of all rounds is taken: whatever else the machine does slows two
-processes more than one.
+Times on one machine vary. It fails where the first answer takes more than START_BOUND seconds of
+the processor, or a call over HTTP more than RATIO_BOUND times as long as the one in process. The
+quickest call of each side counts: what else the machine does slows two processes more than one.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from stellar_sdk import Keypair, SorobanServer, scval
 from soroban_localnet.network import STANDALONE
 
 STARTS = 5
-ROUNDS = 20
+ROUNDS = 40
 CALLS = 20
 
 START_BOUND = 1.0
@@ -69,9 +68,9 @@ def measure_start() -> bool:
         processor.append(
             spent.children_user + spent.children_system - used.children_user - used.children_system
         )
-    best = min(walls[1:])
-    print(f"process start to the first answer{best:8.2f} s     (at most {START_BOUND})")
-    print(f"  of the processor               {min(processor[1:]):8.2f} s")
+    best = min(processor[1:])
+    print(f"process start to the first answer{min(walls[1:]):8.2f} s")
+    print(f"  of the processor               {best:8.2f} s     (at most {START_BOUND})")
     return best <= START_BOUND
 
 
