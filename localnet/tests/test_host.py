@@ -256,6 +256,7 @@ def test_a_cache_folder_that_cannot_be_written_is_no_obstacle() -> None:
     assert "no cache for the compiled host" in line
 
 
+@pytest.mark.usefixtures("foreground")
 def test_ctrl_c_during_a_call_takes_effect_at_its_end(store: Store) -> None:
     finished = []
 

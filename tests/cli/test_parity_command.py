@@ -185,6 +185,7 @@ def test_without_a_folder_for_examples_it_still_judges(
     assert "note: the examples could not be saved" in ran.stderr
 
 
+@pytest.mark.usefixtures("foreground")
 def test_ctrl_c_ends_it_with_one_line_and_130(cache: dict[str, str]) -> None:
     command = [sys.executable, "-m", "callora_vault.cli", "parity"]
     terminal, child_end = os.openpty()
