@@ -6,7 +6,7 @@ from typing import Final
 
 from cyclopts import App
 
-from callora_vault.cli import calling, inspecting, migrating, naming, parity
+from callora_vault.cli import calling, inspecting, migrating, naming
 from callora_vault.client.errors import ClientError
 from callora_vault.codec import CannotDecode
 from callora_vault.directory import DirectoryError
@@ -40,9 +40,18 @@ for command in (
     naming.app,
     migrating.app,
     migrating.watch_retired,
-    parity.parity,
 ):
     app.command(command)
+# loaded when it is named, so its help stands here: Hypothesis and the host are slow to load
+app.command(
+    "callora_vault.cli.parity:parity",
+    help="""Compare a compiled contract with the model, side by side on a Soroban network.
+
+    Every edge is tried first, then Hypothesis draws calls, signatures and jumps in time. Each
+    distinct divergence is shrunk to the fewest calls. Without --rpc-url the network is the
+    embedded one. Exit codes: 0 they agree, 1 they diverge, 2 could not run.
+    """,
+)
 
 EXPECTED: Final = (
     BadValue,

@@ -55,11 +55,7 @@ def parity(
     network_passphrase: str | None = None,
     friendbot: str | None = None,
 ) -> int:
-    """Compare a compiled contract with the model, side by side on a Soroban network.
-
-    Every edge is tried first, then Hypothesis draws calls, signatures and jumps in time. Each
-    distinct divergence is shrunk to the fewest calls. Without --rpc-url the network is the
-    embedded one. Exit codes: 0 they agree, 1 they diverge, 2 could not run.
+    """Judge a contract by the model; app.py has the help.
 
     Parameters
     ----------
