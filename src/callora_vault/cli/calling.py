@@ -25,6 +25,7 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
+from callora_vault.cli.output import Amount, Json, Vault, numbers_as_text, print_json, rows
 from callora_vault.cli.session import SigningOptions, VaultOptions
 from callora_vault.client import Deployer, JournalEntry, NoVault, Receipt, VaultClient
 from callora_vault.client.journal import State
@@ -34,7 +35,6 @@ from callora_vault.events import Event
 from callora_vault.layouts import VaultMeta
 from callora_vault.units import BadValue
 
-_Json = Annotated[bool, Parameter(help="Print JSON instead of tables.", negative=())]
 _SIGNING = SigningOptions()
 _READING = VaultOptions()
 
@@ -46,7 +46,7 @@ def deploy(
     min_deposit: int = 0,
     name: str | None = None,
     options: SigningOptions = _SIGNING,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """Deploy a vault that belongs to whoever signs, and give it its balance.
 
@@ -80,20 +80,18 @@ def deploy(
 
 
 def init(
-    vault: str,
+    vault: Vault,
     /,
     *,
     initial_balance: int | None = None,
     min_deposit: int | None = None,
     options: SigningOptions = _SIGNING,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """Give a vault that has none its owner: whoever signs.
 
     Parameters
     ----------
-    vault
-        The vault's name, or its id (C...).
     initial_balance
         In the vault's own unit.
     min_deposit
@@ -104,37 +102,25 @@ def init(
 
 
 def deposit(
-    vault: str, amount: int, /, *, options: SigningOptions = _SIGNING, json: _Json = False
+    vault: Vault, amount: Amount, /, *, options: SigningOptions = _SIGNING, json: Json = False
 ) -> int:
-    """Add to the balance; the owner signs.
-
-    Parameters
-    ----------
-    vault
-        The vault's name, or its id (C...).
-    amount
-        In the vault's own unit.
-    """
+    """Add to the balance; the owner signs."""
     return _submit(vault, Deposit(amount), options, json)
 
 
 def deduct(
-    vault: str,
-    amount: int,
+    vault: Vault,
+    amount: Amount,
     /,
     *,
     request_id: str | None = None,
     options: SigningOptions = _SIGNING,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """Take an amount for a metered request; the owner signs, or in v2 the authorised caller.
 
     Parameters
     ----------
-    vault
-        The vault's name, or its id (C...).
-    amount
-        In the vault's own unit.
     request_id
         The request, as its event names it: repeated with the same one, it is deducted once.
     """
@@ -143,19 +129,17 @@ def deduct(
 
 
 def batch_deduct(
-    vault: str,
+    vault: Vault,
     /,
     *,
     items: Path,
     options: SigningOptions = _SIGNING,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """Take several amounts in one transaction, all of them or none (v2).
 
     Parameters
     ----------
-    vault
-        The vault's name, or its id (C...).
     items
         A JSON file: a list of {"amount": ..., "request_id": ...}, 1 to 50 of them.
     """
@@ -164,52 +148,44 @@ def batch_deduct(
 
 
 def withdraw(
-    vault: str, amount: int, /, *, options: SigningOptions = _SIGNING, json: _Json = False
+    vault: Vault, amount: Amount, /, *, options: SigningOptions = _SIGNING, json: Json = False
 ) -> int:
-    """Take an amount out for the owner, who signs.
-
-    Parameters
-    ----------
-    vault
-        The vault's name, or its id (C...).
-    amount
-        In the vault's own unit.
-    """
+    """Take an amount out for the owner, who signs."""
     return _submit(vault, Withdraw(amount), options, json)
 
 
 def withdraw_to(
-    vault: str, to: str, amount: int, /, *, options: SigningOptions = _SIGNING, json: _Json = False
+    vault: Vault,
+    to: str,
+    amount: Amount,
+    /,
+    *,
+    options: SigningOptions = _SIGNING,
+    json: Json = False,
 ) -> int:
     """Take an amount out in favour of somebody else; the owner signs.
 
     Parameters
     ----------
-    vault
-        The vault's name, or its id (C...).
     to
         Whom the event names: an account (G...) or a contract (C...).
-    amount
-        In the vault's own unit.
     """
     return _submit(vault, WithdrawTo(to, amount), options, json)
 
 
 def set_authorized_caller(
-    vault: str,
+    vault: Vault,
     caller: str | None = None,
     /,
     *,
     nobody: Annotated[bool, Parameter(negative=())] = False,
     options: SigningOptions = _SIGNING,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """Let somebody deduct besides the owner, who signs (v2).
 
     Parameters
     ----------
-    vault
-        The vault's name, or its id (C...).
     caller
         An account (G...) or a contract (C...).
     nobody
@@ -220,32 +196,20 @@ def set_authorized_caller(
     return _submit(vault, SetAuthorizedCaller(caller), options, json)
 
 
-def balance(vault: str, /, *, options: VaultOptions = _READING, json: _Json = False) -> int:
-    """Show what a vault holds, read from its stored entry.
-
-    Parameters
-    ----------
-    vault
-        The vault's name, or its id (C...).
-    """
+def balance(vault: Vault, /, *, options: VaultOptions = _READING, json: Json = False) -> int:
+    """Show what a vault holds, read from its stored entry."""
     meta = _stored(vault, options)
     print(jsonlib.dumps({"balance": str(meta.balance)}) if json else meta.balance)
     return 0
 
 
-def meta(vault: str, /, *, options: VaultOptions = _READING, json: _Json = False) -> int:
-    """Show all that a vault stores.
-
-    Parameters
-    ----------
-    vault
-        The vault's name, or its id (C...).
-    """
+def meta(vault: Vault, /, *, options: VaultOptions = _READING, json: Json = False) -> int:
+    """Show all that a vault stores."""
     _print_values(json, _fields(_stored(vault, options)))
     return 0
 
 
-def resume(*, options: SigningOptions = _SIGNING, json: _Json = False) -> int:
+def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
     """Settle what an earlier command left open, and list what nobody can settle.
 
     Needs no key. Exit codes: 0 all settled, 3 something is open still, 4 something is unknown.
@@ -258,7 +222,7 @@ def resume(*, options: SigningOptions = _SIGNING, json: _Json = False) -> int:
         lost = client.for_the_operator()
     entries = {entry.id: entry for entry in (*settled, *lost)}
     if json:
-        print(jsonlib.dumps([_entry(entry) for entry in entries.values()], indent=2))
+        print_json([_entry(entry) for entry in entries.values()])
     elif entries:
         _show_entries(tuple(entries.values()))
     else:
@@ -310,14 +274,8 @@ def _read_items(file: Path) -> tuple[DeductItem, ...]:
 # -- what is printed ---------------------------------------------------------------------------
 
 
-def _fields(meta: VaultMeta) -> dict[str, Any]:
-    # i128 does not fit the numbers of every JSON reader
-    return {n: str(v) if isinstance(v, int) else v for n, v in attrs.asdict(meta).items()}
-
-
-def _event(event: Event) -> dict[str, Any]:
-    values = {n: str(v) if isinstance(v, int) else v for n, v in attrs.asdict(event).items()}
-    return {"event": event.shape.name, **values}
+def _fields(values: VaultMeta | Event) -> dict[str, Any]:
+    return numbers_as_text(attrs.asdict(values))
 
 
 def _print_receipt(contract: str, receipt: Receipt, json: bool) -> None:
@@ -327,23 +285,23 @@ def _print_receipt(contract: str, receipt: Receipt, json: bool) -> None:
         document = {
             "vault": contract,
             "returned": str(shown) if isinstance(shown, int) else shown,
-            "events": [_event(event) for event in receipt.events],
+            "events": [{"event": e.shape.name, **_fields(e)} for e in receipt.events],
             "fee": attrs.asdict(receipt.fee),
             "ledger": receipt.ledger,
             "transaction": receipt.transaction,
             "request_key": receipt.key,
             "repeated": receipt.repeated,
         }
-        print(jsonlib.dumps(document, indent=2))
+        print_json(document)
         return
     values = shown if isinstance(shown, dict) else {"returned": shown}
-    rows: list[tuple[str, Any]] = list(values.items())
-    rows += [(f"event {e.shape.name}", ", ".join(_values(e))) for e in receipt.events]
-    rows += [("fee", str(receipt.fee)), ("ledger", receipt.ledger)]
-    rows.append(("transaction", receipt.transaction))
+    told: list[tuple[str, Any]] = list(values.items())
+    told += [(f"event {e.shape.name}", ", ".join(_values(e))) for e in receipt.events]
+    told += [("fee", str(receipt.fee)), ("ledger", receipt.ledger)]
+    told.append(("transaction", receipt.transaction))
     if receipt.repeated:
-        rows.append(("note", "made by an earlier call with this key; nothing was sent now"))
-    _print_rows(rows)
+        told.append(("note", "made by an earlier call with this key; nothing was sent now"))
+    _print_rows(told)
 
 
 def _values(event: Event) -> list[str]:
@@ -352,16 +310,14 @@ def _values(event: Event) -> list[str]:
 
 def _print_values(json: bool, values: dict[str, Any]) -> None:
     if json:
-        print(jsonlib.dumps(values, indent=2))
+        print_json(values)
     else:
         _print_rows(values.items())
 
 
-def _print_rows(rows: Iterable[tuple[str, Any]]) -> None:
-    table = Table(show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
+def _print_rows(told: Iterable[tuple[str, Any]]) -> None:
+    table = rows()
+    for name, value in told:
         if value not in (None, []):
             shown = f"{value:,}" if isinstance(value, int) else value
             table.add_row(name, ", ".join(shown) if isinstance(shown, list) else str(shown))

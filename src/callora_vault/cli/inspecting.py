@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from rich.text import Text
 
 from callora_vault import inspect as inspection
 from callora_vault.cli.networks import NetworkOptions
+from callora_vault.cli.output import Json, numbers_as_text, print_json, rows
 from callora_vault.client.network import Network
 from callora_vault.inspect import (
     Audit,
@@ -30,11 +30,10 @@ from callora_vault.inspect import (
     Match,
 )
 
-_Json = Annotated[bool, Parameter(help="Print JSON instead of tables.", negative=())]
 _HERE = NetworkOptions()
 
 
-def inspect(contract: str, /, *, options: NetworkOptions = _HERE, json: _Json = False) -> int:
+def inspect(contract: str, /, *, options: NetworkOptions = _HERE, json: Json = False) -> int:
     """Show what a contract has on the ledger: stored entry, code, interface, and life left.
 
     Nothing is called and nothing is trusted but the ledger. Exit codes: 0 it is a vault, 1 it is
@@ -48,7 +47,7 @@ def inspect(contract: str, /, *, options: NetworkOptions = _HERE, json: _Json = 
     network = options.connect()
     found = inspection.inspect(network, contract, network.deadline(options.timeout))
     if json:
-        _print_json(_inspection(found))
+        print_json(_inspection(found))
     else:
         _show(Console(), found)
     return 0 if found.problem is None and found.code is not None else 1
@@ -60,7 +59,7 @@ def export(
     *,
     to: Path,
     options: NetworkOptions = _HERE,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """Append a contract's events and its stored entry to a file of JSON Lines.
 
@@ -76,7 +75,7 @@ def export(
     """
     history = _export(options.connect(), contract, to, options)
     if json:
-        _print_json(_history(history))
+        print_json(_history(history))
     else:
         _show_history(Console(), history, to)
     return 0
@@ -89,7 +88,7 @@ def audit(
     history: Path,
     options: NetworkOptions = _HERE,
     offline: Annotated[bool, Parameter(negative=())] = False,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """Replay a vault's events through the model: does every one follow from the one before?
 
@@ -114,7 +113,7 @@ def audit(
         found = _export(options.connect(), contract, history, options)
     audited = inspection.audit(found)
     if json:
-        _print_json(_audit(audited, found))
+        print_json(_audit(audited, found))
     else:
         _show_audit(Console(), audited, found)
     return audited.verdict.exit_code
@@ -150,10 +149,6 @@ def _progress() -> Iterator[Any]:
 # -- as JSON -----------------------------------------------------------------------------------
 
 
-def _print_json(document: dict[str, Any]) -> None:
-    print(jsonlib.dumps(document, indent=2))
-
-
 def _inspection(found: Inspection) -> dict[str, Any]:
     code = found.code
     return {
@@ -162,18 +157,13 @@ def _inspection(found: Inspection) -> dict[str, Any]:
         "executable": found.executable,
         "can_change": found.can_change,
         "layout": None if found.layout is None else found.layout.name,
-        # i128 does not fit the numbers of every JSON reader
-        "meta": None if found.meta is None else _meta(attrs.asdict(found.meta)),
+        "meta": None if found.meta is None else numbers_as_text(attrs.asdict(found.meta)),
         "problem": found.problem,
         "extra": list(found.extra),
         "instance": attrs.asdict(found.instance_life),
         "code": None if code is None else {**_code(code), "life": _optional(found.code_life)},
         "entry": found.entry.to_xdr(),
     }
-
-
-def _meta(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: str(v) if isinstance(v, int) else v for name, v in values.items()}
 
 
 def _optional(life: Life | None) -> dict[str, Any] | None:
@@ -220,7 +210,7 @@ def _audit(audited: Audit, history: History) -> dict[str, Any]:
         "since": audited.since,
         "through": audited.through,
         "events": audited.events,
-        "sums": _meta({**attrs.asdict(audited.sums), "closing": audited.sums.closing}),
+        "sums": numbers_as_text({**attrs.asdict(audited.sums), "closing": audited.sums.closing}),
         "broken": None
         if broken is None
         else {
@@ -240,15 +230,8 @@ def _date(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _rows(title: str) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
-
-
 def _show(console: Console, found: Inspection) -> None:
-    table = _rows(f"as of ledger {found.ledger:,}, {_date(found.close_time)}")
+    table = rows(f"as of ledger {found.ledger:,}, {_date(found.close_time)}")
     table.add_row("contract", found.contract)
     if found.problem is not None:
         table.add_row("stored", Text(found.problem, "red"))
@@ -316,7 +299,7 @@ def _show_interface(console: Console, interface: Interface) -> None:
 
 
 def _show_history(console: Console, history: History, file: Path) -> None:
-    table = _rows(str(file))
+    table = rows(str(file))
     table.add_row("contract", history.contract)
     table.add_row("events", f"{len(history.events):,}")
     for span in history.seen:
@@ -329,7 +312,7 @@ def _show_history(console: Console, history: History, file: Path) -> None:
 
 
 def _show_audit(console: Console, audited: Audit, history: History) -> None:
-    table = _rows(f"{audited.events:,} events, ledgers {audited.since:,} to {audited.through:,}")
+    table = rows(f"{audited.events:,} events, ledgers {audited.since:,} to {audited.through:,}")
     for name, value in attrs.asdict(audited.sums).items():
         table.add_row(name, f"{value:,}")
     table.add_row("closing", f"{audited.sums.closing:,}")

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from callora_vault import migration, wasm
 from callora_vault.cli.networks import NetworkOptions
+from callora_vault.cli.output import Json, PlanFile, Vault, numbers_as_text, print_json, rows
 from callora_vault.cli.session import SigningOptions, VaultOptions, default_directory
 from callora_vault.client import Deployer, Limits, Network, Signer
 from callora_vault.codec import StoredVault
@@ -33,7 +34,6 @@ from callora_vault.migration import (
 )
 from callora_vault.units import BadValue
 
-_Json = Annotated[bool, Parameter(help="Print JSON instead of tables.", negative=())]
 _Code = Annotated[
     Path | None,
     Parameter(help="The new vault's compiled code, where it is none of this program's."),
@@ -49,7 +49,7 @@ app = App(
 
 
 @app.command
-def factory(*, options: SigningOptions = _SIGNING, json: _Json = False) -> int:
+def factory(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
     """Deploy the factory that migrations in one transaction need, once; print its id.
 
     It has no owner and holds nothing: whoever signs only pays. Repeated, it prints the same id.
@@ -65,7 +65,7 @@ def factory(*, options: SigningOptions = _SIGNING, json: _Json = False) -> int:
 
 @app.command
 def plan(
-    vault: str,
+    vault: Vault,
     /,
     *,
     out: Path,
@@ -75,14 +75,12 @@ def plan(
     factory: str | None = None,
     min_deposit: int | None = None,
     options: VaultOptions = _READING,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """Look at a vault, and write down what will be signed, by whom, at what cost. Signs nothing.
 
     Parameters
     ----------
-    vault
-        The vault's name, or its id (C...).
     out
         The plan's file.
     to
@@ -107,7 +105,7 @@ def plan(
     )
     migration.write(planned, out)
     if json:
-        _print_json(migration.to_json(planned))
+        print_json(migration.to_json(planned))
     else:
         _show_plan(Console(), planned, out)
     return 0
@@ -115,13 +113,13 @@ def plan(
 
 @app.command(name="dry-run")
 def dry_run(
-    plan: Path,
+    plan: PlanFile,
     /,
     *,
     code: _Code = None,
     simulate: Annotated[bool, Parameter(negative=())] = False,
     options: NetworkOptions = _HERE,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """Do it all on a fork of the network, on this machine and with no real key.
 
@@ -130,8 +128,6 @@ def dry_run(
 
     Parameters
     ----------
-    plan
-        The plan's file.
     simulate
         Only simulate the transaction on the network itself, where a fork cannot execute it.
     """
@@ -161,21 +157,21 @@ def dry_run(
         )
     migration.write(shown.noted(planned), plan)
     if json:
-        _print_json(_dry_run(shown))
+        print_json(_dry_run(shown))
     else:
         _show_dry_run(Console(), shown)
     return 0 if shown.verification.passed else 1
 
 
-@app.command
+@app.command(name=["apply", "resume"])
 def apply(
-    plan: Path,
+    plan: PlanFile,
     /,
     *,
     code: _Code = None,
     accept_unknown_code: str | None = None,
     options: SigningOptions = _SIGNING,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """Carry a plan out, once; the owner signs. Repeated, it goes on from wherever it stands.
 
@@ -183,8 +179,6 @@ def apply(
 
     Parameters
     ----------
-    plan
-        The plan's file.
     accept_unknown_code
         The hash of the old vault's code, where it is not this program's: you have looked at it.
     """
@@ -203,84 +197,43 @@ def apply(
             limits=limits,
         )
     if json:
-        _print_json(attrs.asdict(applied))
+        print_json(attrs.asdict(applied))
     else:
         _show_applied(Console(), applied)
     return 0
 
 
 @app.command
-def resume(
-    plan: Path,
-    /,
-    *,
-    code: _Code = None,
-    accept_unknown_code: str | None = None,
-    options: SigningOptions = _SIGNING,
-    json: _Json = False,
-) -> int:
-    """Go on with a migration after whatever ended it; the same as apply.
-
-    Parameters
-    ----------
-    plan
-        The plan's file.
-    accept_unknown_code
-        The hash of the old vault's code, where it is not this program's: you have looked at it.
-    """
-    return apply(
-        plan, code=code, accept_unknown_code=accept_unknown_code, options=options, json=json
-    )
-
-
-@app.command
-def verify(plan: Path, /, *, options: SigningOptions = _SIGNING, json: _Json = False) -> int:
+def verify(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json = False) -> int:
     """Judge a migration by the raw entries and the events of both vaults. Signs nothing.
 
     The events are kept beside the plan. Exit codes: 0 everything holds, 1 something does not, 2
     could not look.
-
-    Parameters
-    ----------
-    plan
-        The plan's file.
     """
     found = _verified(options.connect(), migration.read(plan), plan, options)
     if json:
-        _print_json(_verification(found))
+        print_json(_verification(found))
     else:
         _show_verification(Console(), found)
     return 0 if found.passed else NotVerified.exit_code
 
 
 @app.command
-def status(plan: Path, /, *, options: SigningOptions = _SIGNING, json: _Json = False) -> int:
-    """Say where a migration stands. Signs nothing. Exit codes: 0 migrated, 3 not yet.
-
-    Parameters
-    ----------
-    plan
-        The plan's file.
-    """
+def status(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json = False) -> int:
+    """Say where a migration stands. Signs nothing. Exit codes: 0 migrated, 3 not yet."""
     planned = migration.read(plan)
     with options.noted() as journal:
         found = migration.status(options.connect(), journal, planned, _limits(options))
     if json:
-        _print_json(_status(found))
+        print_json(_status(found))
     else:
         _show_status(Console(), planned, found)
     return 0 if found.stage is Stage.MIGRATED else 3
 
 
 @app.command
-def sweep(plan: Path, /, *, options: SigningOptions = _SIGNING, json: _Json = False) -> int:
-    """Move what came to the old vault after its migration to the new one; the owner signs.
-
-    Parameters
-    ----------
-    plan
-        The plan's file.
-    """
+def sweep(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json = False) -> int:
+    """Move what came to the old vault after its migration to the new one; the owner signs."""
     planned = migration.read(plan)
     network, owner, limits = options.connect(), options.signer(), _limits(options)
     what = f"withdraw all from {planned.old}\ndeposit it in the new vault"
@@ -288,7 +241,7 @@ def sweep(plan: Path, /, *, options: SigningOptions = _SIGNING, json: _Json = Fa
     with options.noted() as journal:
         swept = migration.sweep(network, journal, planned, owner, limits)
     if json:
-        _print_json({n: str(v) for n, v in attrs.asdict(swept).items()})
+        print_json(numbers_as_text(attrs.asdict(swept)))
     else:
         print(f"{swept.moved:,} moved from {swept.old} to {swept.new}")
         if swept.remainder:
@@ -298,7 +251,7 @@ def sweep(plan: Path, /, *, options: SigningOptions = _SIGNING, json: _Json = Fa
 
 @app.command
 def redirect(
-    plan: Path, name: str, /, *, options: SigningOptions = _SIGNING, json: _Json = False
+    plan: PlanFile, name: str, /, *, options: SigningOptions = _SIGNING, json: Json = False
 ) -> int:
     """Let a name stand for the new vault, once everything is verified.
 
@@ -306,8 +259,6 @@ def redirect(
 
     Parameters
     ----------
-    plan
-        The plan's file.
     name
         The name that stands for the old vault.
     """
@@ -316,7 +267,7 @@ def redirect(
     names = VaultDirectory(options.directory or default_directory())
     listed = migration.redirect(names, name, planned, found)
     if json:
-        _print_json(attrs.asdict(listed))
+        print_json(attrs.asdict(listed))
     else:
         print(f"{listed.name} stands for {listed.contract}; before, for {planned.old}")
     return 0
@@ -330,7 +281,7 @@ def watch_retired(
     follow: Annotated[bool, Parameter(negative=())] = False,
     interval: float = 5.0,
     options: VaultOptions = _READING,
-    json: _Json = False,
+    json: Json = False,
 ) -> int:
     """List the calls that still reach an old vault: whoever makes them knows no new one.
 
@@ -386,16 +337,10 @@ def _verified(network: Network, plan: Plan, file: Path, options: SigningOptions)
 # -- JSON --------------------------------------------------------------------------------------
 
 
-def _print_json(document: Any) -> None:
-    print(jsonlib.dumps(document, indent=2))
-
-
 def _stored(stored: StoredVault) -> dict[str, Any] | None:
     if stored.meta is None or stored.layout is None:
         return None
-    # i128 does not fit the numbers of every JSON reader
-    values = {n: str(v) if isinstance(v, int) else v for n, v in attrs.asdict(stored.meta).items()}
-    return {"layout": stored.layout.name, **values}
+    return {"layout": stored.layout.name, **numbers_as_text(attrs.asdict(stored.meta))}
 
 
 def _verification(found: Verification) -> dict[str, Any]:
@@ -438,20 +383,13 @@ def _status(found: Status) -> dict[str, Any]:
 # -- for people --------------------------------------------------------------------------------
 
 
-def _rows(title: str) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
-
-
 def _known(code: str, name: str | None) -> str:
     return f"{code} ({'unknown' if name is None else f'callora-vault {name}'})"
 
 
 def _show_plan(console: Console, plan: Plan, file: Path) -> None:
     document = migration.to_json(plan)
-    table = _rows(f"{file}: {plan.mode.value}, as of ledger {plan.ledger:,}")
+    table = rows(f"{file}: {plan.mode.value}, as of ledger {plan.ledger:,}")
     table.add_row("old vault", plan.old)
     table.add_row("its code", _known(plan.old_code, plan.old_known))
     table.add_row("owner", plan.owner)
@@ -491,7 +429,7 @@ def _show_dry_run(console: Console, shown: DryRun) -> None:
 
 
 def _show_applied(console: Console, applied: Applied) -> None:
-    table = _rows("applied" if applied.tries else "all of it was done before")
+    table = rows("applied" if applied.tries else "all of it was done before")
     table.add_row("old vault", applied.old)
     table.add_row("new vault", applied.new)
     table.add_row("fees", f"{applied.fee:,} stroops")
@@ -519,7 +457,7 @@ def _show_verification(console: Console, found: Verification) -> None:
 
 
 def _show_status(console: Console, plan: Plan, found: Status) -> None:
-    table = _rows(f"{found.stage.value}, as of ledger {found.ledger:,}")
+    table = rows(f"{found.stage.value}, as of ledger {found.ledger:,}")
     for name, balance in (("old", found.old_balance), ("new", found.new_balance)):
         contract = plan.old if name == "old" else found.new
         if contract is not None:

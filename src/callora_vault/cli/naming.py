@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from callora_vault.cli.networks import NetworkOptions
+from callora_vault.cli.output import Json, print_json
 from callora_vault.cli.session import default_directory
 from callora_vault.directory import VaultDirectory
 from callora_vault.inspect import NotAVault, inspect
@@ -20,7 +20,6 @@ _HERE = NetworkOptions()
 _File = Annotated[
     Path | None, Parameter(help="The file of names; by default one of the user's own.")
 ]
-_Json = Annotated[bool, Parameter(help="Print JSON instead of tables.", negative=())]
 
 app = App(name="directory", help="Names of vaults: which contract each stands for, by network.")
 
@@ -30,7 +29,7 @@ def _open(file: Path | None) -> VaultDirectory:
 
 
 @app.command(name="list")
-def show(*, directory: _File = None, json: _Json = False) -> int:
+def show(*, directory: _File = None, json: Json = False) -> int:
     """List all names, with the contracts that they stood for before."""
     names = _open(directory)
     listed = {network: names.listed(network) for network in names.networks()}
@@ -39,7 +38,7 @@ def show(*, directory: _File = None, json: _Json = False) -> int:
             network: [attrs.asdict(entry) for entry in entries]
             for network, entries in listed.items()
         }
-        print(jsonlib.dumps({"generation": names.generation, "networks": document}, indent=2))
+        print_json({"generation": names.generation, "networks": document})
         return 0
     if not listed:
         print(f"{names.path} has no names yet; add one by `callora-vault directory add`")
