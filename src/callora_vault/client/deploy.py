@@ -158,8 +158,7 @@ class Deployer:
     def _lives(self, code_hash: bytes) -> bool:
         key = code_key(code_hash)
         found = self._network.entries([key], self._network.deadline(self._limits.timeout))
-        held = found.get(key)
-        return held is not None and (held.live_until_ledger or 0) >= found.ledger
+        return found.lives(key)
 
     def create(self, code_hash: bytes, salt: bytes) -> Address:
         """Make an instance of the code where there is none, and return its id.

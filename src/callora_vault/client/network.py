@@ -80,6 +80,11 @@ class Entries:
         """Return an entry, or None where the ledger has none."""
         return self.found.get(key.to_xdr())
 
+    def lives(self, key: xdr.LedgerKey) -> bool:
+        """Say whether an entry of a contract is there, and not archived."""
+        found = self.get(key)
+        return found is not None and (found.live_until_ledger or 0) >= self.ledger
+
 
 @attrs.frozen
 class Simulation:
@@ -303,6 +308,20 @@ class Network:
             return _parse(lambda: _read_events(answer, contract, limit))
 
         return self._ask(ask, until)
+
+    def events_to_tip(self, contract: Address, start: int | str, until: float) -> EventPage:
+        """Read a contract's events up to the ledger that is the latest now, as one page.
+
+        Raises as ``events``.
+        """
+        latest = self.tip(until).ledger
+        found: list[EventRecord] = []
+        while True:
+            page = self.events(contract, start, until)
+            found += page.events
+            if page.through >= latest:
+                return attrs.evolve(page, events=tuple(found))
+            start = page.cursor
 
     def send(self, envelope: str) -> SendTransactionResponse:
         """Send a signed envelope, in base64, once."""

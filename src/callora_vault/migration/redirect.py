@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from callora_vault.client.network import EventRecord, Network
+from callora_vault.client.network import Network
 from callora_vault.directory import Listed, VaultDirectory
 from callora_vault.events import WithdrawEvent
 from callora_vault.migration.errors import HistoryGone, NotVerified
@@ -32,13 +32,12 @@ def redirect(
 
 @attrs.frozen
 class Watched:
-    """Calls that reached a retired vault, from the ledger ``since`` on up to ``through``.
+    """Calls that reached a retired vault, up to and in the ledger ``through``.
 
     ``cursor`` is where the next look begins.
     """
 
     contract: Address
-    since: int
     through: int
     cursor: str
     calls: tuple[Late, ...]
@@ -54,20 +53,11 @@ def watch(network: Network, contract: Address, start: int | str | None, until: f
     oldest = network.oldest_ledger(until)
     if isinstance(start, int) and start < oldest:
         raise HistoryGone(contract, start)
-    begin: int | str = oldest if start is None else start
-    latest = network.tip(until).ledger
-    found: list[EventRecord] = []
-    since = begin if isinstance(begin, int) else 0
-    while True:
-        page = network.events(contract, begin, until)
-        found += page.events
-        begin = page.cursor
-        if page.through >= latest:
-            break
-    calls = [late_call(record, contract) for record in found]
+    page = network.events_to_tip(contract, oldest if start is None else start, until)
+    calls = [late_call(record, contract) for record in page.events]
     if start is None:
         calls = list(_after_the_last_emptying(calls))
-    return Watched(contract, since, page.through, page.cursor, tuple(calls))
+    return Watched(contract, page.through, page.cursor, tuple(calls))
 
 
 def _after_the_last_emptying(calls: list[Late]) -> Iterator[Late]:

@@ -281,7 +281,7 @@ class _Run:
         ours = {entry.hash for entry, _ in drains(self._journal, plan)}
         found = [
             event.transaction
-            for event in events_since(self._network, plan.old, plan.ledger + 1, self._until())
+            for event in _events_since(self._network, plan.old, plan.ledger + 1, self._until())
             if _name(event) in _WITHDRAWS and event.transaction not in ours
         ]
         if found:
@@ -423,22 +423,15 @@ def _check_emptied(plan: Plan, held: Held, done: Sequence[tuple[JournalEntry, in
         raise CannotMigrate(plan.old, Why.KEEPS_BALANCE, str(amount))
 
 
-def events_since(
+def _events_since(
     network: Network, contract: Address, start: int, until: float
-) -> list[EventRecord]:
+) -> Sequence[EventRecord]:
     """Read a contract's events from a ledger on. Raises HistoryGone, and as Network."""
-    oldest = network.oldest_ledger(until)
-    if oldest > start:
+    if network.oldest_ledger(until) > start:
         raise HistoryGone(contract, start)
-    latest = network.tip(until).ledger
-    found: list[EventRecord] = []
-    begin: int | str = start
-    through = start - 1
-    while through < latest:
-        page = network.events(contract, begin, until)
-        found += page.events
-        begin, through = page.cursor, page.through
-    return found
+    if start > network.tip(until).ledger:
+        return ()
+    return network.events_to_tip(contract, start, until).events
 
 
 def _name(event: EventRecord) -> str:
