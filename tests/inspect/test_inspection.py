@@ -130,7 +130,7 @@ def test_a_stellar_asset_contract_is_no_vault(world: World) -> None:
 
 def test_code_by_reference_is_resolved_and_can_change(world: World) -> None:
     owner = world.vault
-    code_hash = bytes.fromhex(wasm.manifest()["files"]["v1.wasm"]["sha256"])
+    code_hash = wasm.code_hash("v1")
     address = xdr.SCAddress(
         xdr.SCAddressType.SC_ADDRESS_TYPE_CONTRACT,
         contract_id=xdr.ContractID(xdr.Hash(StrKey.decode_contract(owner))),

@@ -165,7 +165,7 @@ def test_a_successor_that_verify_would_not_pass_is_not_followed(
     assert refused(SuccessorLoop) == (SuccessorLoop, (here.v2, v1, here.v2))
 
     def change(instance: xdr.SCContractInstance) -> None:
-        code = wasm.manifest()["files"]["v1.wasm"]["sha256"]
+        code = wasm.code_hash("v1").hex()
         instance.executable.wasm_hash = xdr.Hash(bytes.fromhex(code))
 
     here.change(here.factory, change)

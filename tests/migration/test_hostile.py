@@ -187,7 +187,7 @@ def test_a_minimum_deposit_that_changes_after_the_plan_is_refused(here: Migratin
 
 
 def code_of(name: str) -> str:
-    return str(wasm.manifest()["files"][f"{name}.wasm"]["sha256"])
+    return wasm.code_hash(name).hex()
 
 
 @pytest.mark.parametrize("mode", MODES)

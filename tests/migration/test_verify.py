@@ -41,7 +41,7 @@ LAYOUT = "the new vault stores the layout of its code"
 
 
 def code_of(name: str) -> bytes:
-    return bytes.fromhex(wasm.manifest()["files"][f"{name}.wasm"]["sha256"])
+    return wasm.code_hash(name)
 
 
 def run(here: Migrating, contract: Address, name: str) -> None:

@@ -8,8 +8,6 @@ code of this package, with the owner of the vault before.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
-from hashlib import sha256
 from typing import Final
 
 import attrs
@@ -68,18 +66,6 @@ class NotFollowed(ClientError):
         )
 
 
-@lru_cache
-def factory_code() -> bytes:
-    """Return the SHA-256 of this package's factory."""
-    return sha256(wasm.read("factory")).digest()
-
-
-@lru_cache
-def vault_codes() -> frozenset[bytes]:
-    """Return the SHA-256 hashes of this package's vaults."""
-    return frozenset(sha256(wasm.read(name)).digest() for name in _VAULTS)
-
-
 def executable(entries: Entries, contract: Address) -> bytes | None:
     """Return the hash of a contract's own code, None where it has none or is not there."""
     found = entries.get(instance_key(contract))
@@ -112,7 +98,7 @@ def follow(network: Network, factory: Address, vault: Address, until: float) -> 
             owner = _owner(network.entries([instance_key(vault)], until), vault, contract, vault)
         found = network.entries([instance_key(contract)], until)
         code = executable(found, contract)
-        if code not in vault_codes():
+        if code not in {wasm.code_hash(name) for name in _VAULTS}:
             reason = "no code" if code is None else f"the code {code.hex()}"
             raise NotFollowed(before, contract, f"it runs {reason}, which is not this program's")
         other = _owner(found, before, contract, contract)
@@ -143,7 +129,7 @@ def _chain(network: Network, factory: Address, vault: Address, until: float) -> 
         key = successor_key(factory, seen[-1])
         entries = network.entries([instance_key(factory), key], until)
         code = executable(entries, factory)
-        if code != factory_code():
+        if code != wasm.code_hash("factory"):
             raise NotOurFactory(factory, "" if code is None else code.hex())
         noted = entries.get(key)
         if noted is None:

@@ -1,7 +1,7 @@
 """Look into a contract without trusting it: its stored entry, its code, its history."""
 
 from callora_vault.inspect.audit import Audit, Break, NoState, Sums, Verdict, audit
-from callora_vault.inspect.code import Code, known_code, read_code
+from callora_vault.inspect.code import Code, read_code
 from callora_vault.inspect.contract import Inspection, Life, NotAVault, Reference, inspect
 from callora_vault.inspect.history import (
     History,
@@ -34,7 +34,6 @@ __all__ = [
     "audit",
     "export",
     "inspect",
-    "known_code",
     "read",
     "read_code",
 ]

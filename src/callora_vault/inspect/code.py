@@ -7,7 +7,6 @@ interface for the imports of a contract.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from hashlib import sha256
 
 import attrs
@@ -51,13 +50,13 @@ def read_code(code: bytes) -> Code:
         spec = ContractSpec.from_wasm(code)
         imports = set(_imports(code))
     except (InvalidWasmError, ValueError, IndexError):
-        return Code(digest, len(code), known_code().get(digest), True, None, None, {})
+        return Code(digest, len(code), wasm.known_code().get(digest), True, None, None, {})
     versions = (entry.interface_version for entry in info.env_meta)
     texts = (entry.v0 for entry in info.meta.entries)
     return Code(
         digest,
         len(code),
-        known_code().get(digest),
+        wasm.known_code().get(digest),
         _REPLACES_ITS_CODE in imports,
         compare(spec) if spec.functions else None,
         max((v.protocol.uint32 for v in versions if v is not None), default=None),
@@ -67,13 +66,6 @@ def read_code(code: bytes) -> Code:
             if text is not None
         },
     )
-
-
-@lru_cache
-def known_code() -> dict[str, str]:
-    """Map the hashes of this package's contracts, in hex, to their names."""
-    files = wasm.manifest()["files"]
-    return {file["sha256"]: name.removesuffix(".wasm") for name, file in files.items()}
 
 
 def _imports(code: bytes) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Final
 import attrs
 from stellar_sdk import xdr
 
+from callora_vault import wasm
 from callora_vault.calls import Call, Init, SetAuthorizedCaller, Withdraw
 from callora_vault.client import signing
 from callora_vault.client.deploy import Deployer
@@ -28,7 +29,6 @@ from callora_vault.client.keys import Signer
 from callora_vault.client.network import Network
 from callora_vault.client.results import Success
 from callora_vault.client.signing import Expected
-from callora_vault.client.successors import factory_code
 from callora_vault.client.transactions import Action, Limits, Transactions, failed, measure
 from callora_vault.codec import (
     code_key,
@@ -86,7 +86,7 @@ def action(plan: Plan, chain: Chain) -> Action:
     withdrawn, only_read = [instance_key(plan.old)], [instance_key(factory)]
     if meta.balance == 0:  # nothing is withdrawn
         withdrawn, only_read = [], [*only_read, *withdrawn]
-    codes = dict.fromkeys((plan.old_code, plan.new_code, factory_code().hex()))
+    codes = dict.fromkeys((plan.old_code, plan.new_code, wasm.code_hash("factory").hex()))
     return Action(
         scope=plan.scope,
         key=_KEY,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import attrs
 from stellar_sdk import xdr
 
+from callora_vault import wasm
 from callora_vault.client.errors import NoVault, WrongNetwork
 from callora_vault.client.network import Entries, Network
-from callora_vault.client.successors import executable, factory_code
+from callora_vault.client.successors import executable
 from callora_vault.codec import (
     CannotDecode,
     StoredVault,
@@ -68,7 +69,6 @@ def look(network: Network, plan: Plan, until: float) -> Chain:
     old = held_in(entries, plan.old)
     if old is None:
         raise NoVault(plan.old)
-    held_code = entries.get(code)
     factory, successor = None, None
     if plan.factory is not None:
         factory = executable(entries, plan.factory)
@@ -79,7 +79,7 @@ def look(network: Network, plan: Plan, until: float) -> Chain:
         ledger=entries.ledger,
         old=old,
         new=held_in(entries, plan.new),
-        code_lives=held_code is not None and (held_code.live_until_ledger or 0) >= entries.ledger,
+        code_lives=entries.lives(code),
         factory_code=factory,
         successor=successor,
     )
@@ -113,7 +113,7 @@ def check_network(network: Network, plan: Plan) -> None:
 
 def check_factory(chain: Chain, plan: Plan) -> None:
     """See that the factory runs this package's code. Raises CannotMigrate."""
-    if plan.factory is not None and chain.factory_code != factory_code():
+    if plan.factory is not None and chain.factory_code != wasm.code_hash("factory"):
         found = "no code" if chain.factory_code is None else chain.factory_code.hex()
         raise CannotMigrate(plan.factory, Why.NO_FACTORY, found)
 

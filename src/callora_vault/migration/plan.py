@@ -22,7 +22,6 @@ from callora_vault import units, wasm
 from callora_vault.calls import Migrate
 from callora_vault.client.deploy import contract_id, from_address
 from callora_vault.codec import vault_address
-from callora_vault.inspect import known_code
 from callora_vault.layouts import VaultMeta
 from callora_vault.migration.errors import PlanUnusable
 from callora_vault.units import Address
@@ -84,7 +83,7 @@ class Plan:
     @property
     def old_known(self) -> str | None:
         """Which contract of this package the old vault runs; None for other people's code."""
-        return known_code().get(self.old_code)
+        return wasm.known_code().get(self.old_code)
 
     @property
     def call(self) -> Migrate:
@@ -136,7 +135,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "new": {
             "contract": plan.new,
             "code": plan.new_code,
-            "known": known_code().get(plan.new_code),
+            "known": wasm.known_code().get(plan.new_code),
             "min_deposit": str(plan.min_deposit),
         },
         "factory": plan.factory,
@@ -227,5 +226,5 @@ def code_at_hand(plan: Plan, code: bytes | None) -> bytes | None:
     """Return the new code: what was given where it is the plan's, or this package's own."""
     if code is not None:
         return code if sha256(code).hexdigest() == plan.new_code else None
-    name = known_code().get(plan.new_code)
+    name = wasm.known_code().get(plan.new_code)
     return None if name is None else wasm.read(name)

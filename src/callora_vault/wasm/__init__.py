@@ -1,6 +1,7 @@
 """The compiled contracts and what they were built with (`make wasm` rebuilds them)."""
 
 import json
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -19,3 +20,19 @@ def manifest() -> dict[str, Any]:
     text = (resources.files(__name__) / "manifest.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
+
+
+@lru_cache
+def code_hash(name: str) -> bytes:
+    """Return the SHA-256 of a compiled contract.
+
+    Arguments: `name`, as of `read`. Raises KeyError.
+    """
+    return bytes.fromhex(manifest()["files"][f"{name}.wasm"]["sha256"])
+
+
+@lru_cache
+def known_code() -> dict[str, str]:
+    """Map the SHA-256 hashes of the compiled contracts, in hex, to their names."""
+    files = manifest()["files"]
+    return {file["sha256"]: name.removesuffix(".wasm") for name, file in files.items()}
