@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from callora_vault.parity import (
+    Age,
     Lane,
     Report,
     Role,
@@ -82,6 +83,19 @@ def test_whoever_signs_a_deduct_in_any_way_both_sides_take_it_alike(
     opening = Submit.of("init", owner=Role.OWNER, initial_balance=5, min_deposit=None)
     call = Submit.of("deduct", signer, lane, caller=signer, amount=1, request_id=None)
     assert campaign.reproduce(vault, [opening, call]).findings == ()
+
+
+def test_a_contract_that_signs_after_its_entry_was_archived_says_as_much_as_any_other() -> None:
+    opening = Submit.of("init", owner=Role.OWNER, initial_balance=0, min_deposit=None)
+    authorise = Submit.of("set_authorized_caller", caller=Role.OTHER_VAULT)
+    for lane in VAULT_LANES:
+        call = Submit.of(
+            "deduct", Role.OTHER_VAULT, lane, caller=Role.OTHER_VAULT, amount=1, request_id=None
+        )
+        under_test = subject(committed("v2"), connect_local())
+        found = campaign.reproduce(under_test, [opening, Age(600_000), authorise, call])
+        assert found.findings == ()
+        assert found.lines[-1].observed == "unauthorised"
 
 
 def test_the_json_has_what_a_program_needs(agreed: Report) -> None:

@@ -7,9 +7,10 @@ recording and enforcing, is observed beside it. Source: the JSON-RPC reference o
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
@@ -43,6 +44,7 @@ from callora_vault.codec import (
     code_key,
     encode_call,
     find_error,
+    instance_key,
     is_nonce,
     nonce_key,
     setting_key,
@@ -66,7 +68,7 @@ GENEROUS_FEE: Final = 100_000_000
 FOOTPRINT_ATTEMPTS: Final = 8
 """How many keys a refused call may turn out to touch, one after the other."""
 
-_OUTSIDE: Final = b"trying to access contract data key outside of the footprint"
+_UNDECLARED: Final = re.compile(rb"trying to access ([a-z ]+) outside of the footprint")
 
 RENT_RESERVE: Final = 50_000_000
 """Stroops on top of what was simulated, for a renewal that falls due one ledger later."""
@@ -371,22 +373,21 @@ class Wire:
         return self._send(envelope)
 
     def _learn_footprint(self, answer: GetTransactionResponse) -> bool:
-        """Note a key of the vault that a refused call touched and that nobody had declared."""
+        """Note a key that a refused call touched and that nobody had declared."""
         if answer.status == GetTransactionStatus.SUCCESS:
             return False
         for diagnostic in _diagnostics(answer):
-            body = diagnostic.event.body.v0
-            data = None if body is None else body.data.vec
-            found = [] if data is None else data.sc_vec
-            if len(found) != 3 or found[0].str is None or found[1].address is None:
-                continue
-            if found[0].str.sc_string == _OUTSIDE:
-                for durability in xdr.ContractDataDurability:
-                    key = xdr.LedgerKeyContractData(found[1].address, found[2], durability)
-                    kind = xdr.LedgerEntryType.CONTRACT_DATA
-                    self._learned.append(xdr.LedgerKey(kind, contract_data=key))
+            if found := list(_undeclared(diagnostic)):
+                self._learned += found
                 return True
         return False
+
+    def _learned_entries(self, touched: Collection[str]) -> Iterator[Entry]:
+        """Yield the keys that refused calls have touched, but for those in `touched`, as XDR."""
+        learned = [key for key in self._learned if key.to_xdr() not in touched]
+        if learned:
+            for key, found in zip(learned, self.entries(learned)[1], strict=True):
+                yield Entry(key, writes=True, archived=found is not None and found[1] == 0)
 
     def _builder(self, source: Role) -> TransactionBuilder:
         account = self._accounts[source]
@@ -405,9 +406,10 @@ class Wire:
         nonce: int | None,
     ) -> xdr.SorobanTransactionData:
         """Declare what a call may touch, where simulation cannot tell because it is refused."""
+        touches = [*touches, *self._learned_entries({entry.key.to_xdr() for entry in touches})]
         written = [entry for entry in touches if entry.writes or entry.archived]
         archived = [index for index, entry in enumerate(written) if entry.archived]
-        known = [*(entry.key for entry in written), *self._learned]
+        known = [entry.key for entry in written]
         read_only = [entry.key for entry in touches if not entry.writes and not entry.archived]
         if nonce is not None:
             known.append(nonce_key(signer.address, nonce))
@@ -553,6 +555,25 @@ def _simulated(answer: SimulateTransactionResponse) -> str:
     if error is None:  # no event tells of a budget that is used up
         raise Inconclusive(f"simulated: {answer.error.splitlines()[0]}")
     return outcomes.of_failure(error, "simulated")
+
+
+def _undeclared(diagnostic: xdr.DiagnosticEvent) -> Iterator[xdr.LedgerKey]:
+    """Yield what may be the key that a call touched and had not declared; nothing for others."""
+    body = diagnostic.event.body.v0
+    values = [] if body is None or body.data.vec is None else body.data.vec.sc_vec
+    told = values[0].str if values else None
+    said = None if told is None else _UNDECLARED.fullmatch(told.sc_string)
+    if said is None:
+        return
+    match said[1], values[1:]:
+        case b"contract data key", [holder, name] if holder.address is not None:
+            for durability in xdr.ContractDataDurability:
+                key = xdr.LedgerKeyContractData(holder.address, name, durability)
+                yield xdr.LedgerKey(xdr.LedgerEntryType.CONTRACT_DATA, contract_data=key)
+        case b"contract instance", [holder]:
+            yield instance_key(scval.from_address(holder).address)
+        case b"contract code", [code_hash]:
+            yield code_key(scval.from_bytes(code_hash))
 
 
 def _archived(data: xdr.SorobanTransactionData) -> list[xdr.LedgerKey]:
