@@ -30,9 +30,10 @@ def deduct(here: Migrating, amount: int) -> Act:
 ACTS: dict[str, Callable[[Migrating], Act]] = {
     "deduct": lambda here: deduct(here, 3),
     "deposit": lambda here: lambda client: client.submit(Deposit(500)),
+    "deposit as much": lambda here: lambda client: client.submit(Deposit(BALANCE)),
     "withdraw": lambda here: lambda client: client.submit(Withdraw(7)),
 }
-CHANGES = {"deduct": -3, "deposit": 500, "withdraw": -7}
+CHANGES = {"deduct": -3, "deposit": 500, "deposit as much": BALANCE, "withdraw": -7}
 
 
 @pytest.mark.parametrize("mode", [Mode.ATOMIC, Mode.STEPWISE])

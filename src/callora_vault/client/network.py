@@ -33,9 +33,9 @@ from callora_vault.client.errors import (
     Unreachable,
     WrongNetwork,
 )
-from callora_vault.client.results import Failure, Success, read_result
+from callora_vault.client.results import Failure, Success, read_result, read_states
 from callora_vault.client.urls import cause, is_server, origin
-from callora_vault.codec import account_key, find_error, setting_key
+from callora_vault.codec import account_key, find_error, instance_key, setting_key
 from callora_vault.units import Address, BadValue
 
 REQUEST_SECONDS: Final = 10.0
@@ -352,6 +352,22 @@ class Network:
         if fate.result is not None:
             self._settled_ledger = max(self._settled_ledger, fate.result.ledger)
         return fate
+
+    def states(
+        self, transaction_hash: str, contract: Address, until: float
+    ) -> tuple[xdr.LedgerEntryData, ...] | None:
+        """Return what a contract's instance entry was before, in and after a transaction.
+
+        None where this RPC does not know the transaction any more.
+        """
+
+        def ask() -> tuple[xdr.LedgerEntryData, ...] | None:
+            answer = self._server.get_transaction(transaction_hash)
+            if answer.status == GetTransactionStatus.NOT_FOUND:
+                return None
+            return _parse(lambda: read_states(answer, instance_key(contract)))
+
+        return self._ask(ask, until)
 
 
 class _Unusable(ValueError):

@@ -126,6 +126,30 @@ def read_result(
     )
 
 
+def read_states(
+    answer: GetTransactionResponse, key: xdr.LedgerKey
+) -> tuple[xdr.LedgerEntryData, ...]:
+    """Read what a contract's entry was before, in and after a transaction; none if not written.
+
+    Raises ValueError for an answer without the transaction's meta.
+    """
+    if answer.result_meta_xdr is None:
+        raise ValueError("an answer without transaction meta")
+    meta = xdr.TransactionMeta.from_xdr(answer.result_meta_xdr).v4
+    if meta is None:
+        raise ValueError("an answer without transaction meta of version 4")
+    changes = [c for op in meta.operations for c in op.changes.ledger_entry_changes]
+    entries = (e for c in changes for e in (c.state, c.restored, c.updated) if e is not None)
+    return tuple(entry.data for entry in entries if _is_of(entry.data, key))
+
+
+def _is_of(data: xdr.LedgerEntryData, key: xdr.LedgerKey) -> bool:
+    at, wanted = data.contract_data, key.contract_data
+    if at is None or wanted is None:
+        return False
+    return (at.contract, at.key, at.durability) == (wanted.contract, wanted.key, wanted.durability)
+
+
 def _lives(
     operations: Sequence[xdr.OperationMetaV2], names: Callable[[], Mapping[bytes, str]]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:

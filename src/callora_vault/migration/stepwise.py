@@ -39,6 +39,7 @@ from callora_vault.codec import (
     CannotDecode,
     code_key,
     decode_event,
+    decode_stored,
     encode_authorisation,
     instance_key,
 )
@@ -382,7 +383,8 @@ class _Run:
             balance = ledger.check_held(held, plan).balance
             if balance == 0:
                 return drained
-            _check_emptied(plan, held, done)
+            if done:
+                self._check_taken(*done[-1])
             if refused is not None and before is not None and before.modified == held.modified:
                 raise CannotMigrate(plan.old, Why.REFUSES, str(refused)) from refused
             if tries == TRIES:
@@ -394,6 +396,21 @@ class _Run:
                 old.submit(Withdraw(balance), key=_drain(len(done)))
             except (CallRefused, SimulationFailed) as refusal:
                 refused = refusal  # somebody may have deducted meanwhile
+
+    def _check_taken(self, entry: JournalEntry, amount: int) -> None:
+        """See in the ledger that a withdrawal took its amount out. Raises CannotMigrate.
+
+        What others did in the same ledger says nothing of it, and a vault's own word neither.
+        """
+        plan = self._plan
+        states = self._network.states(entry.hash, plan.old, self._until())
+        if states is None:
+            return  # forgotten: the next withdrawal will show it
+        metas = [decode_stored(state).meta for state in states]
+        if not metas or metas[0] is None or metas[-1] is None:
+            raise CannotMigrate(plan.old, Why.KEEPS_BALANCE, str(amount))
+        if metas[0].balance - metas[-1].balance != amount:
+            raise CannotMigrate(plan.old, Why.KEEPS_BALANCE, str(amount))
 
     def _settle_unknown(self) -> None:
         """Settle withdrawals that the network forgot, where nobody has changed the vault since."""
@@ -407,20 +424,6 @@ class _Run:
 
                 unknown = Unknown(entry.key, entry.contract, entry.hash, entry.signed_ledger)
                 settle_by_ledger(self._network, self._journal, entry, self._until(), unknown, look)
-
-
-def _check_emptied(plan: Plan, held: Held, done: Sequence[tuple[JournalEntry, int]]) -> None:
-    """See that the last withdrawal took its amount out, where nobody called the vault since.
-
-    Raises CannotMigrate.
-    """
-    if not done:
-        return
-    entry, amount = done[-1]
-    assert isinstance(entry.result, Success)  # noqa: S101 - it was applied
-    assert held.stored.meta is not None  # noqa: S101 - checked before
-    if (held.modified, held.stored.meta.balance) == (entry.result.ledger, amount):
-        raise CannotMigrate(plan.old, Why.KEEPS_BALANCE, str(amount))
 
 
 def _events_since(
