@@ -17,8 +17,12 @@ PUBLIC = "Public Global Stellar Network ; September 2015"
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    network = LocalNetwork()
+def network() -> LocalNetwork:
+    return LocalNetwork()
+
+
+@pytest.fixture(scope="module")
+def shell(network: LocalNetwork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     owner = Keypair.random()
     network.fund(owner.public_key)
     with serve_http(network) as endpoint:
@@ -108,14 +112,14 @@ def test_the_key_may_come_from_a_file_of_mode_600_alone(shell: Shell) -> None:
     ],
 )
 def test_a_mistake_is_one_line_and_2_and_changes_nothing(
-    arguments: tuple[object, ...], line: str, shell: Shell, balance: Callable[[], int]
+    arguments: tuple[object, ...], line: str, shell: Shell, network: LocalNetwork
 ) -> None:
-    before = balance()
+    before = network.latest_ledger
     ran = shell.run(*arguments)
     assert ran.returncode == 2, ran.stdout
     assert line in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
-    assert balance() == before
+    assert network.latest_ledger == before
 
 
 def test_without_a_key_and_a_terminal_nothing_is_signed(shell: Shell) -> None:

@@ -18,32 +18,41 @@ from callora_vault import wasm
 WASM = Path(wasm.__file__).parent
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment with a cache folder of its own for saved examples."""
-    return {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "100"}
+    folder = tmp_path_factory.mktemp("cache")
+    return {**os.environ, "XDG_CACHE_HOME": str(folder), "COLUMNS": "100"}
 
 
-def _run(
-    *arguments: object, env: dict[str, str], cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
+_Ran = subprocess.CompletedProcess[str]
+
+
+def _run(*arguments: object, env: dict[str, str], cwd: Path | None = None) -> _Ran:
     command = [sys.executable, "-m", "callora_vault.cli", "parity", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=cwd)
 
 
-def test_it_says_that_they_agree_and_ends_with_0(cache: dict[str, str], tmp_path: Path) -> None:
-    junit = tmp_path / "report.xml"
-    here = tmp_path / "here"
+@pytest.fixture(scope="module")
+def agreeing(cache: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, _Ran]:
+    """A folder in which a contract was judged that agrees, with report.xml; and what it said."""
+    folder = tmp_path_factory.mktemp("agreeing")
+    here = folder / "here"
     here.mkdir()
-    options = ("--examples", 10, "--seed", 5, "--json", "-", "--junit", junit)
-    ran = _run(*options, env=cache, cwd=here)
+    options = ("--examples", 10, "--seed", 5, "--json", "-", "--junit", folder / "report.xml")
+    return folder, _run(*options, env=cache, cwd=here)
+
+
+def test_it_says_that_they_agree_and_ends_with_0(agreeing: tuple[Path, _Ran]) -> None:
+    folder, ran = agreeing
     assert ran.returncode == 0, ran.stderr
-    assert list(here.iterdir()) == []
+    assert list((folder / "here").iterdir()) == []
     assert json.loads(ran.stdout)["verdict"] == "agree"
     assert "agree: contract and model did the same at every step" in ran.stderr
     assert "seed 5" in ran.stderr
     assert "InsufficientBalance" in ran.stderr
-    assert ElementTree.parse(junit).getroot().attrib["failures"] == "0"  # noqa: S314 - ours
+    junit = ElementTree.parse(folder / "report.xml").getroot()  # noqa: S314 - ours
+    assert junit.attrib["failures"] == "0"
 
 
 def test_it_shows_the_shortest_calls_of_a_divergence_and_ends_with_1(
@@ -51,13 +60,14 @@ def test_it_shows_the_shortest_calls_of_a_divergence_and_ends_with_1(
 ) -> None:
     contract = mutants.COMPILED / "withdraw_unsigned.wasm"
     report = tmp_path / "report.json"
-    ran = _run("--wasm", contract, "--examples", 1, "--json", report, env=cache)
+    env = {**cache, "XDG_CACHE_HOME": str(tmp_path)}
+    ran = _run("--wasm", contract, "--examples", 1, "--json", report, env=env)
     assert ran.returncode == 1, ran.stderr
     assert "withdraw: expected unauthorised, observed accepted" in ran.stdout
     assert "withdraw(amount=1)" in ran.stdout
     assert "from callora_vault.parity import" in ran.stdout
     assert json.loads(report.read_text())["verdict"] == "diverge"
-    assert list(Path(cache["XDG_CACHE_HOME"]).rglob("*.json"))
+    assert list((tmp_path / "callora-vault").rglob("*.json"))
 
 
 def _without_spec() -> bytes:
@@ -106,9 +116,9 @@ def test_a_file_that_cannot_be_judged_is_one_line_and_2(
 
 
 def test_the_report_of_a_run_that_could_not_begin_has_the_keys_of_any_run(
-    cache: dict[str, str], tmp_path: Path
+    agreeing: tuple[Path, _Ran], cache: dict[str, str], tmp_path: Path
 ) -> None:
-    made = _run("--examples", 1, "--json", "-", env=cache, cwd=tmp_path)
+    _, made = agreeing
     unmade = _run("--wasm", "nowhere.wasm", "--json", "-", env=cache, cwd=tmp_path)
     assert list(json.loads(unmade.stdout)) == list(json.loads(made.stdout))
 
@@ -148,7 +158,6 @@ def test_the_report_of_a_run_that_could_not_begin_has_the_keys_of_any_run(
         (("--examples", "0"), "--examples"),
         (("--examples", "many"), "--examples"),
         (("--color", "red"), "--color"),
-        (("--json", "/dev/full", "--examples", "1"), "/dev/full: No space left on device"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_line_and_2(
@@ -161,28 +170,20 @@ def test_a_mistake_on_the_command_line_is_one_line_and_2(
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
-def test_a_report_that_cannot_be_written_costs_nothing_else(
+def test_a_report_and_examples_that_cannot_be_written_cost_nothing_else(
     cache: dict[str, str], tmp_path: Path
 ) -> None:
     contract = mutants.COMPILED / "init_unsigned.wasm"
     report = tmp_path / "report.json"
-    options = ("--examples", 1, "--json", report, "--junit", tmp_path / "nowhere" / "x.xml")
-    ran = _run("--wasm", contract, *options, env=cache)
+    no_folder = tmp_path / "file"
+    no_folder.write_text("")
+    options = ("--examples", 1, "--json", report, "--junit", "/dev/full")
+    ran = _run("--wasm", contract, *options, env={**cache, "XDG_CACHE_HOME": str(no_folder)})
     assert ran.returncode == 2
-    assert "No such file or directory" in ran.stderr
+    assert "/dev/full: No space left on device" in ran.stderr
+    assert "note: the examples could not be saved" in ran.stderr
     assert "init: expected unauthorised, observed accepted" in ran.stdout
     assert json.loads(report.read_text())["verdict"] == "diverge"
-
-
-def test_without_a_folder_for_examples_it_still_judges(
-    cache: dict[str, str], tmp_path: Path
-) -> None:
-    file = tmp_path / "file"
-    file.write_text("")
-    contract = mutants.COMPILED / "init_unsigned.wasm"
-    ran = _run("--wasm", contract, "--examples", 1, env={**cache, "XDG_CACHE_HOME": str(file)})
-    assert ran.returncode == 1
-    assert "note: the examples could not be saved" in ran.stderr
 
 
 @pytest.mark.usefixtures("foreground")
