@@ -54,14 +54,17 @@ clippy:
 vectors: $(READY)
 	$(RUN)python localnet/host/compare.py --write
 
+# what is promised of speed and size; 100,000 parity steps where STEPS says nothing
 bench: $(READY)
 	$(RUN)python -m benchmarks.model
 	$(RUN)python -m benchmarks.network
 	$(RUN)python -m benchmarks.server
 	$(RUN)python -m benchmarks.events
 	$(RUN)python -m benchmarks.load
-	$(RUN)python -m benchmarks.parity
+	$(RUN)python -m benchmarks.parity $(if $(STEPS),--steps $(STEPS))
 	$(RUN)python -m benchmarks.batch
+	$(RUN)python -m benchmarks.client
+	$(RUN)python -m benchmarks.audit
 
 # ask the HTTP door for 100,000 odd things, every field of every kind of transaction among them
 fuzz: $(READY)

@@ -24,7 +24,7 @@ from callora_vault.parity.steps import Age, Step
 from callora_vault.parity.subject import Subject
 from callora_vault.parity.trial import Finding, Key, Line, Tally
 
-EXAMPLES: Final = 400
+EXAMPLES: Final = 200
 STEPS: Final = 30
 
 SEARCH_EXAMPLES: Final = 250
