@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 COULD_NOT_RUN = 2
@@ -14,6 +16,15 @@ TRACEBACK = "CALLORA_VAULT_TRACEBACK"
 
 def main() -> NoReturn:
     """Run the command line and end the process with the exit code of the command."""
+    interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        signal.default_int_handler(number, frame)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
     try:
         code = _run()
     except KeyboardInterrupt:
@@ -25,11 +36,8 @@ def main() -> NoReturn:
     except Exception as error:
         if TRACEBACK in os.environ:
             raise
-        code = _fail(
-            f"a fault of this program, {type(error).__name__}: {error}; "
-            f"please report it with what {TRACEBACK}=1 shows",
-            COULD_NOT_RUN,
-        )
+        # some libraries make an error of their own of an interrupt
+        code = _fail("interrupted", INTERRUPTED) if interrupted else _fault(error)
     raise SystemExit(code)
 
 
@@ -51,6 +59,14 @@ def _run() -> int:
     except EXPECTED as error:
         return _fail(str(error), getattr(error, "exit_code", COULD_NOT_RUN))
     return code if isinstance(code, int) else 0
+
+
+def _fault(error: Exception) -> int:
+    return _fail(
+        f"a fault of this program, {type(error).__name__}: {error}; "
+        f"please report it with what {TRACEBACK}=1 shows",
+        COULD_NOT_RUN,
+    )
 
 
 def _fail(message: str, code: int) -> int:

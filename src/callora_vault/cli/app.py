@@ -52,6 +52,9 @@ app.command(
     embedded one. Exit codes: 0 they agree, 1 they diverge, 2 could not run.
     """,
 )
+app.register_install_completion_command(
+    help="Let bash, zsh or fish complete these commands: a script, and a line in your shell's rc file."
+)
 
 EXPECTED: Final = (
     BadValue,
