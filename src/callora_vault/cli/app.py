@@ -53,7 +53,7 @@ app.command(
     """,
 )
 app.register_install_completion_command(
-    help="Let bash, zsh or fish complete these commands: a script, and a line in your shell's rc file."
+    help="Let bash, zsh or fish complete these commands: a script, and a line in its rc file."
 )
 
 EXPECTED: Final = (
