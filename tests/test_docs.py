@@ -1,4 +1,4 @@
-"""The commands of docs/ do what the pages say, typed one after the other."""
+"""The commands and programs of docs/ do what the pages say, typed one after the other."""
 
 from __future__ import annotations
 
@@ -14,12 +14,28 @@ from stellar_sdk import Keypair
 from soroban_localnet import LocalNetwork
 from soroban_localnet.http import serve_http
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+WITHOUT_COMMANDS = {"threat-model"}
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
+def typed(page: Path) -> str:
+    """Return what a reader types, as one script: each Python program where it stands."""
+    lines = []
+    for language, block in re.findall(
+        r"^```(sh|python)\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE
+    ):
+        lines.append(block if language == "sh" else f"python - <<'PROGRAM'\n{block}PROGRAM\n")
+    return "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted(page for page in DOCS.glob("*.md") if page.stem not in WITHOUT_COMMANDS),
+    ids=lambda page: page.stem,
+)
 def test_the_commands_of_a_page_work_one_after_the_other(page: Path, tmp_path: Path) -> None:
-    commands = re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    commands = typed(page)
     assert commands
     owner = Keypair.random()
     network = LocalNetwork()
@@ -38,7 +54,7 @@ def test_the_commands_of_a_page_work_one_after_the_other(page: Path, tmp_path: P
         callora-vault directory add shop "$(grep -o 'C[A-Z2-7]\\{55\\}' <<< "$deployed")"
         """
         ran = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", before + "".join(commands)],
+            ["bash", "-euo", "pipefail", "-c", before + commands],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -46,3 +62,16 @@ def test_the_commands_of_a_page_work_one_after_the_other(page: Path, tmp_path: P
             check=False,
         )
     assert ran.returncode == 0, ran.stderr
+
+
+def test_each_test_that_the_threat_model_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (DOCS / "threat-model.md").read_text()))
+    assert len(named) > 10
+    source = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert named <= set(re.findall(r"^def (test_\w+)", source, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target

@@ -106,7 +106,7 @@ def contract(value: Address, field: str) -> Address:
     """Check that an address is a contract's (``C...``)."""
     address(value, field)
     if not value.startswith("C"):
-        raise BadValue(field, "a vault is a contract (C...)")
+        raise BadValue(field, "it has to be a contract (C...)")
     return value
 
 

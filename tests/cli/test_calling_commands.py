@@ -49,6 +49,28 @@ def test_a_deployment_with_the_same_name_returns_the_same_vault(shell: Shell) ->
     assert str(again) in shell.run("directory", "list").stdout
 
 
+def test_a_factory_deploys_a_vault_with_its_owner_in_one_transaction(
+    shell: Shell, network: LocalNetwork
+) -> None:
+    factory = shell.run("migrate", "factory").stdout.strip()
+    ledger = network.latest_ledger
+    options = ("--factory", factory, "--initial-balance", 30, "--name", "made")
+    deployed = shell.json("deploy", *options)
+    assert network.latest_ledger == ledger + 1
+    assert shell.json("meta", deployed["vault"])["balance"] == "30"
+    assert shell.json("deploy", *options) == deployed
+
+
+def test_what_is_no_factory_deploys_nothing(shell: Shell, network: LocalNetwork) -> None:
+    vault = shell.json("deploy", "--name", "first")["vault"]
+    ledger = network.latest_ledger
+    refused = shell.run("deploy", "--factory", vault)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "Traceback" not in refused.stderr
+    assert network.latest_ledger == ledger
+
+
 def test_every_call_does_what_it_says(shell: Shell, balance: Callable[[], int]) -> None:
     before = balance()
     assert shell.json("deposit", "billing", 50)["returned"] == str(before + 50)

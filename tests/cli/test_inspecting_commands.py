@@ -81,7 +81,7 @@ def test_a_history_that_does_not_follow_ends_with_1(
     ("arguments", "line"),
     [
         (("inspect", "C"), "contract: not a valid address"),
-        (("inspect", OWNER.public_key), "contract: a vault is a contract (C...)"),
+        (("inspect", OWNER.public_key), "contract: it has to be a contract (C...)"),
         (("inspect", "VAULT", "--network", "nowhere"), "give http(s)://HOST[:PORT][/PATH]"),
         (("inspect", "VAULT", "--network", "mainnet"), "name yours by --rpc-url"),
         (("inspect", "C" + "A" * 51 + "D2KM"), "there is no contract C"),

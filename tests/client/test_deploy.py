@@ -28,6 +28,7 @@ from callora_vault.client import (
     Journal,
     Limits,
     NoFreeId,
+    NotOurFactory,
     NoVault,
     State,
     UnexpectedAuthorisation,
@@ -35,8 +36,14 @@ from callora_vault.client import (
     Unsettled,
     from_keypair,
 )
-from callora_vault.codec import code_key, encode_authorisation
-from callora_vault.errors import FactoryError, FactoryErrorCode
+from callora_vault.codec import code_key, encode_authorisation, instance_key
+from callora_vault.errors import (
+    FactoryError,
+    FactoryErrorCode,
+    NegativeInitialBalance,
+    NegativeMinDeposit,
+)
+from callora_vault.units import BadValue
 from soroban_localnet.faults import DropAfter, Faults
 from soroban_localnet.transport import InProcessClient
 
@@ -234,12 +241,42 @@ def test_a_deployment_through_a_factory_that_is_done_returns_its_vault(
     assert world.network.latest_ledger == ledger
 
 
-def test_what_the_factory_refuses_is_told_with_its_number(
-    world: World, journal: Journal, factory: str
+@pytest.mark.parametrize("by_factory", [False, True])
+def test_what_a_vault_cannot_begin_with_uploads_nothing(
+    world: World, journal: Journal, factory: str, by_factory: bool
 ) -> None:
-    with pytest.raises(FactoryError, match="the balance to begin with is negative") as refused:
-        world.deployer(journal).deploy(CODE, world.owner, -1, factory=factory)
-    assert refused.value.code is FactoryErrorCode.NegativeBalance
+    ledger = world.network.latest_ledger
+    deployer = world.deployer(journal)
+    by = factory if by_factory else None
+    with pytest.raises(NegativeInitialBalance):
+        deployer.deploy(wasm.read("v2"), world.owner, -1, factory=by)
+    with pytest.raises(NegativeMinDeposit):
+        deployer.deploy(wasm.read("v2"), world.owner, 1, -1, factory=by)
+    with pytest.raises(BadValue, match="factory: it has to be a contract"):
+        deployer.deploy(wasm.read("v2"), world.owner, factory=OWNER.public_key)
+    assert world.network.latest_ledger == ledger
+
+
+def test_what_the_factory_refuses_is_told_with_its_number(
+    world: World, journal: Journal, factory: str, tmp_path: Path
+) -> None:
+    there = world.deployer(journal).deploy(CODE, world.owner, factory=factory, name="shop").contract
+    hidden = instance_key(there).to_xdr()
+
+    def hide(result: dict[str, Any]) -> None:
+        result["entries"] = [entry for entry in result["entries"] if entry["key"] != hidden]
+
+    transport = Altering(world.network, "getLedgerEntries", hide)
+    with Journal(tmp_path / "other.db") as other, pytest.raises(FactoryError) as refused:
+        Deployer(world.connect(transport), other, world.owner).deploy(
+            CODE, world.owner, factory=factory, name="shop"
+        )
+    assert refused.value.code is FactoryErrorCode.AddressTaken
+
+
+def test_what_is_no_factory_is_named(world: World, journal: Journal) -> None:
+    with pytest.raises(NotOurFactory, match="is no factory of this program's code"):
+        world.deployer(journal).deploy(CODE, world.owner, factory=world.vault)
     with pytest.raises(NoVault):
         world.deployer(journal).deploy(CODE, world.owner, factory=StrKey.encode_contract(bytes(32)))
 

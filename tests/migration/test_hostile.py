@@ -375,7 +375,7 @@ def test_a_factory_that_is_not_ours_is_refused(here: Migrating) -> None:
     with Journal(here.folder / "other.db") as journal:
         deployer = Deployer(here.world.connect(), journal, here.owner)
         other = deployer.create(deployer.upload(other_code("old_not_drained")), b"x" * 32)
-    for factory in (other, here.v1):
+    for factory in (other, here.v1, here.v2):
         with pytest.raises(CannotMigrate) as refused:
             here.plan(here.v2, factory=factory)
         assert said(refused.value)[:3] == (CannotMigrate, factory, Why.NO_FACTORY)

@@ -45,6 +45,7 @@ def deploy(
     initial_balance: int = 0,
     min_deposit: int = 0,
     name: str | None = None,
+    factory: str | None = None,
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
@@ -60,13 +61,23 @@ def deploy(
         The least that one deposit may be; 0 for any.
     name
         What makes this deployment one: repeated with the same name, it returns the same vault.
+    factory
+        The id (C...) of a factory, as `migrate factory` prints it: it deploys the vault and gives
+        it its owner in one transaction, so that nobody can come between.
     """
     network, signer = options.connect(), options.signer()
     what = f"deploy {contract}, init({signer.address}, {initial_balance}, {min_deposit})"
+    if factory is not None:
+        what += f", by the factory {factory}"
     options.confirm(network, signer, what, "a new one")
     with options.noted() as journal:
         deployed = Deployer(network, journal, signer, options.limits).deploy(
-            wasm.read(contract), signer, initial_balance, min_deposit, name=name
+            wasm.read(contract),
+            signer,
+            initial_balance,
+            min_deposit,
+            factory=factory,
+            name=name,
         )
     _print_values(
         json,

@@ -19,6 +19,7 @@ import attrs
 from stellar_sdk import Address as StellarAddress
 from stellar_sdk import StrKey, xdr
 
+from callora_vault import units, wasm
 from callora_vault.calls import Create, Init
 from callora_vault.client.errors import (
     CallFailed,
@@ -32,6 +33,7 @@ from callora_vault.client.keys import Signer
 from callora_vault.client.network import Network
 from callora_vault.client.results import Success
 from callora_vault.client.signing import Expected
+from callora_vault.client.successors import NotOurFactory
 from callora_vault.client.transactions import Action, Limits, Transactions, failed
 from callora_vault.client.vault import VaultClient, call_function, code_hash_of
 from callora_vault.codec import (
@@ -42,6 +44,7 @@ from callora_vault.codec import (
     vault_address,
 )
 from callora_vault.errors import AlreadyInitialized, FactoryError
+from callora_vault.model import VaultModel
 from callora_vault.units import Address
 
 IDS: Final = 16
@@ -90,11 +93,15 @@ class Deployer:
         deploys; `name` of the deployment, with which it is repeated after a crash: one that is done
         returns its vault.
         Raises NoFreeId; UnexpectedCode where this name stands for a deployment of other code;
-        FactoryError; as ``VaultClient.init`` and ``VaultClient.submit``.
+        BadValue, NegativeInitialBalance, NegativeMinDeposit, with nothing uploaded; FactoryError,
+        NotOurFactory; as ``VaultClient.init`` and ``VaultClient.submit``.
         """
         name = uuid.uuid4().hex if name is None else name
-        code_hash = self.upload(code)
         init = Init(owner.address, initial_balance, min_deposit)
+        VaultModel().call(init)  # what the vault would refuse is refused with nothing uploaded
+        if factory is not None:
+            units.contract(factory, "factory")
+        code_hash = self.upload(code)
         abandoned: list[Address] = []
         for number in range(IDS):
             salt = sha256(f"{name} {number}".encode()).digest()
@@ -192,9 +199,11 @@ class Deployer:
             self._submit(action, owner)
         except (SimulationFailed, CallFailed) as failure:
             code = None if failure.error is None else failure.error.factory_error
-            if code is None:
-                raise
-            raise FactoryError(code) from failure
+            if code is not None:
+                raise FactoryError(code) from failure
+            if own_code != wasm.code_hash("factory"):
+                raise NotOurFactory(factory, own_code.hex()) from failure
+            raise
         return contract
 
     def _is_there(self, contract: Address) -> bool:

@@ -243,7 +243,9 @@ class Network:
         """Read ledger entries, those that are archived too."""
 
         def read() -> Entries:
-            answer = self._server.get_ledger_entries(list(keys))
+            # an RPC refuses a key that is there twice
+            once = {key.to_xdr_bytes(): key for key in keys}
+            answer = self._server.get_ledger_entries(list(once.values()))
             self._new_enough(answer.latest_ledger)
             return Entries({e.key: e for e in answer.entries or ()}, answer.latest_ledger)
 

@@ -48,7 +48,7 @@ class NotOurFactory(ClientError):
 
     def __str__(self) -> str:
         found = self.found or "no code"
-        return f"{self.factory} is no factory of this program's code (it has {found}); pin another"
+        return f"{self.factory} is no factory of this program's code (it has {found}); name another"
 
 
 @attrs.frozen

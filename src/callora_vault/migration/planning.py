@@ -56,6 +56,8 @@ def make(
     until = network.deadline(limits.timeout)
     if (factory is None) == (mode is Mode.ATOMIC):
         raise BadValue("factory", "the mode atomic needs the factory's id, the others have none")
+    if factory is not None:
+        units.contract(factory, "factory")
     if min_deposit is not None and mode is Mode.ATOMIC:
         raise BadValue("min_deposit", "the factory carries the old one; choose another mode")
     found = inspect(network, old, until)
