@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
 
 .PHONY: parity test lint types imports docs-check check mutants wasm wasm-check clippy vectors bench \
-  fuzz soak clients clean
+  exactly-once fuzz soak clients clean
 
 parity: $(READY)
 	$(RUN)callora-vault parity --model v1 $(if $(SEED),--seed $(SEED))
@@ -65,6 +65,10 @@ bench: $(READY)
 	$(RUN)python -m benchmarks.batch
 	$(RUN)python -m benchmarks.client
 	$(RUN)python -m benchmarks.audit
+
+# deduct 10,000 times under every fault, with kills and nodes that forget; none lost, none twice
+exactly-once: $(READY)
+	$(RUN)python -m tests.client.exactly_once $(or $(DEDUCTIONS),10000) $(or $(SEED),1)
 
 # ask the HTTP door for 100,000 odd things, every field of every kind of transaction among them
 fuzz: $(READY)

@@ -140,6 +140,11 @@ class MigrateEvent:
     amount: int
 
 
+def fields(event: Event) -> str:
+    """Write the values of an event in one line, for people."""
+    return ", ".join(f"{name}={value}" for name, value in attrs.asdict(event).items())
+
+
 FactoryEvent: TypeAlias = CreateEvent | MigrateEvent
 
 FACTORY_EVENTS: Final[tuple[type[FactoryEvent], ...]] = (CreateEvent, MigrateEvent)

@@ -63,6 +63,25 @@ def test_audit_brings_the_history_up_to_date_and_judges_it(
     assert document["sums"]["closing"] == str(BALANCE + 5)
 
 
+def test_audit_without_a_file_judges_what_the_rpc_has(served: tuple[str, str]) -> None:
+    url, vault = served
+    ran = _run("audit", vault, "--network", url)
+    assert ran.returncode == 0, ran.stderr
+    assert "conserved since init" in ran.stdout
+
+
+def test_a_name_does_as_well_as_an_id(served: tuple[str, str], tmp_path: Path) -> None:
+    url, vault = served
+    here = ("--network", url, "--directory", tmp_path / "names.json")
+    added = _run("directory", "add", "billing", vault, *here)
+    assert added.returncode == 0, added.stderr
+    document = json.loads(_run("inspect", "billing", *here, "--json").stdout)
+    assert document["contract"] == vault
+    for command in (("audit", "billing"), ("export", "billing", "--to", tmp_path / "h.jsonl")):
+        ran = _run(*command, *here)
+        assert ran.returncode == 0, ran.stderr
+
+
 def test_a_history_that_does_not_follow_ends_with_1(
     served: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -80,14 +99,15 @@ def test_a_history_that_does_not_follow_ends_with_1(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("inspect", "C"), "contract: not a valid address"),
-        (("inspect", OWNER.public_key), "contract: it has to be a contract (C...)"),
+        (("inspect", "C"), "no vault 'C' on"),
+        (("inspect", OWNER.public_key), "vault: it has to be a contract (C...)"),
         (("inspect", "VAULT", "--network", "nowhere"), "give http(s)://HOST[:PORT][/PATH]"),
         (("inspect", "VAULT", "--network", "mainnet"), "name yours by --rpc-url"),
         (("inspect", "C" + "A" * 51 + "D2KM"), "there is no contract C"),
         (("inspect", "VAULT", "--network-passphrase", "x"), "is of the network"),
         (("audit", "--history", "nowhere.jsonl", "--offline"), "No such file or directory"),
-        (("audit", "--history", "nowhere.jsonl"), "give the vault's id, or --offline"),
+        (("audit", "--history", "nowhere.jsonl"), "vault: give its name or id, or --offline"),
+        (("audit", "--offline"), "history: --offline judges a file"),
         (("export", "VAULT"), "--to"),
         (("export", "VAULT", "--to", "/dev/null/h.jsonl"), "/dev/null/h.jsonl: "),
     ],

@@ -63,9 +63,12 @@ def test_a_vault_is_moved_verified_redirected_and_swept(vault: Moved) -> None:
     assert again == {**applied, "tries": 0}
 
     assert shell.json("deposit", vault.old, 50)["returned"] == "50"
+    alone = shell.run("watch-retired", "shop")
+    assert alone.returncode == 2
+    assert f"vault: shop has stood for {vault.old} alone; give an id" in alone.stderr
     watched = shell.run("watch-retired", vault.old)
     assert watched.returncode == 1
-    assert "DepositEvent(amount=50, balance=50)" in watched.stdout
+    assert "deposit (amount=50, balance=50)" in watched.stdout
     swept = shell.json("migrate", "sweep", plan)
     assert (swept["moved"], swept["remainder"]) == ("50", "0")
 
@@ -73,6 +76,13 @@ def test_a_vault_is_moved_verified_redirected_and_swept(vault: Moved) -> None:
     assert redirected["contract"] == applied["new"]
     assert redirected["retired"] == [vault.old]
     assert shell.run("balance", "shop").stdout == "1050\n"
+    quiet = shell.run("watch-retired", "shop")
+    assert quiet.returncode == 0, quiet.stderr
+    assert quiet.stdout.startswith(f"{vault.old}: no calls up to ledger ")
+    assert shell.json("deposit", vault.old, 5)["returned"] == "5"
+    reached = shell.run("watch-retired", "shop", "--json")
+    assert reached.returncode == 1
+    assert json.loads(reached.stdout)["vault"] == vault.old
     verified = shell.run("migrate", "verify", plan)
     assert verified.returncode == 0
     assert verified.stdout.count("holds") == 10

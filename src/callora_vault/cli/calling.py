@@ -31,7 +31,7 @@ from callora_vault.client import Deployer, JournalEntry, NoVault, Receipt, Vault
 from callora_vault.client.journal import State
 from callora_vault.codec import decode_stored, instance_key
 from callora_vault.errors import NotInitialized
-from callora_vault.events import Event
+from callora_vault.events import Event, fields
 from callora_vault.layouts import VaultMeta
 from callora_vault.units import BadValue
 
@@ -307,16 +307,12 @@ def _print_receipt(contract: str, receipt: Receipt, json: bool) -> None:
         return
     values = shown if isinstance(shown, dict) else {"returned": shown}
     told: list[tuple[str, Any]] = list(values.items())
-    told += [(f"event {e.shape.name}", ", ".join(_values(e))) for e in receipt.events]
+    told += [(f"event {e.shape.name}", fields(e)) for e in receipt.events]
     told += [("fee", str(receipt.fee)), ("ledger", receipt.ledger)]
     told.append(("transaction", receipt.transaction))
     if receipt.repeated:
         told.append(("note", "made by an earlier call with this key; nothing was sent now"))
     _print_rows(told)
-
-
-def _values(event: Event) -> list[str]:
-    return [f"{name}={value}" for name, value in attrs.asdict(event).items()]
 
 
 def _print_values(json: bool, values: dict[str, Any]) -> None:

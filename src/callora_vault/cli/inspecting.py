@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import attrs
@@ -17,9 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from callora_vault import inspect as inspection
-from callora_vault.cli.networks import NetworkOptions
-from callora_vault.cli.output import Json, numbers_as_text, print_json, rows
-from callora_vault.client.network import Network
+from callora_vault.cli.output import Json, Vault, numbers_as_text, print_json, rows
+from callora_vault.cli.session import VaultOptions
 from callora_vault.inspect import (
     Audit,
     Code,
@@ -29,22 +28,19 @@ from callora_vault.inspect import (
     Life,
     Match,
 )
+from callora_vault.units import BadValue
 
-_HERE = NetworkOptions()
+_HERE = VaultOptions()
 
 
-def inspect(contract: str, /, *, options: NetworkOptions = _HERE, json: Json = False) -> int:
+def inspect(vault: Vault, /, *, options: VaultOptions = _HERE, json: Json = False) -> int:
     """Show what a contract has on the ledger: stored entry, code, interface, and life left.
 
     Nothing is called and nothing is trusted but the ledger. Exit codes: 0 it is a vault, 1 it is
     none that this program knows, 2 could not look.
-
-    Parameters
-    ----------
-    contract
-        The contract's id (C...).
     """
     network = options.connect()
+    contract = options.find(vault, network)
     found = inspection.inspect(network, contract, network.deadline(options.timeout))
     if json:
         print_json(_inspection(found))
@@ -54,11 +50,11 @@ def inspect(contract: str, /, *, options: NetworkOptions = _HERE, json: Json = F
 
 
 def export(
-    contract: str,
+    vault: Vault,
     /,
     *,
     to: Path,
-    options: NetworkOptions = _HERE,
+    options: VaultOptions = _HERE,
     json: Json = False,
 ) -> int:
     """Append a contract's events and its stored entry to a file of JSON Lines.
@@ -68,12 +64,10 @@ def export(
 
     Parameters
     ----------
-    contract
-        The contract's id (C...).
     to
         The file; it is made where there is none.
     """
-    history = _export(options.connect(), contract, to, options)
+    history = _export(vault, to, options)
     if json:
         print_json(_history(history))
     else:
@@ -82,11 +76,11 @@ def export(
 
 
 def audit(
-    contract: str | None = None,
+    vault: Vault | None = None,
     /,
     *,
-    history: Path,
-    options: NetworkOptions = _HERE,
+    history: Path | None = None,
+    options: VaultOptions = _HERE,
     offline: Annotated[bool, Parameter(negative=())] = False,
     json: Json = False,
 ) -> int:
@@ -97,20 +91,23 @@ def audit(
 
     Parameters
     ----------
-    contract
-        The vault's id (C...).
     history
-        The file of `export`; it is made where there is none.
+        The file of `export`; it is made where there is none. Without it the events that the RPC
+        has are judged, and not kept.
     offline
         Judge the file as it is, without asking the network.
     """
     if offline:
+        if history is None:
+            raise BadValue("history", "--offline judges a file; name it by --history")
         found = inspection.read(history)
-    elif contract is None:
-        print("callora-vault audit: give the vault's id, or --offline", file=sys.stderr)
-        return 2
+    elif vault is None:
+        raise BadValue("vault", "give its name or id, or --offline")
+    elif history is None:
+        with TemporaryDirectory() as folder:
+            found = _export(vault, Path(folder) / "history.jsonl", options)
     else:
-        found = _export(options.connect(), contract, history, options)
+        found = _export(vault, history, options)
     audited = inspection.audit(found)
     if json:
         print_json(_audit(audited, found))
@@ -119,7 +116,9 @@ def audit(
     return audited.verdict.exit_code
 
 
-def _export(network: Network, contract: str, file: Path, options: NetworkOptions) -> History:
+def _export(vault: str, file: Path, options: VaultOptions) -> History:
+    network = options.connect()
+    contract = options.find(vault, network)
     with _progress() as progress:
         return inspection.export(
             network,

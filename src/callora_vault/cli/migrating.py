@@ -290,7 +290,7 @@ def watch_retired(
     Parameters
     ----------
     vault
-        The old vault's id (C...).
+        The name whose retired contracts are looked at, or the old vault's id (C...).
     since
         The first ledger to look at; without it all that the RPC keeps, from the last withdrawal on
         that emptied the vault.
@@ -300,16 +300,19 @@ def watch_retired(
         Seconds between two looks.
     """
     network = options.connect()
-    contract = options.find(vault, network)
-    watched = migration.watch(network, contract, since, network.deadline(options.timeout))
-    _show_watched(watched, json)
-    seen = bool(watched.calls)
-    while follow:
-        time.sleep(interval)
-        until = network.deadline(options.timeout)
-        watched = migration.watch(network, contract, watched.cursor, until)
-        if watched.calls:
-            _show_watched(watched, json)
+    start: dict[str, int | str | None]
+    start = dict.fromkeys(options.find_retired(vault, network), since)
+    first, seen = True, False
+    while first or follow:
+        for contract, at in start.items():
+            watched = migration.watch(network, contract, at, network.deadline(options.timeout))
+            if first or watched.calls:
+                _show_watched(watched, json)
+            start[contract] = watched.cursor
+            seen = seen or bool(watched.calls)
+        if follow:
+            time.sleep(interval)
+        first = False
     return 1 if seen else 0
 
 
@@ -477,9 +480,10 @@ def _show_watched(watched: Watched, json: bool) -> None:
         calls = [
             {"call": str(call), "transaction": call.record.transaction} for call in watched.calls
         ]
-        print(jsonlib.dumps({"through": watched.through, "calls": calls}), flush=True)
+        document = {"vault": watched.contract, "through": watched.through, "calls": calls}
+        print(jsonlib.dumps(document), flush=True)
         return
     for call in watched.calls:
-        print(call, flush=True)
+        print(f"{watched.contract}: {call}", flush=True)
     if not watched.calls:
-        print(f"no calls up to ledger {watched.through:,}", flush=True)
+        print(f"{watched.contract}: no calls up to ledger {watched.through:,}", flush=True)

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from stellar_sdk import Keypair
 
+from callora_vault import units
 from callora_vault.cli.networks import KNOWN, NetworkOptions
 from callora_vault.client import (
     BadKey,
@@ -30,10 +31,11 @@ from callora_vault.client import (
     from_keypair,
 )
 from callora_vault.client.errors import ClientError
-from callora_vault.directory import VaultDirectory
-from callora_vault.units import Address
+from callora_vault.directory import Listed, VaultDirectory
+from callora_vault.units import Address, BadValue
 
 KEY_VARIABLE: Final = "CALLORA_VAULT_KEY"
+ID_LENGTH: Final = 56
 
 
 @attrs.frozen
@@ -61,11 +63,33 @@ class VaultOptions(NetworkOptions):
     ] = None
 
     def find(self, vault: str, network: Network) -> Address:
-        """Return the contract that a name stands for; an id (C...) stands for itself."""
-        if len(vault) == 56 and vault.startswith("C"):
-            return vault
+        """Return the contract that a name stands for; an id (C...) stands for itself.
+
+        Raises UnknownVault, and BadValue for an id that is none of a contract.
+        """
+        return _as_id(vault) or self._listed(vault, network).contract
+
+    def find_retired(self, vault: str, network: Network) -> tuple[Address, ...]:
+        """Return the contracts that a name stood for before; an id (C...) stands for itself.
+
+        Raises UnknownVault, and BadValue for a name that has stood for one contract alone.
+        """
+        contract = _as_id(vault)
+        if contract is not None:
+            return (contract,)
+        listed = self._listed(vault, network)
+        if not listed.retired:
+            raise BadValue("vault", f"{vault} has stood for {listed.contract} alone; give an id")
+        return listed.retired
+
+    def _listed(self, name: str, network: Network) -> Listed:
         names = VaultDirectory(self.directory or default_directory())
-        return names.find(network.passphrase, vault).contract
+        return names.find(network.passphrase, name)
+
+
+def _as_id(vault: str) -> Address | None:
+    """Return what has the length of an id, where it is one of a contract; None for a name."""
+    return units.contract(vault, "vault") if len(vault) == ID_LENGTH else None
 
 
 @Parameter(name="*")

@@ -20,7 +20,13 @@ from callora_vault.client.network import EventRecord, Network
 from callora_vault.client.results import Success
 from callora_vault.client.transactions import Limits
 from callora_vault.codec import CannotDecode, decode_event
-from callora_vault.events import Event, InitEvent, SetAuthorizedCallerEvent, WithdrawEvent
+from callora_vault.events import (
+    Event,
+    InitEvent,
+    SetAuthorizedCallerEvent,
+    WithdrawEvent,
+    fields,
+)
 from callora_vault.inspect import Audit, History, Verdict, audit, export
 from callora_vault.inspect.audit import balance_before
 from callora_vault.layouts import LAYOUTS
@@ -53,7 +59,9 @@ class Late:
     event: Event | None
 
     def __str__(self) -> str:
-        event = "an event of no vault" if self.event is None else str(self.event)
+        event = "an event of no vault"
+        if self.event is not None:
+            event = f"{self.event.shape.name} ({fields(self.event)})"
         return f"{event} in ledger {self.record.ledger}, {self.record.transaction}"
 
 
