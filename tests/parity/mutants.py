@@ -102,7 +102,9 @@ def stored() -> dict[str, Counterexample]:
 
 def search(name: str) -> Counterexample | None:
     """Return the shortest counterexample of a mutant, or None where it was not caught."""
-    result = campaign.run(under_test(name), examples=EXAMPLES, steps=STEPS, run_seed=SEED)
+    result = campaign.run(
+        under_test(name), examples=EXAMPLES, steps=STEPS, run_seed=SEED, shortest=True
+    )
     if result.error is not None and not result.divergences:
         raise result.error
     if not result.divergences:

@@ -150,14 +150,16 @@ def run(
     steps: int = STEPS,
     run_seed: int | None = None,
     foreign: bool = False,
+    shortest: bool = False,
     saved: Sequence[Sequence[Step]] = (),
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Campaign:
     """Drive model and contract side by side and list every distinct divergence.
 
     Arguments: `examples`, the budget; `steps`, the most that one example has; `run_seed`, to draw
-    the same examples again; `foreign`, to let traps count as refusals; `saved`, examples of earlier
-    runs, which are made first and do not count; `progress`, called at each example.
+    the same examples again; `foreign`, to let traps count as refusals; `shortest`, to end with a
+    divergence once no edge that is left can show a shorter one; `saved`, examples of earlier runs,
+    which are made first and do not count; `progress`, called at each example.
     """
     campaign = Campaign(random.SystemRandom().getrandbits(32) if run_seed is None else run_seed)
 
@@ -170,16 +172,19 @@ def run(
         for example in saved:
             if subject.can_age or not any(isinstance(step, Age) for step in example):
                 _record_new(subject, campaign, example, foreign, anywhere=True)
-        for example in subject.tour():
-            _visit(subject, campaign, example, foreign)
+        edges: list[tuple[Step, ...]] = sorted(subject.tour(), key=len)
+        for edge in edges:
+            if shortest and any(len(found.steps) <= len(edge) for found in campaign.divergences):
+                break
+            _visit(subject, campaign, edge, foreign)
             report(False)
-        while campaign.examples < examples:
+        while campaign.examples < examples and not (shortest and campaign.divergences):
             search = _Search(subject, campaign, foreign, report)
             budget = min(SEARCH_EXAMPLES, examples - campaign.examples)
             _search(search, campaign, budget, steps)
             if search.target is not None:
-                shortest = _trim(subject, search.shortest, search.target, foreign)
-                _record_new(subject, campaign, shortest, foreign)
+                trimmed = _trim(subject, search.shortest, search.target, foreign)
+                _record_new(subject, campaign, trimmed, foreign)
                 _check_recorded(campaign, search.target)
     except CannotRun as error:
         campaign.error = error
