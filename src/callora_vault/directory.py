@@ -60,7 +60,10 @@ class UnknownVault(DirectoryError):
 
     def __str__(self) -> str:
         there = ", ".join(self.known) or "none"
-        return f"no vault {self.name!r} on {self.network!r}; the directory has: {there}"
+        return (
+            f"no vault {self.name!r} on {self.network!r}; the directory has: {there}; "
+            "add the name to it, or give the vault's id (C...)"
+        )
 
 
 @attrs.frozen

@@ -22,7 +22,11 @@ class Shell:
     owner: Keypair
 
     def run(
-        self, *arguments: object, key: bool = True, env: dict[str, str] | None = None
+        self,
+        *arguments: object,
+        key: bool = True,
+        env: dict[str, str] | None = None,
+        stdout: int = subprocess.PIPE,
     ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "callora_vault.cli", *map(str, arguments)]
         if arguments[:2] != ("directory", "list"):
@@ -33,7 +37,8 @@ class Shell:
             variables["CALLORA_VAULT_KEY"] = self.owner.secret
         return subprocess.run(
             command,
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
             check=False,
             env=variables,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,6 +70,17 @@ def test_what_is_no_factory_deploys_nothing(shell: Shell, network: LocalNetwork)
     assert refused.stderr.count("\n") == 1
     assert "Traceback" not in refused.stderr
     assert network.latest_ledger == ledger
+
+
+@pytest.mark.parametrize("arguments", [("meta", "billing"), ("meta", "--help")])
+def test_output_that_nobody_reads_ends_with_141(shell: Shell, arguments: tuple[str, ...]) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        ended = shell.run(*arguments, stdout=write_end)
+    finally:
+        os.close(write_end)
+    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 def test_every_call_does_what_it_says(shell: Shell, balance: Callable[[], int]) -> None:

@@ -66,6 +66,9 @@ def test_a_vault_is_moved_verified_redirected_and_swept(vault: Moved) -> None:
     alone = shell.run("watch-retired", "shop")
     assert alone.returncode == 2
     assert f"vault: shop has stood for {vault.old} alone; give an id" in alone.stderr
+    ahead = shell.run("watch-retired", vault.old, "--since", 99_999)
+    assert ahead.returncode == 2
+    assert "since: ledger 99,999 is not there yet" in ahead.stderr
     watched = shell.run("watch-retired", vault.old)
     assert watched.returncode == 1
     assert "deposit (amount=50, balance=50)" in watched.stdout

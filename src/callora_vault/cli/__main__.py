@@ -33,6 +33,8 @@ def main() -> NoReturn:
         # nobody reads any more; the interpreter must not try to write on its way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = PIPE_CLOSED
+    except SystemExit:  # rich's answer to a pipe that nobody reads any more
+        code = PIPE_CLOSED
     except Exception as error:
         if TRACEBACK in os.environ:
             raise

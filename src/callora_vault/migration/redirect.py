@@ -12,7 +12,7 @@ from callora_vault.events import WithdrawEvent
 from callora_vault.migration.errors import HistoryGone, NotVerified
 from callora_vault.migration.plan import Plan
 from callora_vault.migration.verify import Late, Verification, late_call
-from callora_vault.units import Address
+from callora_vault.units import Address, BadValue
 
 
 def redirect(
@@ -48,11 +48,14 @@ def watch(network: Network, contract: Address, start: int | str | None, until: f
 
     Arguments: ``start``, a ledger, or the cursor of the look before; None for all that the RPC
     keeps, and then calls up to the last withdrawal that emptied the vault are no late ones.
-    Raises HistoryGone, and as Network.
+    Raises HistoryGone, BadValue for a ledger that is not there yet, and as Network.
     """
     oldest = network.oldest_ledger(until)
     if isinstance(start, int) and start < oldest:
         raise HistoryGone(contract, start)
+    latest = network.tip(until).ledger
+    if isinstance(start, int) and start > latest:
+        raise BadValue("since", f"ledger {start:,} is not there yet; the latest is {latest:,}")
     page = network.events_to_tip(contract, oldest if start is None else start, until)
     calls = [late_call(record, contract) for record in page.events]
     if start is None:
