@@ -16,6 +16,7 @@ from soroban_localnet.http import serve_http
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
 WITHOUT_COMMANDS = {"threat-model"}
 
 
@@ -31,7 +32,7 @@ def typed(page: Path) -> str:
 
 @pytest.mark.parametrize(
     "page",
-    sorted(page for page in DOCS.glob("*.md") if page.stem not in WITHOUT_COMMANDS),
+    [page for page in PAGES if page.stem not in WITHOUT_COMMANDS],
     ids=lambda page: page.stem,
 )
 def test_the_commands_of_a_page_work_one_after_the_other(page: Path, tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_each_test_that_the_threat_model_names_is_there() -> None:
     assert named <= set(re.findall(r"^def (test_\w+)", source, re.MULTILINE))
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target

@@ -288,8 +288,8 @@ def _decode(text: str, path: Path) -> _Contents:
 
 def _listed(name: str, entry: dict[str, Any]) -> Listed:
     _check_name(name)
-    retired = tuple(units.address(old, "retired") for old in entry["retired"])
-    contract = units.address(entry["contract"], "contract")
+    retired = tuple(units.contract(old, "retired") for old in entry["retired"])
+    contract = units.contract(entry["contract"], "contract")
     return Listed(name, contract, _count(entry["generation"]), retired)
 
 

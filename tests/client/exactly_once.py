@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import random
 import sys
 import tempfile
@@ -251,15 +252,19 @@ class Run:
         )
 
 
-def main(count: int, seed: int) -> int:
+def main() -> int:
     """Run and print what came of it; return the exit code."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--deductions", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
 
         def progress(done: int) -> None:
             if done % 1_000 == 0:
                 print(f"{done:,} deductions", flush=True)
 
-        report = Run(Path(folder), seed).deduct(count, progress)
+        report = Run(Path(folder), arguments.seed).deduct(arguments.deductions, progress)
     states = ", ".join(f"{number:,} {state.value}" for state, number in report.states.items())
     print(f"{report.settled:,} settled, {report.unknown:,} unknown; transactions: {states}")
     print(f"{report.requests:,} requests, {report.faults:,} faults, {report.kills:,} kills")
@@ -270,4 +275,4 @@ def main(count: int, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main())

@@ -43,6 +43,13 @@ def test_a_planted_fault_is_caught_by_the_fewest_steps(name: str) -> None:
         assert not _shows(under_test, fewer)
 
 
+@pytest.mark.parametrize("name", ["code_unchecked", "deposit_zero"])
+def test_a_search_ends_with_as_few_steps_as_are_stored(name: str) -> None:
+    found = mutants.search(name)
+    assert found is not None
+    assert len(found.steps) == len(STORED[name].steps)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_contract_itself_passes_every_counterexample(model: str) -> None:
     under_test = mutants.under_test(model)

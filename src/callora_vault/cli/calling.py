@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from stellar_sdk import xdr
 
-from callora_vault import units, wasm
+from callora_vault import wasm
 from callora_vault.calls import (
     BatchDeduct,
     Call,
@@ -259,7 +259,7 @@ def _submit(vault: str, call: Call, options: SigningOptions, json: bool) -> int:
 def _stored(vault: str, options: VaultOptions) -> VaultMeta:
     network = options.connect()
     contract = options.find(vault, network)
-    key = instance_key(units.contract(contract, "vault"))
+    key = instance_key(contract)
     found = network.entries([key], network.deadline(options.timeout)).get(key)
     if found is None:
         raise NoVault(contract)

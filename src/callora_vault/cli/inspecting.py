@@ -103,11 +103,9 @@ def audit(
         found = inspection.read(history)
     elif vault is None:
         raise BadValue("vault", "give its name or id, or --offline")
-    elif history is None:
-        with TemporaryDirectory() as folder:
-            found = _export(vault, Path(folder) / "history.jsonl", options)
     else:
-        found = _export(vault, history, options)
+        with TemporaryDirectory() as folder:
+            found = _export(vault, history or Path(folder) / "history.jsonl", options)
     audited = inspection.audit(found)
     if json:
         print_json(_audit(audited, found))

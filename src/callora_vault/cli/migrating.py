@@ -32,7 +32,7 @@ from callora_vault.migration import (
     Verification,
     Watched,
 )
-from callora_vault.units import BadValue
+from callora_vault.units import Address, BadValue
 
 _Code = Annotated[
     Path | None,
@@ -300,20 +300,20 @@ def watch_retired(
         Seconds between two looks.
     """
     network = options.connect()
-    start: dict[str, int | str | None]
-    start = dict.fromkeys(options.find_retired(vault, network), since)
-    first, seen = True, False
-    while first or follow:
-        for contract, at in start.items():
-            watched = migration.watch(network, contract, at, network.deadline(options.timeout))
-            if first or watched.calls:
-                _show_watched(watched, json)
-            start[contract] = watched.cursor
-            seen = seen or bool(watched.calls)
-        if follow:
-            time.sleep(interval)
-        first = False
-    return 1 if seen else 0
+
+    def look(contract: Address, start: int | str | None) -> Watched:
+        return migration.watch(network, contract, start, network.deadline(options.timeout))
+
+    watched = [look(contract, since) for contract in options.find_retired(vault, network)]
+    for each in watched:
+        _show_watched(each, json)
+    while follow:
+        time.sleep(interval)
+        watched = [look(each.contract, each.cursor) for each in watched]
+        for each in watched:
+            if each.calls:
+                _show_watched(each, json)
+    return 1 if any(each.calls for each in watched) else 0
 
 
 # -- what commands share -----------------------------------------------------------------------

@@ -88,8 +88,9 @@ class VaultOptions(NetworkOptions):
 
 
 def _as_id(vault: str) -> Address | None:
-    """Return what has the length of an id, where it is one of a contract; None for a name."""
-    return units.contract(vault, "vault") if len(vault) == ID_LENGTH else None
+    """Return what looks like an id, where it is one of a contract; None for a name."""
+    looks_like_one = len(vault) == ID_LENGTH and vault.isalnum() and vault.isupper()
+    return units.contract(vault, "vault") if looks_like_one else None
 
 
 @Parameter(name="*")

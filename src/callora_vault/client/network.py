@@ -242,10 +242,11 @@ class Network:
     def entries(self, keys: Sequence[xdr.LedgerKey], until: float) -> Entries:
         """Read ledger entries, those that are archived too."""
 
+        # an RPC refuses a key that is there twice
+        once = list({key.to_xdr_bytes(): key for key in keys}.values())
+
         def read() -> Entries:
-            # an RPC refuses a key that is there twice
-            once = {key.to_xdr_bytes(): key for key in keys}
-            answer = self._server.get_ledger_entries(list(once.values()))
+            answer = self._server.get_ledger_entries(once)
             self._new_enough(answer.latest_ledger)
             return Entries({e.key: e for e in answer.entries or ()}, answer.latest_ledger)
 

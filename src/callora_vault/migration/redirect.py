@@ -53,8 +53,7 @@ def watch(network: Network, contract: Address, start: int | str | None, until: f
     oldest = network.oldest_ledger(until)
     if isinstance(start, int) and start < oldest:
         raise HistoryGone(contract, start)
-    latest = network.tip(until).ledger
-    if isinstance(start, int) and start > latest:
+    if isinstance(start, int) and start > (latest := network.tip(until).ledger):
         raise BadValue("since", f"ledger {start:,} is not there yet; the latest is {latest:,}")
     page = network.events_to_tip(contract, oldest if start is None else start, until)
     calls = [late_call(record, contract) for record in page.events]

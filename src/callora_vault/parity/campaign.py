@@ -172,8 +172,7 @@ def run(
         for example in saved:
             if subject.can_age or not any(isinstance(step, Age) for step in example):
                 _record_new(subject, campaign, example, foreign, anywhere=True)
-        edges: list[tuple[Step, ...]] = sorted(subject.tour(), key=len)
-        for edge in edges:
+        for edge in sorted(subject.tour(), key=len):
             if shortest and any(len(found.steps) <= len(edge) for found in campaign.divergences):
                 break
             _visit(subject, campaign, edge, foreign)

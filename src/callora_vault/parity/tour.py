@@ -167,7 +167,7 @@ def _authorised() -> Iterator[tuple[Step, ...]]:
 
 
 def examples(abi: Abi, *, can_age: bool) -> Iterator[tuple[Step, ...]]:
-    """Yield every example, the shortest first.
+    """Yield every example.
 
     Arguments: `can_age`, whether ledgers can be made to go by.
     """
