@@ -30,7 +30,7 @@ imports: $(READY)
 
 # the documents that tables generate
 docs-check: $(READY)
-	$(RUN)python -m callora_vault.storage_page --check
+	$(RUN)python -m tools.storage_page --check
 
 check: lint types imports docs-check
 
@@ -38,17 +38,17 @@ check: lint types imports docs-check
 mutants: $(READY)
 	$(RUN)python -m tests.parity.mutants
 
-# rebuild every compiled file in place (Rust; see contracts/build.py)
+# rebuild every compiled file in place (Rust; see tools/build)
 wasm:
-	$(PYTHON) contracts/build.py build
+	$(PYTHON) -m tools.build build
 
 # lint the contracts, rebuild into a temporary folder and compare
 wasm-check: $(READY)
-	$(RUN)python contracts/build.py check
+	$(RUN)python -m tools.build check
 
 # lint the contracts alone
 clippy:
-	$(PYTHON) contracts/build.py lint
+	$(PYTHON) -m tools.build lint
 
 # compare the host as WebAssembly with the same host built natively, and write the vectors anew
 vectors: $(READY)

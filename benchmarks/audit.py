@@ -9,13 +9,16 @@ from pathlib import Path
 import attrs
 from stellar_sdk import StrKey, xdr
 
-from callora_vault.calls import Call, Deduct, Deposit, Init
-from callora_vault.client.network import EventRecord
-from callora_vault.codec import encode_event, encode_meta, encode_symbol, instance_key
+from callora_vault.codec.entries import encode_meta
+from callora_vault.codec.events import encode_event
+from callora_vault.codec.keys import instance_key
+from callora_vault.codec.values import encode_symbol
 from callora_vault.inspect import Verdict, audit, read
 from callora_vault.inspect.history import appending
-from callora_vault.layouts import V1
-from callora_vault.transition import Accepted, State, transition
+from callora_vault.model.calls import Call, Deduct, Deposit, Init
+from callora_vault.model.layouts import V1
+from callora_vault.model.vault import Accepted, State, transition
+from callora_vault.rpc.network import EventRecord
 
 EVENTS = 100_000
 OWNER = StrKey.encode_ed25519_public_key(bytes(31) + b"\1")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import attrs
 from stellar_sdk import xdr
 
-from callora_vault.abi import VAULT_V2
-from callora_vault.calls import MAX_BATCH, DeductItem
+from callora_vault.model.calls import MAX_BATCH, DeductItem
+from callora_vault.model.units import SYMBOL_LIMIT
+from callora_vault.model.versions import VAULT_V2
 from callora_vault.parity import Lane, Role, Submit, committed, connect_local
-from callora_vault.parity.chain import Chain
+from callora_vault.parity.network.connection import INCLUSION_FEE, Observation
 from callora_vault.parity.outcomes import ACCEPTED
 from callora_vault.parity.steps import Argument
-from callora_vault.parity.wire import INCLUSION_FEE, Observation
-from callora_vault.units import SYMBOL_LIMIT
+from callora_vault.parity.vault.contract import Chain
 
 AIM = 0.25
 

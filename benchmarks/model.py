@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from callora_vault.calls import (
+from callora_vault.model.calls import (
     Balance,
     Call,
     Deduct,
@@ -13,7 +13,7 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.transition import Accepted, transition
+from callora_vault.model.vault import Accepted, transition
 
 OWNER = "GA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJVSGZ"
 VAULT = "CA3D5KRYM6CB7OWQ6TWYRR3Z4T7GNZLKERYNZGGA5SOAOPIFY6YQGAXE"

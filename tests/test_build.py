@@ -1,6 +1,5 @@
 """The build script without its compiler: planted faults, manifests, and how it judges."""
 
-import importlib.util
 import json
 import os
 import re
@@ -8,18 +7,11 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tools.build import __main__ as build
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = ROOT / "contracts/build.py"
-SPEC = importlib.util.spec_from_file_location("contracts_build", SCRIPT)
-assert SPEC is not None
-assert SPEC.loader is not None
-build: Any = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(build)
-
 LIB = """\
 fn first() {
     check();
@@ -158,7 +150,7 @@ def test_a_manifest_that_tells_something_else_fails(tmp_path: Path) -> None:
 
 def test_without_cargo_one_line_names_the_remedy(tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, SCRIPT, "check"],
+        [sys.executable, "-m", "tools.build", "check"],
         env=os.environ | {"PATH": str(tmp_path)},
         capture_output=True,
         text=True,

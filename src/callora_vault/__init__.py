@@ -4,9 +4,8 @@ This package loads attrs and the standard library alone. Calls, events, layouts 
 machine itself are in the modules of these names; ``codec`` needs stellar-sdk.
 """
 
-from callora_vault.abi import VAULT_V1, VAULT_V2, Abi
-from callora_vault.calls import DeductItem
-from callora_vault.errors import (
+from callora_vault.model.calls import DeductItem
+from callora_vault.model.errors import (
     AlreadyInitialized,
     AmountNotPositive,
     BalanceOverflow,
@@ -26,10 +25,11 @@ from callora_vault.errors import (
     VaultError,
     VaultErrorCode,
 )
-from callora_vault.layouts import UnknownLayout, VaultMeta
-from callora_vault.model import Vault, VaultModel
-from callora_vault.transition import Accepted, Outcome, Rejected, Unauthorised
-from callora_vault.units import I128_MAX, I128_MIN, Address, BadValue, Symbol
+from callora_vault.model.layouts import UnknownLayout, VaultMeta
+from callora_vault.model.memory import Vault, VaultModel
+from callora_vault.model.units import I128_MAX, I128_MIN, Address, BadValue, Symbol
+from callora_vault.model.vault import Accepted, Outcome, Rejected, Unauthorised
+from callora_vault.model.versions import VAULT_V1, VAULT_V2, Abi
 
 __all__ = [
     "I128_MAX",

@@ -20,8 +20,9 @@ from typing import Any, Final
 import attrs
 from filelock import FileLock, Timeout
 
-from callora_vault import units
-from callora_vault.units import Address
+from callora_vault.errors import CalloraError
+from callora_vault.model import units
+from callora_vault.model.units import Address
 
 FORMAT: Final = 1
 LOCK_SECONDS: Final = 10
@@ -29,7 +30,7 @@ LOCK_SECONDS: Final = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class DirectoryError(Exception):
+class DirectoryError(CalloraError):
     """Base of what a directory raises."""
 
 

@@ -13,8 +13,16 @@ from tests.client.world import OWNER, STRANGER, World
 from tests.model.values import i128s, symbols
 
 from callora_vault import CallRefused, VaultMeta, VaultModel
-from callora_vault.abi import VAULT_V1, VAULT_V2, Abi
-from callora_vault.calls import (
+from callora_vault.client import (
+    Journal,
+    NeverApplied,
+    SourceBusy,
+    Unreachable,
+    Unsettled,
+    VaultClient,
+    from_keypair,
+)
+from callora_vault.model.calls import (
     Balance,
     BatchDeduct,
     Call,
@@ -27,16 +35,8 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.client import (
-    Journal,
-    NeverApplied,
-    SourceBusy,
-    Unreachable,
-    Unsettled,
-    VaultClient,
-    from_keypair,
-)
-from callora_vault.events import Event
+from callora_vault.model.events import Event
+from callora_vault.model.versions import VAULT_V1, VAULT_V2, Abi
 from soroban_localnet.faults import Faults
 
 PEOPLE = {key.public_key: from_keypair(key) for key in (OWNER, STRANGER)}

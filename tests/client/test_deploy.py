@@ -22,7 +22,6 @@ from tests.client.world import (
 )
 
 from callora_vault import VaultMeta, wasm
-from callora_vault.calls import Withdraw
 from callora_vault.client import (
     Deployer,
     Journal,
@@ -36,14 +35,16 @@ from callora_vault.client import (
     Unsettled,
     from_keypair,
 )
-from callora_vault.codec import code_key, encode_authorisation, instance_key
-from callora_vault.errors import (
+from callora_vault.codec.calls import encode_authorisation
+from callora_vault.codec.keys import code_key, instance_key
+from callora_vault.model.calls import Withdraw
+from callora_vault.model.errors import (
     FactoryError,
     FactoryErrorCode,
     NegativeInitialBalance,
     NegativeMinDeposit,
 )
-from callora_vault.units import BadValue
+from callora_vault.model.units import BadValue
 from soroban_localnet.faults import DropAfter, Faults
 from soroban_localnet.transport import InProcessClient
 

@@ -25,7 +25,6 @@ from tests.client.world import (
 )
 
 from callora_vault import InsufficientBalance
-from callora_vault.calls import Deduct
 from callora_vault.client import (
     AppliedByOthers,
     Journal,
@@ -39,6 +38,7 @@ from callora_vault.client import (
     Unsettled,
     from_keypair,
 )
+from callora_vault.model.calls import Deduct
 from soroban_localnet.faults import (
     ArriveLate,
     Delay,

@@ -12,11 +12,11 @@ import pytest
 from stellar_sdk import scval, xdr
 from tests.client.world import BALANCE, OWNER, STRANGER, World
 
-from callora_vault.calls import Deduct
 from callora_vault.client import Fee, Journal, JournalUnusable, State
 from callora_vault.client.journal import Conflict, NewTransaction
-from callora_vault.client.results import Failure, Success
-from callora_vault.codec import HostError
+from callora_vault.codec.errors import HostError
+from callora_vault.model.calls import Deduct
+from callora_vault.rpc.results import Failure, Success
 
 ME = OWNER.public_key
 NETWORK = "a network"

@@ -17,7 +17,6 @@ from stellar_sdk import Keypair
 from tests.client.world import CHANNEL, OWNER, World
 
 from callora_vault import BadValue, InsufficientBalance
-from callora_vault.calls import Deduct
 from callora_vault.client import (
     BadKey,
     Journal,
@@ -28,6 +27,7 @@ from callora_vault.client import (
     from_file,
     from_keypair,
 )
+from callora_vault.model.calls import Deduct
 
 
 def test_a_key_comes_from_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:

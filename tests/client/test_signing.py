@@ -32,7 +32,8 @@ from callora_vault.client import (
     WrongNetwork,
 )
 from callora_vault.client.signing import call_arguments
-from callora_vault.codec import account_key, code_key, encode_i128, instance_key, nonce_key
+from callora_vault.codec.keys import account_key, code_key, instance_key, nonce_key
+from callora_vault.codec.values import encode_i128
 
 ME = OWNER.public_key
 OTHER = Address.from_raw_contract(bytes(32)).address

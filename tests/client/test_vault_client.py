@@ -31,16 +31,6 @@ from callora_vault import (
     VaultMeta,
     wasm,
 )
-from callora_vault.calls import (
-    BatchDeduct,
-    Deduct,
-    DeductItem,
-    Deposit,
-    GetMeta,
-    SetAuthorizedCaller,
-    Withdraw,
-    WithdrawTo,
-)
 from callora_vault.client import (
     FeeTooHigh,
     Journal,
@@ -54,9 +44,19 @@ from callora_vault.client import (
     VaultClient,
     from_keypair,
 )
-from callora_vault.codec import account_key, instance_key
-from callora_vault.events import DeductEvent, SetAuthorizedCallerEvent, WithdrawToEvent
-from callora_vault.layouts import LEDGERS_PER_DAY, RENEW_AT
+from callora_vault.codec.keys import account_key, instance_key
+from callora_vault.model.calls import (
+    BatchDeduct,
+    Deduct,
+    DeductItem,
+    Deposit,
+    GetMeta,
+    SetAuthorizedCaller,
+    Withdraw,
+    WithdrawTo,
+)
+from callora_vault.model.events import DeductEvent, SetAuthorizedCallerEvent, WithdrawToEvent
+from callora_vault.model.renewal import LEDGERS_PER_DAY, RENEW_AT
 
 ME = OWNER.public_key
 

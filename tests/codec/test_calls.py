@@ -4,7 +4,15 @@ from stellar_sdk import scval, xdr
 from tests.codec.values import fields
 from tests.model.values import CONTRACT, OWNER, calls, i128s, metas
 
-from callora_vault.calls import (
+from callora_vault.codec.calls import (
+    decode_factory_returned,
+    decode_returned,
+    encode_call,
+    encode_returned,
+)
+from callora_vault.codec.entries import encode_meta
+from callora_vault.codec.values import CannotDecode, decode_i128, encode_i128
+from callora_vault.model.calls import (
     Balance,
     BatchDeduct,
     Call,
@@ -21,17 +29,7 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.codec import (
-    CannotDecode,
-    decode_factory_returned,
-    decode_i128,
-    decode_returned,
-    encode_call,
-    encode_i128,
-    encode_meta,
-    encode_returned,
-)
-from callora_vault.layouts import V0, V1, V2, UnknownLayout, VaultMeta
+from callora_vault.model.layouts import V0, V1, V2, UnknownLayout, VaultMeta
 
 OWNER_VALUE, CONTRACT_VALUE = scval.to_address(OWNER), scval.to_address(CONTRACT)
 VOID = scval.to_void()

@@ -14,21 +14,25 @@ from stellar_sdk import (
 from tests.model.values import CONTRACT
 
 from callora_vault import wasm
-from callora_vault.calls import Balance, Call, Deduct, Deposit, GetMeta, Init, Withdraw, WithdrawTo
-from callora_vault.codec import (
-    StoredVault,
-    code_key,
-    decode_event,
-    decode_returned,
-    decode_stored,
-    encode_call,
-    find_error,
-    instance_key,
+from callora_vault.codec.calls import decode_returned, encode_call
+from callora_vault.codec.entries import StoredVault, decode_stored
+from callora_vault.codec.errors import find_error
+from callora_vault.codec.events import decode_event
+from callora_vault.codec.keys import code_key, instance_key
+from callora_vault.model.calls import (
+    Balance,
+    Call,
+    Deduct,
+    Deposit,
+    GetMeta,
+    Init,
+    Withdraw,
+    WithdrawTo,
 )
-from callora_vault.errors import VaultErrorCode
-from callora_vault.layouts import V1
-from callora_vault.transition import Accepted, Rejected, State, transition
-from callora_vault.units import I128_MAX
+from callora_vault.model.errors import VaultErrorCode
+from callora_vault.model.layouts import V1
+from callora_vault.model.units import I128_MAX
+from callora_vault.model.vault import Accepted, Rejected, State, transition
 from soroban_localnet import LocalNetwork
 
 CODE = wasm.read("v1")

@@ -4,13 +4,9 @@ from stellar_sdk import StrKey, scval, xdr
 from tests.codec.values import event
 from tests.model.values import CONTRACT, OWNER, events
 
-from callora_vault.codec import (
-    CannotDecode,
-    decode_event,
-    decode_factory_event,
-    encode_event,
-)
-from callora_vault.events import (
+from callora_vault.codec.events import decode_event, decode_factory_event, encode_event
+from callora_vault.codec.values import CannotDecode
+from callora_vault.model.events import (
     CreateEvent,
     DeductEvent,
     DepositEvent,

@@ -3,15 +3,13 @@ from stellar_sdk import StrKey, scval, xdr
 from tests.codec.values import instance
 from tests.model.values import CONTRACT, OWNER, STRANGER
 
-from callora_vault.calls import Init, Migrate, Withdraw
-from callora_vault.codec import (
-    CannotDecode,
-    decode_successor,
-    encode_authorisation,
-    successor_key,
-    vault_address,
-)
-from callora_vault.units import BadValue
+from callora_vault.codec.addresses import vault_address
+from callora_vault.codec.calls import encode_authorisation
+from callora_vault.codec.entries import decode_successor
+from callora_vault.codec.keys import successor_key
+from callora_vault.codec.values import CannotDecode
+from callora_vault.model.calls import Init, Migrate, Withdraw
+from callora_vault.model.units import BadValue
 
 SALT = bytes(32)
 NEW = StrKey.encode_contract(bytes(32))

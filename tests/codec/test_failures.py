@@ -2,8 +2,8 @@ import pytest
 from stellar_sdk import scval, xdr
 from tests.codec.values import contract_error, diagnostic, host_error
 
-from callora_vault.codec import HostError, find_error
-from callora_vault.errors import FactoryErrorCode, VaultErrorCode
+from callora_vault.codec.errors import HostError, find_error
+from callora_vault.model.errors import FactoryErrorCode, VaultErrorCode
 
 ERROR = scval.to_symbol("error")
 TRAP = host_error(xdr.SCErrorType.SCE_WASM_VM, xdr.SCErrorCode.SCEC_INVALID_ACTION)

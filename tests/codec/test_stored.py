@@ -6,15 +6,10 @@ from stellar_sdk import Address, StrKey, scval, xdr
 from tests.codec.values import HASH, fields, instance
 from tests.model.values import CONTRACT, OWNER, metas
 
-from callora_vault.codec import (
-    CannotDecode,
-    code_key,
-    decode_meta,
-    decode_stored,
-    encode_meta,
-    instance_key,
-)
-from callora_vault.layouts import (
+from callora_vault.codec.entries import decode_meta, decode_stored, encode_meta
+from callora_vault.codec.keys import code_key, instance_key
+from callora_vault.codec.values import CannotDecode
+from callora_vault.model.layouts import (
     LAYOUTS,
     V0,
     V1,
@@ -25,7 +20,7 @@ from callora_vault.layouts import (
     UnknownLayout,
     VaultMeta,
 )
-from callora_vault.units import I128_MAX, BadValue
+from callora_vault.model.units import I128_MAX, BadValue
 
 META = scval.to_symbol("meta")
 MUXED = StrKey.encode_med25519_public_key(bytes(40))

@@ -9,15 +9,18 @@ from hypothesis import strategies as st
 from stellar_sdk import xdr
 from tests.model import values
 
-from callora_vault.calls import Call, Init
-from callora_vault.client.network import EventRecord
-from callora_vault.codec import encode_event, encode_i128, encode_meta, encode_symbol, instance_key
-from callora_vault.events import Event, InitEvent
+from callora_vault.codec.entries import encode_meta
+from callora_vault.codec.events import encode_event
+from callora_vault.codec.keys import instance_key
+from callora_vault.codec.values import encode_i128, encode_symbol
 from callora_vault.inspect.audit import Audit, NoState, Verdict, audit
 from callora_vault.inspect.history import History, Span, StoredEntry
-from callora_vault.layouts import V2, VaultMeta
-from callora_vault.transition import Accepted, State, transition
-from callora_vault.units import I128_MAX
+from callora_vault.model.calls import Call, Init
+from callora_vault.model.events import Event, InitEvent
+from callora_vault.model.layouts import V2, VaultMeta
+from callora_vault.model.units import I128_MAX
+from callora_vault.model.vault import Accepted, State, transition
+from callora_vault.rpc.network import EventRecord
 
 VAULT = values.CONTRACT
 START = VaultMeta(values.OWNER, 1_000, 5)

@@ -9,7 +9,7 @@ import pytest
 from tests.client.world import OWNER, World
 
 from callora_vault.client import Journal
-from callora_vault.codec import decode_stored
+from callora_vault.codec.entries import decode_stored
 from callora_vault.inspect import Verdict, audit
 from callora_vault.inspect.history import History, HistoryUnusable, Span, export, read
 from soroban_localnet import LocalNetwork
@@ -70,7 +70,7 @@ def test_pages_of_any_size_give_the_same_events(
     world: World, journal: Journal, path: Path, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _deduct(world, journal, 0, 6)
-    monkeypatch.setattr("callora_vault.client.network.Network.events.__defaults__", (page,))
+    monkeypatch.setattr("callora_vault.rpc.network.Network.events.__defaults__", (page,))
     history = _export(world, path)
     assert len(history.events) == 7
     assert len(history.seen) == 1
@@ -81,7 +81,7 @@ def test_an_export_cut_off_at_any_byte_is_gone_on_with(
     world: World, journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _deduct(world, journal, 0, 4)
-    monkeypatch.setattr("callora_vault.client.network.Network.events.__defaults__", (2,))
+    monkeypatch.setattr("callora_vault.rpc.network.Network.events.__defaults__", (2,))
     whole = _export(world, path)
     text = path.read_bytes()
     first_line = text.index(b"\n") + 1
@@ -174,7 +174,8 @@ def _rob(network: LocalNetwork, vault: str) -> None:
     """Take a unit out of the stored balance, past all rules."""
     from stellar_sdk import xdr  # noqa: PLC0415
 
-    from callora_vault.codec import encode_i128, encode_symbol, instance_key  # noqa: PLC0415
+    from callora_vault.codec.keys import instance_key  # noqa: PLC0415
+    from callora_vault.codec.values import encode_i128, encode_symbol  # noqa: PLC0415
 
     key = instance_key(vault).to_xdr_bytes()
     found = network.entry(key)

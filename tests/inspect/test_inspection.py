@@ -11,12 +11,13 @@ from tests.parity import mutants
 
 from callora_vault import wasm
 from callora_vault.client import Journal
-from callora_vault.client.errors import NoVault
-from callora_vault.codec import code_key, encode_i128, encode_symbol, instance_key
+from callora_vault.codec.keys import code_key, instance_key
+from callora_vault.codec.values import encode_i128, encode_symbol
 from callora_vault.inspect.code import read_code
 from callora_vault.inspect.contract import Inspection, inspect
 from callora_vault.inspect.interface import Match, Method
-from callora_vault.layouts import V1, VaultMeta
+from callora_vault.model.layouts import V1, VaultMeta
+from callora_vault.rpc.errors import NoVault
 
 
 def _inspect(world: World, contract: str | None = None) -> Inspection:

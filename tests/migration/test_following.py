@@ -18,9 +18,9 @@ from callora_vault.client import (
     VaultClient,
 )
 from callora_vault.directory import UnknownVault, VaultDirectory
-from callora_vault.errors import InsufficientBalance, MissingMethod
 from callora_vault.migration import Mode, Plan, redirect
-from callora_vault.units import Address
+from callora_vault.model.errors import InsufficientBalance, MissingMethod
+from callora_vault.model.units import Address
 
 
 @pytest.fixture

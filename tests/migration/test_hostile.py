@@ -27,7 +27,6 @@ from tests.migration.world import (
 )
 
 from callora_vault import wasm
-from callora_vault.calls import Init
 from callora_vault.client import (
     Deployer,
     FeeTooHigh,
@@ -45,8 +44,7 @@ from callora_vault.client import (
     WrongNetwork,
     from_keypair,
 )
-from callora_vault.codec import instance_key
-from callora_vault.errors import AlreadyInitialized, FactoryError, FactoryErrorCode
+from callora_vault.codec.keys import instance_key
 from callora_vault.migration import (
     CannotMigrate,
     InstancesTaken,
@@ -66,7 +64,9 @@ from callora_vault.migration import (
     sweep,
 )
 from callora_vault.migration.stepwise import instances
-from callora_vault.units import Address
+from callora_vault.model.calls import Init
+from callora_vault.model.errors import AlreadyInitialized, FactoryError, FactoryErrorCode
+from callora_vault.model.units import Address
 
 MOVING = (Mode.ATOMIC, Mode.STEPWISE)
 MODES = tuple(Mode)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import pytest
 from tests.migration.world import BALANCE, MINIMUM, Counted, Migrating
 
-from callora_vault.calls import Deduct, Deposit, Withdraw
 from callora_vault.client import Journal, VaultClient
-from callora_vault.errors import CallRefused
 from callora_vault.migration import TRIES, KeepsMoving, Mode
+from callora_vault.model.calls import Deduct, Deposit, Withdraw
+from callora_vault.model.errors import CallRefused
 
 Act = Callable[[VaultClient], object]
 

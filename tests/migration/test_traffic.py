@@ -11,12 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hypothesis.stateful import run_state_machine_as_test as run_as_test
 from tests.migration.world import BALANCE, Counted, Killed, Migrating
 
-from callora_vault.calls import Call, Deduct, Deposit, Withdraw
 from callora_vault.client import Journal, VaultClient
-from callora_vault.errors import CallRefused
 from callora_vault.migration import KeepsMoving, Mode, Stage
-from callora_vault.transition import Accepted, transition
-from callora_vault.units import Address
+from callora_vault.model.calls import Call, Deduct, Deposit, Withdraw
+from callora_vault.model.errors import CallRefused
+from callora_vault.model.units import Address
+from callora_vault.model.vault import Accepted, transition
 
 AMOUNTS = st.sampled_from([1, 9, 10, 500, BALANCE, BALANCE + 1])
 CALLS = st.sampled_from(["deduct", "deposit", "withdraw"])

@@ -25,7 +25,7 @@ from callora_vault.migration import (
     verify,
 )
 from callora_vault.migration.plan import instance_salt
-from callora_vault.units import Address
+from callora_vault.model.units import Address
 
 MOVING = (Mode.ATOMIC, Mode.STEPWISE)
 

@@ -12,7 +12,6 @@ from tests.migration.world import BALANCE, MINIMUM, OWNER, Migrating, other_code
 
 from callora_vault import wasm
 from callora_vault.client import Journal
-from callora_vault.layouts import V0, V1, V2
 from callora_vault.migration import (
     CannotMigrate,
     CodeMissing,
@@ -29,7 +28,8 @@ from callora_vault.migration import (
     write,
 )
 from callora_vault.migration.plan import from_json
-from callora_vault.units import Address, BadValue
+from callora_vault.model.layouts import V0, V1, V2
+from callora_vault.model.units import Address, BadValue
 from soroban_localnet import Fork
 from soroban_localnet.http import serve_http
 

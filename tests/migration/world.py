@@ -14,7 +14,6 @@ from tests.client.exactly_once import Killed
 from tests.client.world import BALANCE, CHANNEL, OWNER, STRANGER, URL, World
 
 from callora_vault import wasm
-from callora_vault.calls import SetAuthorizedCaller
 from callora_vault.client import (
     Deployer,
     Journal,
@@ -24,14 +23,9 @@ from callora_vault.client import (
     from_keypair,
 )
 from callora_vault.client.journal import JournalEntry
-from callora_vault.codec import (
-    decode_meta,
-    encode_address,
-    encode_meta,
-    instance_key,
-    successor_key,
-)
-from callora_vault.layouts import VaultMeta
+from callora_vault.codec.entries import decode_meta, encode_meta
+from callora_vault.codec.keys import instance_key, successor_key
+from callora_vault.codec.values import encode_address
 from callora_vault.migration import (
     Applied,
     DryRun,
@@ -47,8 +41,10 @@ from callora_vault.migration import (
     sweep,
     verify,
 )
-from callora_vault.migration.chain import held
-from callora_vault.units import Address
+from callora_vault.migration.ledger import held
+from callora_vault.model.calls import SetAuthorizedCaller
+from callora_vault.model.layouts import VaultMeta
+from callora_vault.model.units import Address
 from soroban_localnet import Fork, LocalNetwork
 
 MINIMUM = 10

@@ -4,8 +4,7 @@ import attrs
 import pytest
 from tests.model.values import OWNER
 
-from callora_vault.abi import ABIS, VAULT_V1, VAULT_V2
-from callora_vault.calls import (
+from callora_vault.model.calls import (
     CALLS,
     FACTORY_CALLS,
     BatchDeduct,
@@ -20,7 +19,8 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.units import I128_MAX, BadValue
+from callora_vault.model.units import I128_MAX, BadValue
+from callora_vault.model.versions import ABIS, VAULT_V1, VAULT_V2
 
 TOO_MUCH = I128_MAX + 1
 

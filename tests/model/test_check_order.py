@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from tests.model.values import CONTRACT, OWNER, STRANGER, calls, signers, states
 
-from callora_vault.calls import (
+from callora_vault.model.calls import (
     CALLS,
     Balance,
     BatchDeduct,
@@ -23,9 +23,10 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.errors import VaultErrorCode as Code
-from callora_vault.layouts import VaultMeta
-from callora_vault.transition import (
+from callora_vault.model.errors import VaultErrorCode as Code
+from callora_vault.model.layouts import VaultMeta
+from callora_vault.model.units import I128_MAX
+from callora_vault.model.vault import (
     Accepted,
     Outcome,
     Rejected,
@@ -34,7 +35,6 @@ from callora_vault.transition import (
     Unauthorised,
     transition,
 )
-from callora_vault.units import I128_MAX
 
 
 @attrs.frozen

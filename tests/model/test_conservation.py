@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.model.values import OWNER, STRANGER, addresses, i128s, items, signers, symbols
 
 from callora_vault import CallRefused
-from callora_vault.calls import (
+from callora_vault.model.calls import (
     BatchDeduct,
     Call,
     Deduct,
@@ -17,10 +17,10 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.events import InitEvent, SetAuthorizedCallerEvent
-from callora_vault.model import VaultModel
-from callora_vault.transition import Signers
-from callora_vault.units import I128_MAX
+from callora_vault.model.events import InitEvent, SetAuthorizedCallerEvent
+from callora_vault.model.memory import VaultModel
+from callora_vault.model.units import I128_MAX
+from callora_vault.model.vault import Signers
 
 mostly_signed = st.just(frozenset((OWNER, STRANGER))) | signers
 

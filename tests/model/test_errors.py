@@ -3,8 +3,8 @@ import copy
 import pytest
 from tests.model.values import OWNER
 
-from callora_vault.calls import CALLS, FACTORY_CALLS
-from callora_vault.errors import (
+from callora_vault.model.calls import CALLS, FACTORY_CALLS
+from callora_vault.model.errors import (
     ERRORS,
     FACTORY_ERRORS,
     FactoryError,
@@ -15,7 +15,7 @@ from callora_vault.errors import (
     VaultError,
     VaultErrorCode,
 )
-from callora_vault.units import BadValue
+from callora_vault.model.units import BadValue
 
 NUMBERS = {
     "AlreadyInitialized": 1,

@@ -10,8 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from stellar_sdk import StrKey
 from tests.model.values import CONTRACT, OWNER, STRANGER, valid_metas
 
-from callora_vault.abi import VAULT_V1, VAULT_V2, Abi
-from callora_vault.calls import (
+from callora_vault.model.calls import (
     Balance,
     Call,
     Create,
@@ -23,15 +22,15 @@ from callora_vault.calls import (
     Successor,
     Withdraw,
 )
-from callora_vault.errors import FactoryErrorCode as Code
-from callora_vault.events import (
+from callora_vault.model.errors import FactoryErrorCode as Code
+from callora_vault.model.events import (
     CreateEvent,
     InitEvent,
     MigrateEvent,
     SetAuthorizedCallerEvent,
     WithdrawEvent,
 )
-from callora_vault.factory import (
+from callora_vault.model.factory import (
     Aborted,
     Factory,
     FactoryAccepted,
@@ -43,10 +42,11 @@ from callora_vault.factory import (
     nested_calls,
     transition,
 )
-from callora_vault.factory import Code as VaultCode
-from callora_vault.layouts import V0, VaultMeta
-from callora_vault.transition import Accepted, Outcome, Signers, State, Unauthorised
-from callora_vault.transition import transition as vault_transition
+from callora_vault.model.factory import Code as VaultCode
+from callora_vault.model.layouts import V0, VaultMeta
+from callora_vault.model.vault import Accepted, Outcome, Signers, State, Unauthorised
+from callora_vault.model.vault import transition as vault_transition
+from callora_vault.model.versions import VAULT_V1, VAULT_V2, Abi
 
 V1_HASH, V2_HASH, KEEPER_HASH, BARE_HASH, NO_HASH = (bytes([n]) * 32 for n in range(1, 6))
 SALT = bytes(32)

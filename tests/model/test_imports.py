@@ -3,10 +3,24 @@ import sys
 
 import pytest
 
-MODEL = ("units", "errors", "calls", "events", "layouts", "abi", "transition", "model", "factory")
+MODEL = (
+    "units",
+    "errors",
+    "calls",
+    "events",
+    "layouts",
+    "renewal",
+    "versions",
+    "vault",
+    "refusals",
+    "memory",
+    "factory",
+)
 
 
-@pytest.mark.parametrize("module", ("callora_vault", *(f"callora_vault.{name}" for name in MODEL)))
+@pytest.mark.parametrize(
+    "module", ("callora_vault", *(f"callora_vault.model.{name}" for name in MODEL))
+)
 def test_the_model_loads_attrs_and_the_standard_library_alone(module: str) -> None:
     script = f"""
 import sys

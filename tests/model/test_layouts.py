@@ -2,9 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callora_vault.layouts import (
+from callora_vault.model.layouts import (
     LAYOUTS,
-    LEDGERS_PER_DAY,
     V0,
     V1,
     V2,
@@ -13,9 +12,9 @@ from callora_vault.layouts import (
     Layout,
     UnknownLayout,
     differences,
-    live_until_after_write,
     recognise,
 )
+from callora_vault.model.renewal import LEDGERS_PER_DAY, live_until_after_write
 
 fields = st.dictionaries(
     st.sampled_from(("owner", "balance", "min_deposit", "authorized_caller", "other")),

@@ -25,7 +25,7 @@ from callora_vault import (
     VaultMeta,
     VaultModel,
 )
-from callora_vault.calls import (
+from callora_vault.model.calls import (
     Balance,
     BatchDeduct,
     Call,
@@ -37,11 +37,11 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.errors import ERRORS, BalanceOverflow
-from callora_vault.events import DeductEvent, DepositEvent, Event
-from callora_vault.model import vault_error
-from callora_vault.transition import Accepted, Signers, State, Unauthorised, transition
-from callora_vault.units import I128_MAX
+from callora_vault.model.errors import ERRORS, BalanceOverflow
+from callora_vault.model.events import DeductEvent, DepositEvent, Event
+from callora_vault.model.refusals import vault_error
+from callora_vault.model.units import I128_MAX
+from callora_vault.model.vault import Accepted, Signers, State, Unauthorised, transition
 
 
 def by_method(vault: VaultModel, call: Call, signed: Signers) -> VaultMeta | int | None:

@@ -5,8 +5,8 @@ from typing import assert_type
 from tests.model.values import OWNER
 
 from callora_vault import DeductItem, Vault, VaultMeta, VaultModel
-from callora_vault.calls import Deposit, GetMeta, Init
-from callora_vault.events import Event
+from callora_vault.model.calls import Deposit, GetMeta, Init
+from callora_vault.model.events import Event
 
 
 def spend(vault: Vault) -> int:

@@ -13,7 +13,7 @@ from tests.model.values import (
     valid_metas,
 )
 
-from callora_vault.calls import (
+from callora_vault.model.calls import (
     Balance,
     BatchDeduct,
     Call,
@@ -26,8 +26,8 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.errors import ERRORS, VaultErrorCode
-from callora_vault.events import (
+from callora_vault.model.errors import ERRORS, VaultErrorCode
+from callora_vault.model.events import (
     DeductEvent,
     DepositEvent,
     Event,
@@ -36,8 +36,8 @@ from callora_vault.events import (
     WithdrawEvent,
     WithdrawToEvent,
 )
-from callora_vault.layouts import VaultMeta, check_meta
-from callora_vault.transition import (
+from callora_vault.model.layouts import VaultMeta, check_meta
+from callora_vault.model.vault import (
     Accepted,
     Rejected,
     Signers,

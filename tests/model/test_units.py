@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from stellar_sdk import Keypair, MuxedAccount, StrKey
 from tests.model.values import CONTRACT, OWNER, i128s, symbols
 
-from callora_vault import units
-from callora_vault.units import I128_MAX, I128_MIN, BadValue
+from callora_vault.model import units
+from callora_vault.model.units import I128_MAX, I128_MIN, BadValue
 
 keys = st.binary(min_size=32, max_size=32)
 

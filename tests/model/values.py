@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from callora_vault.calls import (
+from callora_vault.model.calls import (
     Balance,
     BatchDeduct,
     Call,
@@ -15,7 +15,7 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.events import (
+from callora_vault.model.events import (
     DeductEvent,
     DepositEvent,
     Event,
@@ -24,9 +24,9 @@ from callora_vault.events import (
     WithdrawEvent,
     WithdrawToEvent,
 )
-from callora_vault.layouts import VaultMeta
-from callora_vault.transition import State
-from callora_vault.units import I128_MAX, I128_MIN
+from callora_vault.model.layouts import VaultMeta
+from callora_vault.model.units import I128_MAX, I128_MIN
+from callora_vault.model.vault import State
 
 OWNER = "GA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJVSGZ"
 STRANGER = "GAAZI4TCR3TY5OJHCTJC2A4QSY6CJWJH5IAJTGKIN2ER7LBNVKOCCWN7"

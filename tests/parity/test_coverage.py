@@ -6,14 +6,15 @@ from itertools import product
 
 import pytest
 
-from callora_vault.abi import ABIS, VAULT_V2, Abi
-from callora_vault.layouts import VaultMeta
-from callora_vault.parity import Lane, Role, Submit, outcomes, tour
+from callora_vault.model.layouts import VaultMeta
+from callora_vault.model.units import I128_MAX
+from callora_vault.model.vault import Accepted, State, transition
+from callora_vault.model.versions import ABIS, VAULT_V2, Abi
+from callora_vault.parity import Lane, Role, Submit, outcomes
 from callora_vault.parity.coverage import Coverage, StateClass, Table, vault_table
-from callora_vault.parity.factory_cases import factory_table
+from callora_vault.parity.factory.table import factory_table
 from callora_vault.parity.steps import Step
-from callora_vault.transition import Accepted, State, transition
-from callora_vault.units import I128_MAX
+from callora_vault.parity.vault import tour
 
 PEOPLE = {
     Role.OWNER: "GA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJVSGZ",

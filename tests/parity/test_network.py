@@ -11,7 +11,7 @@ from stellar_sdk import Keypair, SorobanServer, StrKey
 from stellar_sdk.client.response import Response
 from stellar_sdk.exceptions import ConnectionError as NoConnection
 
-from callora_vault.abi import VAULT_V1, VAULT_V2, Abi
+from callora_vault.model.versions import VAULT_V1, VAULT_V2, Abi
 from callora_vault.parity import (
     CannotRun,
     Connection,
@@ -21,10 +21,10 @@ from callora_vault.parity import (
     connect,
     connect_local,
     deployed,
-    tour,
 )
-from callora_vault.parity.chain import Chain
 from callora_vault.parity.steps import Step
+from callora_vault.parity.vault import tour
+from callora_vault.parity.vault.contract import Chain
 from soroban_localnet import LocalNetwork
 from soroban_localnet.http import serve_http
 from soroban_localnet.transport import InProcessClient

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callora_vault import parity
-from callora_vault.abi import VAULT_V2
+from callora_vault.model.units import BadValue
+from callora_vault.model.versions import VAULT_V2
 from callora_vault.parity import (
     Age,
     Code,
@@ -19,14 +20,13 @@ from callora_vault.parity import (
     Role,
     Step,
     Submit,
-    factory_cases,
     saved,
-    tour,
 )
+from callora_vault.parity.factory import table as factory_cases
 from callora_vault.parity.report import NAMES
 from callora_vault.parity.steps import from_json, to_json
-from callora_vault.parity.strategies import calls
-from callora_vault.units import BadValue
+from callora_vault.parity.vault import tour
+from callora_vault.parity.vault.strategies import calls
 
 STEPS = st.one_of(
     st.builds(Age, st.integers(1, 10**6)),

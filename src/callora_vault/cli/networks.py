@@ -8,8 +8,8 @@ import attrs
 from cyclopts import Parameter
 from stellar_sdk import Network as StellarNetwork
 
-from callora_vault.client.errors import ClientError
-from callora_vault.client.network import Network, connect, passphrase_of
+from callora_vault.errors import CalloraError
+from callora_vault.rpc.network import Network, connect, passphrase_of
 
 STANDALONE: Final = "Standalone Network ; February 2017"
 
@@ -32,7 +32,7 @@ KNOWN: Final = {
 
 
 @attrs.frozen
-class NoRpc(ClientError):
+class NoRpc(CalloraError):
     """The network has no RPC for everybody."""
 
     network: str
@@ -71,7 +71,7 @@ class NetworkOptions:
         return url
 
     def connect(self) -> Network:
-        """Return the network. Raises ClientError, BadValue."""
+        """Return the network. Raises CalloraError, BadValue."""
         known, url = KNOWN.get(self.network), self.url
         passphrase = self.network_passphrase or (None if known is None else known.passphrase)
         return connect(url, passphrase or passphrase_of(url, self.timeout))

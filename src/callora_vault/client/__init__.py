@@ -8,41 +8,41 @@ from callora_vault.client.errors import (
     AppliedByOthers,
     BadKey,
     CallFailed,
-    ClientError,
     FeeTooHigh,
     JournalUnusable,
     KeyReused,
     NeverApplied,
-    NoAccount,
     NoFreeId,
     NotAccepted,
-    NoVault,
     RefusedToSign,
-    RpcRefused,
-    SimulationFailed,
     SourceBusy,
     UnexpectedAuthorisation,
     UnexpectedCode,
     UnexpectedFootprint,
     Unknown,
-    Unreachable,
     Unreadable,
     Unsettled,
-    WrongNetwork,
 )
 from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer, from_environment, from_file, from_keypair
-from callora_vault.client.network import Clock, Network, connect
-from callora_vault.client.results import Fee
 from callora_vault.client.successors import NotFollowed, NotOurFactory, SuccessorLoop
 from callora_vault.client.transactions import Limits
 from callora_vault.client.vault import Receipt, VaultClient
+from callora_vault.rpc.errors import (
+    NoAccount,
+    NoVault,
+    RpcRefused,
+    SimulationFailed,
+    Unreachable,
+    WrongNetwork,
+)
+from callora_vault.rpc.network import Clock, Network, connect
+from callora_vault.rpc.results import Fee
 
 __all__ = [
     "AppliedByOthers",
     "BadKey",
     "CallFailed",
-    "ClientError",
     "Clock",
     "Deployed",
     "Deployer",

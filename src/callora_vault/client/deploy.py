@@ -19,33 +19,26 @@ import attrs
 from stellar_sdk import Address as StellarAddress
 from stellar_sdk import StrKey, xdr
 
-from callora_vault import units, wasm
-from callora_vault.calls import Create, Init
-from callora_vault.client.errors import (
-    CallFailed,
-    NoFreeId,
-    SimulationFailed,
-    UnexpectedCode,
-    UnexpectedFootprint,
-)
+from callora_vault import wasm
+from callora_vault.client.errors import CallFailed, NoFreeId, UnexpectedCode, UnexpectedFootprint
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
-from callora_vault.client.network import Network
-from callora_vault.client.results import Success
 from callora_vault.client.signing import Expected
 from callora_vault.client.successors import NotOurFactory
 from callora_vault.client.transactions import Action, Limits, Transactions, failed
 from callora_vault.client.vault import VaultClient, call_function, code_hash_of
-from callora_vault.codec import (
-    StoredVault,
-    code_key,
-    encode_authorisation,
-    instance_key,
-    vault_address,
-)
-from callora_vault.errors import AlreadyInitialized, FactoryError
-from callora_vault.model import VaultModel
-from callora_vault.units import Address
+from callora_vault.codec.addresses import vault_address
+from callora_vault.codec.calls import encode_authorisation
+from callora_vault.codec.entries import StoredVault
+from callora_vault.codec.keys import code_key, instance_key
+from callora_vault.model import units
+from callora_vault.model.calls import Create, Init
+from callora_vault.model.errors import AlreadyInitialized, FactoryError
+from callora_vault.model.memory import VaultModel
+from callora_vault.model.units import Address
+from callora_vault.rpc.errors import SimulationFailed
+from callora_vault.rpc.network import Network
+from callora_vault.rpc.results import Success
 
 IDS: Final = 16
 """How many ids are tried, one after the other, where strangers take them."""

@@ -1,7 +1,7 @@
 """Why a client could not do a call, or cannot say what came of it. Each is one line.
 
-What the contract refuses is a CallRefused of callora_vault.errors, for client and model alike; the
-errors here are about keys, network, journal and signatures.
+What the contract refuses is a CallRefused of callora_vault.model.errors, for client and model
+alike; the errors here are about keys, network, journal and signatures.
 """
 
 from __future__ import annotations
@@ -10,18 +10,13 @@ from typing import ClassVar
 
 import attrs
 
-from callora_vault.codec import HostError
-from callora_vault.units import Address
-
-
-class ClientError(Exception):
-    """The base of all errors of the client. `exit_code` is for command lines."""
-
-    exit_code: ClassVar[int] = 2
+from callora_vault.codec.errors import HostError
+from callora_vault.errors import CalloraError
+from callora_vault.model.units import Address
 
 
 @attrs.frozen
-class BadKey(ClientError):
+class BadKey(CalloraError):
     """A key that cannot be used: `where` it was looked for, `reason`, and the `remedy`."""
 
     where: str
@@ -33,7 +28,7 @@ class BadKey(ClientError):
 
 
 @attrs.frozen
-class JournalUnusable(ClientError):
+class JournalUnusable(CalloraError):
     """The journal at `path` cannot be used, for `reason`; nothing is sent without one."""
 
     path: str
@@ -44,75 +39,8 @@ class JournalUnusable(ClientError):
         return f"the journal {self.path}: {self.reason}; {self.remedy}"
 
 
-# The network
-
-
 @attrs.frozen
-class Unreachable(ClientError):
-    """The RPC at `server` gave no usable answer in time. Nothing was sent."""
-
-    server: str
-    reason: str
-
-    def __str__(self) -> str:
-        return (
-            f"no usable answer from the RPC at {self.server} ({self.reason}); nothing was sent, "
-            "try again"
-        )
-
-
-@attrs.frozen
-class RpcRefused(ClientError):
-    """The RPC at `server` refused a request as invalid, with `code` and `message`."""
-
-    server: str
-    code: int
-    message: str
-
-    def __str__(self) -> str:
-        return (
-            f"the RPC at {self.server} refused a request ({self.code}: {self.message}); "
-            "check that it serves the methods of Stellar RPC"
-        )
-
-
-@attrs.frozen
-class WrongNetwork(ClientError):
-    """The RPC at `server` is one of another network."""
-
-    server: str
-    expected: str
-    found: str
-
-    def __str__(self) -> str:
-        return (
-            f"the RPC at {self.server} is of the network {self.found!r}, not {self.expected!r}; "
-            "nothing was signed, give the URL of the right network"
-        )
-
-
-@attrs.frozen
-class NoVault(ClientError):
-    """There is no contract `contract` on this network."""
-
-    contract: Address
-
-    def __str__(self) -> str:
-        return f"there is no contract {self.contract} on this network; check its id and the network"
-
-
-@attrs.frozen
-class NoAccount(ClientError):
-    """The account that should pay is not on this network."""
-
-    account: Address
-
-    def __str__(self) -> str:
-        return f"the account {self.account} is not on this network; fund it first"
-
-
-@attrs.frozen
-class NoFreeId(ClientError):
+class NoFreeId(CalloraError):
     """Strangers gave every instance of a deployment an owner first: `abandoned`."""
 
     name: str
@@ -125,10 +53,7 @@ class NoFreeId(ClientError):
         )
 
 
-# Nothing signed
-
-
-class RefusedToSign(ClientError):
+class RefusedToSign(CalloraError):
     """The RPC's simulation is not what this call may do. Nothing was signed."""
 
 
@@ -189,24 +114,7 @@ class FeeTooHigh(RefusedToSign):
 
 
 @attrs.frozen
-class SimulationFailed(ClientError):
-    """The call fails in simulation, for a reason that is no refusal of a vault. Nothing was sent.
-
-    `error` is None where the RPC names none; `text` is what it says.
-    """
-
-    error: HostError | None
-    text: str
-
-    def __str__(self) -> str:
-        return f"the call would fail: {self.text}; nothing was sent"
-
-
-# Signed
-
-
-@attrs.frozen
-class KeyReused(ClientError):
+class KeyReused(CalloraError):
     """A request key that stands for another call: `earlier` has it. Nothing was sent."""
 
     key: str
@@ -221,7 +129,7 @@ class KeyReused(ClientError):
 
 
 @attrs.frozen
-class SourceBusy(ClientError):
+class SourceBusy(CalloraError):
     """The account's transaction before this call is still open. Nothing was sent for this call.
 
     `key` is the request of that transaction, `max_time` when it can be applied no more, in seconds
@@ -240,7 +148,7 @@ class SourceBusy(ClientError):
 
 
 @attrs.frozen
-class _AboutTransaction(ClientError):
+class _AboutTransaction(CalloraError):
     """`key` is the request, `contract` what it calls, `transaction` the hash."""
 
     key: str

@@ -24,8 +24,8 @@ from typing import Any, Final
 import attrs
 
 from callora_vault.client.errors import JournalUnusable
-from callora_vault.client.results import Failure, Success
-from callora_vault.units import Address
+from callora_vault.model.units import Address
+from callora_vault.rpc.results import Failure, Success
 
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 30.0

@@ -15,9 +15,9 @@ from typing import NoReturn
 from stellar_sdk import Keypair
 from stellar_sdk.exceptions import BadSignatureError
 
-from callora_vault import units
 from callora_vault.client.errors import BadKey
-from callora_vault.units import Address
+from callora_vault.model import units
+from callora_vault.model.units import Address
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MAX_BYTES = 1024

@@ -21,9 +21,9 @@ from stellar_sdk.auth import authorization_payload_hash, authorize_entry
 
 from callora_vault.client.errors import FeeTooHigh, UnexpectedAuthorisation, UnexpectedFootprint
 from callora_vault.client.keys import Signer
-from callora_vault.client.network import Simulation
-from callora_vault.codec import is_nonce, nonce_key
-from callora_vault.units import Address
+from callora_vault.codec.keys import is_nonce, nonce_key
+from callora_vault.model.units import Address
+from callora_vault.rpc.network import Simulation
 
 _Credentials = xdr.SorobanCredentialsType
 _Function = xdr.SorobanAuthorizedFunctionType

@@ -14,23 +14,20 @@ import attrs
 from stellar_sdk import xdr
 
 from callora_vault import wasm
-from callora_vault.client.errors import ClientError, NoVault
-from callora_vault.client.network import Entries, Network
-from callora_vault.codec import (
-    CannotDecode,
-    decode_stored,
-    decode_successor,
-    instance_key,
-    successor_key,
-)
-from callora_vault.layouts import UnknownLayout
-from callora_vault.units import Address
+from callora_vault.codec.entries import decode_stored, decode_successor
+from callora_vault.codec.keys import instance_key, successor_key
+from callora_vault.codec.values import CannotDecode
+from callora_vault.errors import CalloraError
+from callora_vault.model.layouts import UnknownLayout
+from callora_vault.model.units import Address
+from callora_vault.rpc.errors import NoVault
+from callora_vault.rpc.network import Entries, Network
 
 _VAULTS: Final = ("v1", "v2")
 
 
 @attrs.frozen
-class SuccessorLoop(ClientError):
+class SuccessorLoop(CalloraError):
     """Following the successors of ``vaults`` leads back to one of them."""
 
     vaults: tuple[Address, ...]
@@ -40,7 +37,7 @@ class SuccessorLoop(ClientError):
 
 
 @attrs.frozen
-class NotOurFactory(ClientError):
+class NotOurFactory(CalloraError):
     """There is no factory of this package's code at ``factory``; ``found`` is the code there."""
 
     factory: Address
@@ -52,7 +49,7 @@ class NotOurFactory(ClientError):
 
 
 @attrs.frozen
-class NotFollowed(ClientError):
+class NotFollowed(CalloraError):
     """The factory names ``successor`` for ``vault``, and for ``reason`` it is not followed."""
 
     vault: Address

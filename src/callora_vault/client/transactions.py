@@ -35,19 +35,19 @@ from callora_vault.client.errors import (
     KeyReused,
     NeverApplied,
     NotAccepted,
-    RpcRefused,
     SourceBusy,
     Unknown,
-    Unreachable,
     Unsettled,
 )
 from callora_vault.client.journal import Conflict, Journal, JournalEntry, NewTransaction, State
 from callora_vault.client.keys import Signer
-from callora_vault.client.network import Fate, Network, Simulation
-from callora_vault.client.results import RETRYABLE, Failure, Success
 from callora_vault.client.signing import Expected
-from callora_vault.codec import HostError, instance_key, nonce_key
-from callora_vault.units import Address
+from callora_vault.codec.errors import HostError
+from callora_vault.codec.keys import instance_key, nonce_key
+from callora_vault.model.units import Address
+from callora_vault.rpc.errors import RpcRefused, Unreachable
+from callora_vault.rpc.network import Fate, Network, Simulation
+from callora_vault.rpc.results import RETRYABLE, Failure, Success
 
 FAILURES: Final = 3
 """How often a call may fail because the ledger moved, before it is given up."""

@@ -9,9 +9,22 @@ from typing import Final, Self, overload
 import attrs
 from stellar_sdk import xdr
 
-from callora_vault import units
-from callora_vault.abi import VAULT_V1
-from callora_vault.calls import (
+from callora_vault.client import signing
+from callora_vault.client.errors import UnexpectedCode, Unreadable
+from callora_vault.client.journal import Journal, JournalEntry, State
+from callora_vault.client.keys import Signer
+from callora_vault.client.signing import Expected
+from callora_vault.client.successors import follow
+from callora_vault.client.transactions import Action, Limits, Transactions, failed, simulate
+from callora_vault.codec.calls import decode_returned, encode_authorisation, encode_call
+from callora_vault.codec.entries import StoredVault, decode_stored
+from callora_vault.codec.errors import HostError
+from callora_vault.codec.events import decode_event
+from callora_vault.codec.keys import account_key, code_key, instance_key
+from callora_vault.codec.values import CannotDecode
+from callora_vault.directory import VaultDirectory
+from callora_vault.model import units
+from callora_vault.model.calls import (
     Balance,
     BatchDeduct,
     Call,
@@ -25,46 +38,21 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.client import signing
-from callora_vault.client.errors import (
-    NoVault,
-    SimulationFailed,
-    UnexpectedCode,
-    Unreachable,
-    Unreadable,
-)
-from callora_vault.client.journal import Journal, JournalEntry, State
-from callora_vault.client.keys import Signer
-from callora_vault.client.network import Network
-from callora_vault.client.results import Fee, Success
-from callora_vault.client.signing import Expected
-from callora_vault.client.successors import follow
-from callora_vault.client.transactions import Action, Limits, Transactions, failed, simulate
-from callora_vault.codec import (
-    CannotDecode,
-    HostError,
-    StoredVault,
-    account_key,
-    code_key,
-    decode_event,
-    decode_returned,
-    decode_stored,
-    encode_authorisation,
-    encode_call,
-    instance_key,
-)
-from callora_vault.directory import VaultDirectory
-from callora_vault.errors import (
+from callora_vault.model.errors import (
     CallRefused,
     InsufficientBalance,
     MissingMethod,
     MissingSignature,
 )
-from callora_vault.events import Event
-from callora_vault.layouts import V0, V1, UnknownLayout, VaultMeta
-from callora_vault.model import refusal, vault_error
-from callora_vault.transition import Outcome, Rejected, Unauthorised, transition
-from callora_vault.units import Address, Symbol
+from callora_vault.model.events import Event
+from callora_vault.model.layouts import V0, V1, UnknownLayout, VaultMeta
+from callora_vault.model.refusals import refusal, vault_error
+from callora_vault.model.units import Address, Symbol
+from callora_vault.model.vault import Outcome, Rejected, Unauthorised, transition
+from callora_vault.model.versions import VAULT_V1
+from callora_vault.rpc.errors import NoVault, SimulationFailed, Unreachable
+from callora_vault.rpc.network import Network
+from callora_vault.rpc.results import Fee, Success
 
 READS: Final = (GetMeta, Balance)
 _LOOKS: Final = 3

@@ -15,7 +15,12 @@ import attrs
 from stellar_sdk import Address as StellarAddress
 from stellar_sdk import xdr
 
-from callora_vault.calls import (
+from callora_vault.codec.entries import StoredVault, decode_stored
+from callora_vault.codec.events import decode_event
+from callora_vault.codec.values import CannotDecode
+from callora_vault.errors import CalloraError
+from callora_vault.inspect.history import History
+from callora_vault.model.calls import (
     Call,
     Deduct,
     Deposit,
@@ -24,9 +29,7 @@ from callora_vault.calls import (
     Withdraw,
     WithdrawTo,
 )
-from callora_vault.client.network import EventRecord
-from callora_vault.codec import CannotDecode, StoredVault, decode_event, decode_stored
-from callora_vault.events import (
+from callora_vault.model.events import (
     DeductEvent,
     DepositEvent,
     Event,
@@ -35,10 +38,10 @@ from callora_vault.events import (
     WithdrawEvent,
     WithdrawToEvent,
 )
-from callora_vault.inspect.history import History
-from callora_vault.layouts import UnknownLayout, VaultMeta
-from callora_vault.transition import Accepted, Outcome, State, transition
-from callora_vault.units import Address
+from callora_vault.model.layouts import UnknownLayout, VaultMeta
+from callora_vault.model.units import Address
+from callora_vault.model.vault import Accepted, Outcome, State, transition
+from callora_vault.rpc.network import EventRecord
 
 
 class Verdict(Enum):
@@ -102,7 +105,7 @@ class Audit:
 
 
 @attrs.frozen
-class NoState(Exception):
+class NoState(CalloraError):
     """The history has no stored state that the events could lead to; ``reason`` says why."""
 
     reason: str

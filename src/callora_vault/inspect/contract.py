@@ -10,13 +10,16 @@ import attrs
 from stellar_sdk import scval, xdr
 from stellar_sdk.utils import external_ref_owner_address
 
-from callora_vault import units
-from callora_vault.client.errors import ClientError, NoVault
-from callora_vault.client.network import Entries, Network
-from callora_vault.codec import CannotDecode, code_key, decode_stored, instance_key
+from callora_vault.codec.entries import decode_stored
+from callora_vault.codec.keys import code_key, instance_key
+from callora_vault.codec.values import CannotDecode
+from callora_vault.errors import CalloraError
 from callora_vault.inspect.code import Code, read_code
-from callora_vault.layouts import Layout, UnknownLayout, VaultMeta
-from callora_vault.units import Address
+from callora_vault.model import units
+from callora_vault.model.layouts import Layout, UnknownLayout, VaultMeta
+from callora_vault.model.units import Address
+from callora_vault.rpc.errors import NoVault
+from callora_vault.rpc.network import Entries, Network
 
 LEDGER_SECONDS = 5
 
@@ -84,7 +87,7 @@ class Inspection:
 
 
 @attrs.frozen
-class NotAVault(ClientError):
+class NotAVault(CalloraError):
     """A contract whose stored entry is none of a vault's; ``problem`` says why."""
 
     contract: Address

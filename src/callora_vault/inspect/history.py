@@ -23,18 +23,19 @@ from typing import Any, BinaryIO, Final
 import attrs
 from filelock import FileLock, Timeout
 
-from callora_vault import units
-from callora_vault.client.errors import NoVault
-from callora_vault.client.network import EventRecord, Network
-from callora_vault.codec import instance_key
-from callora_vault.units import Address
+from callora_vault.codec.keys import instance_key
+from callora_vault.errors import CalloraError
+from callora_vault.model import units
+from callora_vault.model.units import Address
+from callora_vault.rpc.errors import NoVault
+from callora_vault.rpc.network import EventRecord, Network
 
 FORMAT: Final = 1
 _START: Final = bytes(32).hex()
 
 
 @attrs.frozen
-class HistoryUnusable(Exception):
+class HistoryUnusable(CalloraError):
     """The file ``path`` cannot be used, for ``reason``."""
 
     path: Path

@@ -14,7 +14,7 @@ from stellar_sdk import xdr
 from stellar_sdk.sep.contract_spec import ContractSpec
 
 from callora_vault import wasm
-from callora_vault.abi import ABIS, Abi
+from callora_vault.model.versions import ABIS, Abi
 
 _Type = xdr.SCSpecType
 _DEEPEST = 16

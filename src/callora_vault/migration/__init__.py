@@ -24,7 +24,7 @@ from callora_vault.migration.errors import (
     WrongKey,
 )
 from callora_vault.migration.plan import Mode, Plan, read, to_json, write
-from callora_vault.migration.planning import LIMITS, make
+from callora_vault.migration.planner import LIMITS, make
 from callora_vault.migration.redirect import Watched, redirect, watch
 from callora_vault.migration.status import Stage, Status, status
 from callora_vault.migration.sweep import Swept, sweep

@@ -6,13 +6,14 @@ from typing import Final
 
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
-from callora_vault.client.network import Network
 from callora_vault.client.transactions import Limits
-from callora_vault.migration import atomic, chain, stepwise
+from callora_vault.migration import atomic, stepwise
+from callora_vault.migration import ledger as chain
 from callora_vault.migration.atomic import Applied
 from callora_vault.migration.errors import WrongKey
 from callora_vault.migration.plan import Mode, Plan
-from callora_vault.migration.planning import LIMITS
+from callora_vault.migration.planner import LIMITS
+from callora_vault.rpc.network import Network
 
 _APPLY: Final = {
     Mode.ATOMIC: atomic.apply,

@@ -14,36 +14,27 @@ import attrs
 from stellar_sdk import xdr
 
 from callora_vault import wasm
-from callora_vault.calls import Call, Init, SetAuthorizedCaller, Withdraw
 from callora_vault.client import signing
 from callora_vault.client.deploy import Deployer
-from callora_vault.client.errors import (
-    ClientError,
-    SimulationFailed,
-    UnexpectedAuthorisation,
-    Unknown,
-    Unreachable,
-)
+from callora_vault.client.errors import UnexpectedAuthorisation, Unknown
 from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer
-from callora_vault.client.network import Network
-from callora_vault.client.results import Success
 from callora_vault.client.signing import Expected
 from callora_vault.client.transactions import Action, Limits, Transactions, failed, measure
-from callora_vault.codec import (
-    code_key,
-    encode_authorisation,
-    encode_call,
-    instance_key,
-    successor_key,
-)
-from callora_vault.errors import CallRefused, FactoryError, FactoryErrorCode
-from callora_vault.layouts import VaultMeta
-from callora_vault.migration import chain as ledger
-from callora_vault.migration.chain import Chain
+from callora_vault.codec.calls import encode_authorisation, encode_call
+from callora_vault.codec.keys import code_key, instance_key, successor_key
+from callora_vault.errors import CalloraError
+from callora_vault.migration import ledger
 from callora_vault.migration.errors import CannotMigrate, CodeMissing, KeepsMoving, Why
+from callora_vault.migration.ledger import Chain
 from callora_vault.migration.plan import SWEEP, Plan, code_at_hand
-from callora_vault.units import Address
+from callora_vault.model.calls import Call, Init, SetAuthorizedCaller, Withdraw
+from callora_vault.model.errors import FactoryError, FactoryErrorCode
+from callora_vault.model.layouts import VaultMeta
+from callora_vault.model.units import Address
+from callora_vault.rpc.errors import SimulationFailed, Unreachable
+from callora_vault.rpc.network import Network
+from callora_vault.rpc.results import Success
 
 TRIES: Final = 10
 """How often a vault that changes is read and signed anew."""
@@ -138,7 +129,7 @@ def apply(
     transactions = Transactions(network, journal, owner, {owner.address: owner}, limits)
     tries = 0
     before: Chain | None = None
-    trouble: ClientError | CallRefused | None = None
+    trouble: CalloraError | None = None
     while True:
         chain = ledger.look(network, plan, until)
         ledger.check_factory(chain, plan)
@@ -184,7 +175,7 @@ def upload(
     Deployer(network, journal, owner, limits).upload(at_hand)
 
 
-def _failure(entry: JournalEntry) -> ClientError | CallRefused:
+def _failure(entry: JournalEntry) -> CalloraError:
     failure = failed(entry)
     code = None if failure.error is None else failure.error.factory_error
     return failure if code is None else FactoryError(code)
@@ -238,7 +229,7 @@ def settle_by_ledger(
         journal.settle(entry, State.NEVER_APPLIED)
 
 
-def refusal(plan: Plan, failure: SimulationFailed) -> ClientError | CallRefused:
+def refusal(plan: Plan, failure: SimulationFailed) -> CalloraError:
     """Say what a simulation's failure means: the factory's number, or a vault that refuses."""
     code = None if failure.error is None else failure.error.factory_error
     if code is FactoryErrorCode.AuthorizedCallerUnsupported:

@@ -12,18 +12,17 @@ import attrs
 
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
-from callora_vault.client.network import Network
 from callora_vault.client.transactions import Limits
-from callora_vault.codec import StoredVault
-from callora_vault.migration import atomic
-from callora_vault.migration import chain as ledger
+from callora_vault.codec.entries import StoredVault
+from callora_vault.migration import atomic, ledger
 from callora_vault.migration.apply import apply
 from callora_vault.migration.atomic import Applied
 from callora_vault.migration.errors import CodeMissing, NotMigrated
 from callora_vault.migration.plan import Mode, Plan
-from callora_vault.migration.planning import LIMITS
+from callora_vault.migration.planner import LIMITS
 from callora_vault.migration.verify import Verification, verify
-from callora_vault.units import Address
+from callora_vault.model.units import Address
+from callora_vault.rpc.network import Network
 
 
 @attrs.frozen

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import attrs
 
-from callora_vault.client.errors import ClientError
-from callora_vault.units import Address
+from callora_vault.errors import CalloraError
+from callora_vault.model.units import Address
 
 
-class MigrationError(ClientError):
+class MigrationError(CalloraError):
     """Base of what a migration raises. Nothing was signed, where nothing else is said."""
 
 

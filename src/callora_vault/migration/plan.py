@@ -18,13 +18,14 @@ from typing import Any, Final
 
 import attrs
 
-from callora_vault import units, wasm
-from callora_vault.calls import Migrate
+from callora_vault import wasm
 from callora_vault.client.deploy import contract_id, from_address
-from callora_vault.codec import vault_address
-from callora_vault.layouts import VaultMeta
+from callora_vault.codec.addresses import vault_address
 from callora_vault.migration.errors import PlanUnusable
-from callora_vault.units import Address
+from callora_vault.model import units
+from callora_vault.model.calls import Migrate
+from callora_vault.model.layouts import VaultMeta
+from callora_vault.model.units import Address
 
 FORMAT: Final = 1
 SWEEP: Final = "sweep "

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import attrs
 
-from callora_vault.client.network import Network
 from callora_vault.directory import Listed, VaultDirectory
-from callora_vault.events import WithdrawEvent
 from callora_vault.migration.errors import HistoryGone, NotVerified
 from callora_vault.migration.plan import Plan
 from callora_vault.migration.verify import Late, Verification, late_call
-from callora_vault.units import Address, BadValue
+from callora_vault.model.events import WithdrawEvent
+from callora_vault.model.units import Address, BadValue
+from callora_vault.rpc.network import Network
 
 
 def redirect(

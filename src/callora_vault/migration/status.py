@@ -10,16 +10,15 @@ import attrs
 
 from callora_vault.client.errors import AppliedByOthers, Unknown, Unreadable, Unsettled
 from callora_vault.client.journal import Journal, JournalEntry, State
-from callora_vault.client.network import Network
 from callora_vault.client.successors import successors
 from callora_vault.client.transactions import Limits
-from callora_vault.migration import chain as ledger
-from callora_vault.migration import stepwise
-from callora_vault.migration.chain import Held
+from callora_vault.migration import ledger, stepwise
 from callora_vault.migration.errors import NotMigrated
+from callora_vault.migration.ledger import Held
 from callora_vault.migration.plan import Mode, Plan
-from callora_vault.migration.planning import LIMITS
-from callora_vault.units import Address
+from callora_vault.migration.planner import LIMITS
+from callora_vault.model.units import Address
+from callora_vault.rpc.network import Network
 
 _UNDECIDED: Final = (State.OPEN, State.UNKNOWN, State.APPLIED_BY_OTHERS)
 

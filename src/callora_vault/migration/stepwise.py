@@ -18,11 +18,9 @@ from typing import Final
 
 from stellar_sdk import xdr
 
-from callora_vault.calls import Init, SetAuthorizedCaller, Withdraw
 from callora_vault.client.deploy import IDS, Deployer, contract_id, from_address
 from callora_vault.client.errors import (
     AppliedByOthers,
-    SimulationFailed,
     UnexpectedCode,
     Unknown,
     Unreadable,
@@ -30,25 +28,16 @@ from callora_vault.client.errors import (
 )
 from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer
-from callora_vault.client.network import EventRecord, Network
-from callora_vault.client.results import Success
 from callora_vault.client.signing import Expected
 from callora_vault.client.transactions import Action, Limits
 from callora_vault.client.vault import VaultClient, call_function
-from callora_vault.codec import (
-    CannotDecode,
-    code_key,
-    decode_event,
-    decode_stored,
-    encode_authorisation,
-    instance_key,
-)
-from callora_vault.errors import AlreadyInitialized, CallRefused, MissingMethod
-from callora_vault.events import WithdrawEvent
-from callora_vault.layouts import VaultMeta
-from callora_vault.migration import chain as ledger
+from callora_vault.codec.calls import encode_authorisation
+from callora_vault.codec.entries import decode_stored
+from callora_vault.codec.events import decode_event
+from callora_vault.codec.keys import code_key, instance_key
+from callora_vault.codec.values import CannotDecode
+from callora_vault.migration import ledger
 from callora_vault.migration.atomic import TRIES, Applied, applied, settle_by_ledger, upload
-from callora_vault.migration.chain import Chain, Held
 from callora_vault.migration.errors import (
     CannotMigrate,
     HistoryGone,
@@ -58,8 +47,16 @@ from callora_vault.migration.errors import (
     Why,
     WithdrawnByOthers,
 )
+from callora_vault.migration.ledger import Chain, Held
 from callora_vault.migration.plan import Mode, Plan, instance_salt
-from callora_vault.units import Address
+from callora_vault.model.calls import Init, SetAuthorizedCaller, Withdraw
+from callora_vault.model.errors import AlreadyInitialized, CallRefused, MissingMethod
+from callora_vault.model.events import WithdrawEvent
+from callora_vault.model.layouts import VaultMeta
+from callora_vault.model.units import Address
+from callora_vault.rpc.errors import SimulationFailed
+from callora_vault.rpc.network import EventRecord, Network
+from callora_vault.rpc.results import Success
 
 AUTHORISE: Final = "authorise"
 """The request key of what carries the authorised caller over."""

@@ -12,21 +12,20 @@ from typing import Final
 
 import attrs
 
-from callora_vault.calls import Deposit, Withdraw
 from callora_vault.client.errors import UnexpectedCode
 from callora_vault.client.journal import Journal, State
 from callora_vault.client.keys import Signer
-from callora_vault.client.network import Network
 from callora_vault.client.transactions import Limits
 from callora_vault.client.vault import VaultClient
-from callora_vault.errors import InsufficientBalance
-from callora_vault.migration import chain as ledger
-from callora_vault.migration import stepwise
+from callora_vault.migration import ledger, stepwise
 from callora_vault.migration.atomic import TRIES
 from callora_vault.migration.errors import KeepsMoving, NotMigrated, WrongKey
 from callora_vault.migration.plan import SWEEP, Mode, Plan
-from callora_vault.migration.planning import LIMITS
-from callora_vault.units import I128_MAX, Address, BadValue
+from callora_vault.migration.planner import LIMITS
+from callora_vault.model.calls import Deposit, Withdraw
+from callora_vault.model.errors import InsufficientBalance
+from callora_vault.model.units import I128_MAX, Address, BadValue
+from callora_vault.rpc.network import Network
 
 _WITHDRAW: Final = SWEEP + "withdraw {}"
 _DEPOSIT: Final = SWEEP + "deposit {}"

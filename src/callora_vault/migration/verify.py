@@ -16,27 +16,27 @@ from stellar_sdk import xdr
 
 from callora_vault import wasm
 from callora_vault.client.journal import Journal
-from callora_vault.client.network import EventRecord, Network
-from callora_vault.client.results import Success
 from callora_vault.client.transactions import Limits
-from callora_vault.codec import CannotDecode, decode_event
-from callora_vault.events import (
+from callora_vault.codec.events import decode_event
+from callora_vault.codec.values import CannotDecode
+from callora_vault.inspect import Audit, History, Verdict, audit, export
+from callora_vault.inspect.audit import balance_before
+from callora_vault.migration import ledger, stepwise
+from callora_vault.migration.errors import HistoryGone
+from callora_vault.migration.ledger import Chain, Held
+from callora_vault.migration.plan import Mode, Plan
+from callora_vault.migration.planner import LIMITS
+from callora_vault.model.events import (
     Event,
     InitEvent,
     SetAuthorizedCallerEvent,
     WithdrawEvent,
     fields,
 )
-from callora_vault.inspect import Audit, History, Verdict, audit, export
-from callora_vault.inspect.audit import balance_before
-from callora_vault.layouts import LAYOUTS
-from callora_vault.migration import chain as ledger
-from callora_vault.migration import stepwise
-from callora_vault.migration.chain import Chain, Held
-from callora_vault.migration.errors import HistoryGone
-from callora_vault.migration.plan import Mode, Plan
-from callora_vault.migration.planning import LIMITS
-from callora_vault.units import Address
+from callora_vault.model.layouts import LAYOUTS
+from callora_vault.model.units import Address
+from callora_vault.rpc.network import EventRecord, Network
+from callora_vault.rpc.results import Success
 
 
 @attrs.frozen

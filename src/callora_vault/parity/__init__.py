@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from callora_vault.abi import ABIS
-from callora_vault.calls import DeductItem
+from callora_vault.model.calls import DeductItem
+from callora_vault.model.versions import ABIS
 from callora_vault.parity import campaign, saved
 from callora_vault.parity.campaign import EXAMPLES, STEPS, Progress
 from callora_vault.parity.errors import CannotRun
-from callora_vault.parity.factory import FactorySubject
+from callora_vault.parity.factory.trial import FactorySubject
+from callora_vault.parity.network.connection import Connection, connect, connect_local
 from callora_vault.parity.report import Report, Verdict
 from callora_vault.parity.steps import (
     Age,
@@ -38,7 +39,6 @@ from callora_vault.parity.target import (
     deployed,
     from_file,
 )
-from callora_vault.parity.wire import Connection, connect, connect_local
 
 __all__ = [
     "MODELS",

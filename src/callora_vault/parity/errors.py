@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from callora_vault.client.urls import cause, is_server, origin
+from callora_vault.errors import CalloraError
+from callora_vault.rpc.urls import cause, is_server, origin
 
 
-class CannotRun(Exception):
+class CannotRun(CalloraError):
     """The run could not be made or finished; the contract was not judged.
 
     Arguments: `cause`, what is wrong; `remedy`, what to do about it.
@@ -17,7 +18,7 @@ class CannotRun(Exception):
         self.remedy = remedy
 
 
-class Inconclusive(Exception):
+class Inconclusive(CalloraError):
     """A call ended in a way that says nothing of the contract; its example ends there.
 
     Arguments: `cause`, how it ended.

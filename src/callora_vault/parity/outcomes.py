@@ -11,11 +11,11 @@ from typing import Final
 
 from stellar_sdk import xdr
 
-from callora_vault.codec import HostError
-from callora_vault.errors import FactoryErrorCode, VaultErrorCode
-from callora_vault.factory import Aborted, FactoryAccepted, FactoryOutcome, FactoryRejected
+from callora_vault.codec.errors import HostError
+from callora_vault.model.errors import FactoryErrorCode, VaultErrorCode
+from callora_vault.model.factory import Aborted, FactoryAccepted, FactoryOutcome, FactoryRejected
+from callora_vault.model.vault import Accepted, Outcome, Rejected
 from callora_vault.parity.errors import CannotRun, Inconclusive
-from callora_vault.transition import Accepted, Outcome, Rejected
 
 ACCEPTED: Final = "accepted"
 UNAUTHORISED: Final = "unauthorised"

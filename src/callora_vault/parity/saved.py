@@ -11,8 +11,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from callora_vault.model.units import BadValue
 from callora_vault.parity.steps import Step, from_json, to_json
-from callora_vault.units import BadValue
 
 
 def default_folder() -> Path:

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from callora_vault.calls import CALLS, FACTORY_CALLS, Call, DeductItem, FactoryCall
-from callora_vault.units import Address, BadValue
+from callora_vault.model.calls import CALLS, FACTORY_CALLS, Call, DeductItem, FactoryCall
+from callora_vault.model.units import Address, BadValue
 
 
 class Role(Enum):

@@ -7,14 +7,14 @@ from typing import Protocol
 
 from hypothesis.stateful import RuleBasedStateMachine
 
-from callora_vault.abi import Abi
-from callora_vault.parity import tour
-from callora_vault.parity.chain import Chain
+from callora_vault.model.versions import Abi
 from callora_vault.parity.coverage import Table, vault_table
-from callora_vault.parity.machine import AnyTrial, Driver, VaultMachine
+from callora_vault.parity.network.connection import Connection
 from callora_vault.parity.steps import Step
 from callora_vault.parity.trial import Tally, VaultTrial
-from callora_vault.parity.wire import Connection
+from callora_vault.parity.vault import tour
+from callora_vault.parity.vault.contract import Chain
+from callora_vault.parity.vault.machine import AnyTrial, Driver, VaultMachine
 
 
 class Subject(Protocol[AnyTrial]):

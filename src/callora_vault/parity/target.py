@@ -15,11 +15,11 @@ from stellar_sdk.sep.contract_info import ContractInfo
 from stellar_sdk.sep.exceptions import InvalidWasmError
 
 from callora_vault import wasm
-from callora_vault.abi import ABIS, VAULT_V1, VAULT_V2
-from callora_vault.calls import FACTORY_CALLS
-from callora_vault.client.urls import origin
+from callora_vault.model.calls import FACTORY_CALLS
+from callora_vault.model.units import Address, BadValue, address
+from callora_vault.model.versions import ABIS, VAULT_V1, VAULT_V2
 from callora_vault.parity.errors import CannotRun, check_url, no_rpc
-from callora_vault.units import Address, BadValue, address
+from callora_vault.rpc.urls import origin
 
 MAX_BYTES: Final = 131_072
 """The largest contract that the public networks take."""

@@ -10,18 +10,19 @@ from typing import TypeAlias
 
 import attrs
 
-from callora_vault.abi import Abi
-from callora_vault.codec import CannotDecode
-from callora_vault.layouts import RENEW_AT, UnknownLayout
+from callora_vault.codec.values import CannotDecode
+from callora_vault.model.layouts import UnknownLayout
+from callora_vault.model.renewal import RENEW_AT
+from callora_vault.model.units import Address
+from callora_vault.model.vault import Accepted, State, transition
+from callora_vault.model.versions import Abi
 from callora_vault.parity import outcomes
-from callora_vault.parity.chain import Chain, Reading
-from callora_vault.parity.comparison import Mismatch, Sides, compare, stored_state
 from callora_vault.parity.coverage import Coverage, StateClass
 from callora_vault.parity.errors import CannotRun, Inconclusive
+from callora_vault.parity.network.connection import Observation, Usage
 from callora_vault.parity.steps import Age, Lane, Role, Step, Submit
-from callora_vault.parity.wire import Observation, Usage
-from callora_vault.transition import Accepted, State, transition
-from callora_vault.units import Address
+from callora_vault.parity.vault.comparison import Mismatch, Sides, compare, stored_state
+from callora_vault.parity.vault.contract import Chain, Reading
 
 Key: TypeAlias = tuple[str, str, str, str]
 

@@ -1,0 +1,94 @@
+"""callora-vault directory: names of vaults, by network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import attrs
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from callora_vault.cli.networks import NetworkOptions
+from callora_vault.cli.options import default_directory
+from callora_vault.cli.print import Json, print_json
+from callora_vault.directory import VaultDirectory
+from callora_vault.inspect import NotAVault, inspect
+
+_HERE = NetworkOptions()
+_File = Annotated[
+    Path | None, Parameter(help="The file of names; by default one of the user's own.")
+]
+
+app = App(name="directory", help="Names of vaults: which contract each stands for, by network.")
+
+
+def _open(file: Path | None) -> VaultDirectory:
+    return VaultDirectory(file or default_directory())
+
+
+@app.command(name="list")
+def show(*, directory: _File = None, json: Json = False) -> int:
+    """List all names, with the contracts that they stood for before."""
+    names = _open(directory)
+    listed = {network: names.listed(network) for network in names.networks()}
+    if json:
+        document = {
+            network: [attrs.asdict(entry) for entry in entries]
+            for network, entries in listed.items()
+        }
+        print_json({"generation": names.generation, "networks": document})
+        return 0
+    if not listed:
+        print(f"{names.path} has no names yet; add one by `callora-vault directory add`")
+        return 0
+    table = Table(title=f"{names.path}, generation {names.generation}", title_justify="left")
+    for column in ("network", "name", "contract", "retired"):
+        table.add_column(column, overflow="fold")
+    for network, entries in listed.items():
+        for entry in entries:
+            table.add_row(network, entry.name, entry.contract, "\n".join(entry.retired))
+    Console().print(table)
+    return 0
+
+
+@app.command
+def add(
+    name: str, contract: str, /, *, options: NetworkOptions = _HERE, directory: _File = None
+) -> int:
+    """Give a new name to a contract that is there on the network.
+
+    A name that stands for a vault already is moved by a migration, not by this.
+
+    Parameters
+    ----------
+    name
+        1 to 64 letters, digits, dots, underscores and hyphens.
+    contract
+        The contract's id (C...).
+    """
+    network = options.connect()
+    found = inspect(network, contract, network.deadline(options.timeout))
+    if found.problem is not None:
+        raise NotAVault(contract, found.problem)
+    listed = _open(directory).point(network.passphrase, name, contract, instead_of=None)
+    print(f"{listed.name} stands for {listed.contract} on {network.passphrase!r}")
+    return 0
+
+
+@app.command
+def remove(name: str, /, *, options: NetworkOptions = _HERE, directory: _File = None) -> int:
+    """Take a name out; the contract stays as it is.
+
+    Parameters
+    ----------
+    name
+        The vault's name.
+    """
+    network = options.connect()
+    names = _open(directory)
+    found = names.find(network.passphrase, name)
+    names.remove(network.passphrase, name, instead_of=found.contract)
+    print(f"{name} is a name no more; it stood for {found.contract}")
+    return 0

@@ -1,0 +1,186 @@
+"""What commands that call a vault share: where it is, who signs, what is asked before signing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getpass
+from pathlib import Path
+from typing import Annotated, Final
+
+import attrs
+from cyclopts import Parameter
+from platformdirs import user_config_path, user_data_path
+from rich.console import Console
+from rich.table import Table
+from stellar_sdk import Keypair
+
+from callora_vault.cli.networks import KNOWN, NetworkOptions
+from callora_vault.client import (
+    BadKey,
+    Journal,
+    Limits,
+    Network,
+    Signer,
+    VaultClient,
+    from_environment,
+    from_file,
+    from_keypair,
+)
+from callora_vault.directory import Listed, VaultDirectory
+from callora_vault.errors import CalloraError
+from callora_vault.model import units
+from callora_vault.model.units import Address, BadValue
+
+KEY_VARIABLE: Final = "CALLORA_VAULT_KEY"
+ID_LENGTH: Final = 56
+
+
+@attrs.frozen
+class Declined(CalloraError):
+    """The person at the terminal said no, or there was none to ask."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"nothing was signed: {self.reason}"
+
+
+def default_directory() -> Path:
+    """Return the file of names where nothing else is said."""
+    return user_config_path("callora-vault") / "vaults.json"
+
+
+@Parameter(name="*")
+@attrs.frozen
+class VaultOptions(NetworkOptions):
+    """The options that say where a vault is."""
+
+    directory: Annotated[
+        Path | None, Parameter(help="The file of vault names; by default one of the user's own.")
+    ] = None
+
+    def find(self, vault: str, network: Network) -> Address:
+        """Return the contract that a name stands for; an id (C...) stands for itself.
+
+        Raises UnknownVault, and BadValue for an id that is none of a contract.
+        """
+        return _as_id(vault) or self._listed(vault, network).contract
+
+    def find_retired(self, vault: str, network: Network) -> tuple[Address, ...]:
+        """Return the contracts that a name stood for before; an id (C...) stands for itself.
+
+        Raises UnknownVault, and BadValue for a name that has stood for one contract alone.
+        """
+        contract = _as_id(vault)
+        if contract is not None:
+            return (contract,)
+        listed = self._listed(vault, network)
+        if not listed.retired:
+            raise BadValue("vault", f"{vault} has stood for {listed.contract} alone; give an id")
+        return listed.retired
+
+    def _listed(self, name: str, network: Network) -> Listed:
+        names = VaultDirectory(self.directory or default_directory())
+        return names.find(network.passphrase, name)
+
+
+def _as_id(vault: str) -> Address | None:
+    """Return what looks like an id, where it is one of a contract; None for a name."""
+    looks_like_one = len(vault) == ID_LENGTH and vault.isalnum() and vault.isupper()
+    return units.contract(vault, "vault") if looks_like_one else None
+
+
+@Parameter(name="*")
+@attrs.frozen
+class SigningOptions(VaultOptions):
+    """The options of a command that signs."""
+
+    key_file: Annotated[
+        Path | None, Parameter(help="A file of mode 600 that holds the secret seed (S...).")
+    ] = None
+    key_variable: Annotated[
+        str, Parameter(help="The environment variable that holds it, where there is no file.")
+    ] = KEY_VARIABLE
+    journal: Annotated[
+        Path | None,
+        Parameter(help="Where transactions are noted before they are sent; one of the user's own."),
+    ] = None
+    request_key: Annotated[
+        str | None,
+        Parameter(help="What makes this call one: repeated with the same key, it is made once."),
+    ] = None
+    max_fee: Annotated[
+        int | None, Parameter(help="The most for resources and rent, in stroops.")
+    ] = None
+    yes: Annotated[bool, Parameter(help="Do not ask before signing.", negative=())] = False
+
+    @property
+    def limits(self) -> Limits:
+        """What one call may take."""
+        fee = Limits().resource_fee if self.max_fee is None else self.max_fee
+        return Limits(timeout=self.timeout, resource_fee=fee)
+
+    def signer(self) -> Signer:
+        """Return who signs: from the file, the environment, or a prompt. Raises BadKey."""
+        if self.key_file is not None:
+            return from_file(self.key_file)
+        if self.key_variable in os.environ:
+            return from_environment(self.key_variable)
+        if not sys.stdin.isatty():
+            raise BadKey(
+                "no key", "there is none to sign with", f"set {self.key_variable} or --key-file"
+            )
+        return _asked()
+
+    @contextmanager
+    def noted(self) -> Iterator[Journal]:
+        """Open the journal while the context lasts. Raises JournalUnusable."""
+        path = self.journal
+        if path is None:
+            path = user_data_path("callora-vault", ensure_exists=True) / "journal.db"
+        with Journal(path) as journal:
+            yield journal
+
+    def confirm(
+        self, network: Network, signer: Signer, what: str, vault: str, limits: Limits | None = None
+    ) -> None:
+        """Show what will be signed, and ask where it is real money. Raises Declined."""
+        limits = limits or self.limits
+        if self.yes or network.passphrase != KNOWN["mainnet"].passphrase:
+            return
+        console = Console(stderr=True)
+        table = Table(title="to be signed", title_justify="left", show_header=False)
+        table.add_row("network", network.passphrase)
+        table.add_row("call", what)
+        table.add_row("vault", vault)
+        table.add_row("signed by", signer.address)
+        table.add_row("fee", f"at most {limits.resource_fee + limits.inclusion_fee:,} stroops")
+        console.print(table)
+        if not sys.stdin.isatty():
+            raise Declined("nobody to ask; add --yes where a program calls")
+        if console.input("sign it? (yes/no) ").strip().lower() != "yes":
+            raise Declined("you did not say yes")
+
+    @contextmanager
+    def client(self, vault: str, what: str) -> Iterator[VaultClient]:
+        """Open a client that signs. Raises what connecting, keys, journal and asking raise."""
+        network = self.connect()
+        contract = self.find(vault, network)
+        signer = self.signer()
+        self.confirm(network, signer, what, contract)
+        with self.noted() as journal:
+            yield VaultClient(contract, network, journal, [signer], limits=self.limits)
+
+
+def _asked() -> Signer:
+    """Ask for a seed; it is not shown."""
+    try:
+        keypair = Keypair.from_secret(getpass("secret seed (S...): ").strip())
+    except ValueError:
+        keypair = None
+    if keypair is None:  # raised here, where no frame of the traceback holds the seed
+        raise BadKey("the prompt", "that is no secret seed", "a seed is 56 characters, S first")
+    return from_keypair(keypair)

@@ -1,0 +1,184 @@
+"""How a plan is made: the old vault is judged by its raw stored entry, and nothing is signed."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+from typing import Final
+
+import attrs
+
+from callora_vault.client import signing
+from callora_vault.client.deploy import create_action, upload_action
+from callora_vault.client.errors import UnexpectedAuthorisation
+from callora_vault.client.transactions import Action, Limits
+from callora_vault.inspect import Inspection, inspect, read_code
+from callora_vault.migration import atomic, stepwise
+from callora_vault.migration.atomic import simulated
+from callora_vault.migration.errors import CannotMigrate, KeepsMoving, Why
+from callora_vault.migration.ledger import (
+    Chain,
+    check_factory,
+    check_meta,
+    check_old,
+    check_successor,
+    look,
+)
+from callora_vault.migration.plan import Mode, Plan, instance_salt, new_vault
+from callora_vault.model import units
+from callora_vault.model.errors import FactoryError, FactoryErrorCode
+from callora_vault.model.layouts import VaultMeta
+from callora_vault.model.units import Address, BadValue
+from callora_vault.rpc.network import Network
+
+LIMITS: Final = Limits(resource_fee=200_000_000)
+"""A migration renews the lives of three codes at once, which costs more than one call does."""
+
+
+def make(
+    network: Network,
+    old: Address,
+    code: bytes,
+    *,
+    mode: Mode = Mode.ATOMIC,
+    factory: Address | None = None,
+    min_deposit: int | None = None,
+    salt: bytes | None = None,
+    limits: Limits = LIMITS,
+) -> Plan:
+    """Look at a vault and plan its migration to other code, or to a new instance of its own.
+
+    Arguments: ``code``, the compiled new vault; ``factory``, which atomic mode needs;
+    ``min_deposit`` of the new vault, where it is not to be the old one's (not in atomic mode).
+    Raises BadValue, NoVault, CannotMigrate, MigratedElsewhere, RefusedToSign, SimulationFailed and
+    what Network raises.
+    """
+    until = network.deadline(limits.timeout)
+    if (factory is None) == (mode is Mode.ATOMIC):
+        raise BadValue("factory", "the mode atomic needs the factory's id, the others have none")
+    if factory is not None:
+        units.contract(factory, "factory")
+    if min_deposit is not None and mode is Mode.ATOMIC:
+        raise BadValue("min_deposit", "the factory carries the old one; choose another mode")
+    found = inspect(network, old, until)
+    meta = _check(found, mode, min_deposit)
+    minimum = meta.min_deposit if min_deposit is None else units.amount(min_deposit, "min_deposit")
+    if minimum < 0:
+        raise BadValue("min_deposit", "it cannot be negative")
+    interface = read_code(code).interface
+    if meta.authorized_caller is not None and not (interface and interface.abi.authorises):
+        raise CannotMigrate(old, Why.AUTHORISED_CALLER, meta.authorized_caller)
+    salt = secrets.token_bytes(32) if salt is None else units.bytes32(salt, "salt")
+    assert found.code is not None  # noqa: S101 - checked
+    assert found.layout is not None  # noqa: S101 - it has fields
+    plan = Plan(
+        network=network.passphrase,
+        mode=mode,
+        ledger=found.ledger,
+        old=old,
+        old_code=found.code.hash,
+        layout=found.layout.name,
+        meta=meta,
+        min_deposit=minimum,
+        factory=factory,
+        new=new_vault(network.passphrase, factory, meta.owner, salt),
+        new_code=sha256(code).hexdigest(),
+        salt=salt,
+        archived=_archived(found),
+    )
+    return _measured(network, plan, code, until, limits)
+
+
+def _check(found: Inspection, mode: Mode, min_deposit: int | None) -> VaultMeta:
+    """Return what the old vault stores, where it can be migrated. Raises CannotMigrate."""
+    old = found.contract
+    if found.problem is not None:
+        raise CannotMigrate(old, Why.UNDECODABLE, found.problem)
+    if found.meta is None:
+        raise CannotMigrate(old, Why.NOT_INITIALISED)
+    # in zero start nothing of it is called
+    if found.code is None or (found.can_change is not None and mode is not Mode.ZERO):
+        raise CannotMigrate(old, Why.NO_CODE_OF_ITS_OWN, found.can_change or found.executable)
+    check_meta(old, found.meta, mode, min_deposit)
+    return found.meta
+
+
+def _archived(found: Inspection) -> tuple[str, ...]:
+    lives = {"the old vault": found.instance_life, "its code": found.code_life}
+    return tuple(name for name, life in lives.items() if life is not None and life.archived)
+
+
+def _measured(network: Network, plan: Plan, code: bytes, until: float, limits: Limits) -> Plan:
+    """Add what is to be signed, and what it costs. Raises what refuses to sign it."""
+    before = 0
+    for _ in range(atomic.TRIES):
+        chain = look(network, plan, until)
+        check_factory(chain, plan)
+        plan = attrs.evolve(plan, ledger=chain.ledger, meta=check_old(chain, plan))
+        if check_successor(chain, plan):
+            raise FactoryError(FactoryErrorCode.AlreadyMigrated)
+        pricing = _Pricing(network, plan, chain, until, limits)
+        try:
+            if not chain.code_lives:
+                pricing.add(upload_action(code), f"the upload of {plan.new_code}")
+            if plan.mode is Mode.ATOMIC:
+                pricing.atomic()
+            else:
+                pricing.stepwise()
+        except UnexpectedAuthorisation:
+            if chain.old.modified == before:
+                raise
+            before = chain.old.modified  # somebody called the vault between the two reads
+        else:
+            return pricing.plan
+    raise KeepsMoving(plan.old, atomic.TRIES)
+
+
+class _Pricing:
+    """Adds step after step to a plan: what is signed, and its fee where it can be simulated."""
+
+    def __init__(
+        self, network: Network, plan: Plan, chain: Chain, until: float, limits: Limits
+    ) -> None:
+        self.plan = attrs.evolve(plan, tree=(), fee=None, unpriced=())
+        self._network = network
+        self._chain = chain
+        self._until = until
+        self._limits = limits
+
+    def add(self, action: Action | None, *lines: str) -> None:
+        """Add a step: ``lines`` in words, ``action`` where the ledger has all that it needs."""
+        plan = self.plan
+        if action is None:
+            plan = attrs.evolve(plan, unpriced=(*plan.unpriced, lines[0]))
+        else:
+            price = simulated(self._network, plan, action, self._until, self._limits)
+            plan = attrs.evolve(plan, fee=(plan.fee or 0) + price)
+        self.plan = attrs.evolve(plan, tree=(*plan.tree, *lines))
+
+    def atomic(self) -> None:
+        plan = self.plan
+        action = atomic.action(plan, self._chain)
+        tree = signing.outline(atomic.tree(plan, plan.meta))
+        self.add(action if self._chain.code_lives else None, *tree)
+
+    def stepwise(self) -> None:
+        plan, meta = self.plan, self.plan.meta
+        salt, code_hash = instance_salt(plan.salt, 0), bytes.fromhex(plan.new_code)
+        create = create_action(plan.owner, code_hash, salt, plan.network)
+        self.add(
+            create if self._chain.code_lives else None,
+            f"the creation of an instance of {plan.new_code}: {plan.new}",
+        )
+        drained = "0"
+        if plan.mode is Mode.STEPWISE:
+            drained = "what was withdrawn"
+            if meta.balance > 0:
+                self.add(
+                    stepwise.withdrawal(plan, meta.balance),
+                    f"withdraw({meta.balance}), or what is there then, on {plan.old}",
+                )
+        self.add(None, f"init({plan.owner}, {drained}, {plan.min_deposit}) on the new vault")
+        if meta.authorized_caller is not None:
+            caller = meta.authorized_caller
+            self.add(None, f"set_authorized_caller({caller}) on the new vault")

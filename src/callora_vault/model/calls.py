@@ -1,0 +1,207 @@
+"""The calls of the vault and of the factory as values.
+
+A call that exists can be encoded: values that the ABI cannot carry raise BadValue, with the
+argument's name, when the call is built.
+"""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final, TypeAlias
+
+import attrs
+
+from callora_vault.model import units
+from callora_vault.model.units import Address, BadValue, Symbol
+
+
+def _address(_: object, field: "attrs.Attribute[Any]", value: Address) -> None:
+    units.address(value, field.name)
+
+
+def _amount(_: object, field: "attrs.Attribute[Any]", value: int) -> None:
+    units.amount(value, field.name)
+
+
+def _optional_address(_: object, field: "attrs.Attribute[Any]", value: Address | None) -> None:
+    if value is not None:
+        units.address(value, field.name)
+
+
+def _bytes32(_: object, field: "attrs.Attribute[Any]", value: bytes) -> None:
+    units.bytes32(value, field.name)
+
+
+def _optional_amount(_: object, field: "attrs.Attribute[Any]", value: int | None) -> None:
+    if value is not None:
+        units.amount(value, field.name)
+
+
+def _optional_symbol(_: object, field: "attrs.Attribute[Any]", value: Symbol | None) -> None:
+    if value is not None:
+        units.symbol(value, field.name)
+
+
+MAX_BATCH: Final = 50
+"""The most items that a vault takes in one batch."""
+
+
+@attrs.frozen
+class DeductItem:
+    """One deduction of a batch."""
+
+    amount: int = attrs.field(validator=_amount)
+    request_id: Symbol | None = attrs.field(default=None, validator=_optional_symbol)
+
+
+def _items(values: Iterable[DeductItem]) -> tuple[DeductItem, ...]:
+    return tuple(values)
+
+
+def _deduct_items(_: object, field: "attrs.Attribute[Any]", value: tuple[DeductItem, ...]) -> None:
+    for item in value:
+        if not isinstance(item, DeductItem):
+            raise BadValue(field.name, f"a batch has DeductItem, not {type(item).__name__}")
+
+
+@attrs.frozen
+class Init:
+    """Give the vault its owner; ``None`` stands for 0."""
+
+    method: ClassVar = "init"
+    owner: Address = attrs.field(validator=_address)
+    initial_balance: int | None = attrs.field(default=None, validator=_optional_amount)
+    min_deposit: int | None = attrs.field(default=None, validator=_optional_amount)
+
+
+@attrs.frozen
+class GetMeta:
+    """Read all that the vault stores."""
+
+    method: ClassVar = "get_meta"
+
+
+@attrs.frozen
+class Balance:
+    """Read the balance."""
+
+    method: ClassVar = "balance"
+
+
+@attrs.frozen
+class Deposit:
+    """Add ``amount`` to the balance; the owner signs."""
+
+    method: ClassVar = "deposit"
+    amount: int = attrs.field(validator=_amount)
+
+
+@attrs.frozen
+class Deduct:
+    """Take ``amount`` for a metered request; ``caller`` signs.
+
+    It must be the owner or, in v2, the authorised caller.
+    """
+
+    method: ClassVar = "deduct"
+    caller: Address = attrs.field(validator=_address)
+    amount: int = attrs.field(validator=_amount)
+    request_id: Symbol | None = attrs.field(default=None, validator=_optional_symbol)
+
+
+@attrs.frozen
+class Withdraw:
+    """Take ``amount`` out for the owner, who signs."""
+
+    method: ClassVar = "withdraw"
+    amount: int = attrs.field(validator=_amount)
+
+
+@attrs.frozen
+class WithdrawTo:
+    """Take ``amount`` out in favour of ``to``; the owner signs."""
+
+    method: ClassVar = "withdraw_to"
+    to: Address = attrs.field(validator=_address)
+    amount: int = attrs.field(validator=_amount)
+
+
+@attrs.frozen
+class BatchDeduct:
+    """v2: take the amount of every item, in order, or none at all; ``caller`` signs as in deduct.
+
+    A vault takes 1 to MAX_BATCH items; any number of them can be sent.
+    """
+
+    method: ClassVar = "batch_deduct"
+    caller: Address = attrs.field(validator=_address)
+    items: tuple[DeductItem, ...] = attrs.field(converter=_items, validator=_deduct_items)
+
+
+@attrs.frozen
+class SetAuthorizedCaller:
+    """v2: let ``caller`` deduct besides the owner, who signs; ``None`` for nobody."""
+
+    method: ClassVar = "set_authorized_caller"
+    caller: Address | None = attrs.field(validator=_optional_address)
+
+
+Call: TypeAlias = (
+    Init
+    | GetMeta
+    | Balance
+    | Deposit
+    | Deduct
+    | Withdraw
+    | WithdrawTo
+    | BatchDeduct
+    | SetAuthorizedCaller
+)
+
+CALLS: Final[tuple[type[Call], ...]] = (
+    Init,
+    GetMeta,
+    Balance,
+    Deposit,
+    Deduct,
+    Withdraw,
+    WithdrawTo,
+    BatchDeduct,
+    SetAuthorizedCaller,
+)
+"""Every call class of the vault; abi.py tells which version has which."""
+
+
+@attrs.frozen
+class Create:
+    """Factory: deploy a vault of the code ``wasm_hash`` and give it its owner, who signs."""
+
+    method: ClassVar = "create"
+    owner: Address = attrs.field(validator=_address)
+    wasm_hash: bytes = attrs.field(validator=_bytes32)
+    salt: bytes = attrs.field(validator=_bytes32)
+    initial_balance: int | None = attrs.field(default=None, validator=_optional_amount)
+    min_deposit: int | None = attrs.field(default=None, validator=_optional_amount)
+
+
+@attrs.frozen
+class Migrate:
+    """Factory: move everything of ``old``, whose owner signs, to a new vault of other code."""
+
+    method: ClassVar = "migrate"
+    old: Address = attrs.field(validator=_address)
+    old_wasm_hash: bytes = attrs.field(validator=_bytes32)
+    wasm_hash: bytes = attrs.field(validator=_bytes32)
+    salt: bytes = attrs.field(validator=_bytes32)
+
+
+@attrs.frozen
+class Successor:
+    """Factory: read which vault ``old`` was migrated to."""
+
+    method: ClassVar = "successor"
+    old: Address = attrs.field(validator=_address)
+
+
+FactoryCall: TypeAlias = Create | Migrate | Successor
+
+FACTORY_CALLS: Final[tuple[type[FactoryCall], ...]] = (Create, Migrate, Successor)
+"""Every call class of the factory, in the order of the contract."""

@@ -1,0 +1,1 @@
+"""Parity of the factory's contract with its model."""

@@ -1,0 +1,1 @@
+"""How parity sends its steps: through the RPC that a client uses."""

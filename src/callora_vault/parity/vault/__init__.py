@@ -1,0 +1,1 @@
+"""Parity of the vault's contract with its model."""

@@ -1,0 +1,186 @@
+"""One call on both sides: what the model expects, what was observed, and where they part."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final
+
+import attrs
+from stellar_sdk import xdr
+
+from callora_vault.codec.calls import decode_returned, encode_returned
+from callora_vault.codec.entries import StoredVault, decode_stored
+from callora_vault.codec.events import decode_event, encode_event
+from callora_vault.codec.values import CannotDecode
+from callora_vault.model.calls import Call
+from callora_vault.model.layouts import UnknownLayout
+from callora_vault.model.renewal import live_until_after_write
+from callora_vault.model.units import Address
+from callora_vault.model.vault import Accepted, Outcome, State
+from callora_vault.model.versions import Abi
+from callora_vault.parity import outcomes
+from callora_vault.parity.coverage import READS
+from callora_vault.parity.network.connection import Observation
+from callora_vault.parity.vault.contract import Reading
+
+WRONG_RETURN: Final = "accepted:wrong-return"
+WRONG_STATE: Final = "accepted:wrong-state"
+WRONG_EVENTS: Final = "accepted:wrong-events"
+EXTRA_ENTRY: Final = "accepted:extra-entry"
+WRONG_CODE: Final = "accepted:other-code"
+INSTANCE_TTL: Final = "accepted:wrong-instance-ttl"
+CODE_TTL: Final = "accepted:wrong-code-ttl"
+CHANGED: Final = ":changed-entry"
+RECORDING: Final = ":recording-differs"
+ENFORCING: Final = ":enforcing-differs"
+
+
+@attrs.frozen
+class Mismatch:
+    """One thing that differs: both sides as stable words, and in full for people."""
+
+    expected: str
+    observed: str
+    detail: str
+
+
+@attrs.frozen
+class Sides:
+    """Everything about one call that the comparison needs."""
+
+    call: Call
+    expected: Outcome
+    observation: Observation
+    before: Reading
+    after: Reading
+    vault: Address
+    instance_key: xdr.LedgerKey
+    abi: Abi
+    code_hash: bytes
+    minimum_ttl: int
+
+
+def compare(sides: Sides) -> list[Mismatch]:
+    """List every difference between the two sides, the outcome's class first."""
+    expected = outcomes.of_model(sides.expected)
+    seen = sides.observation
+    if expected != seen.outcome:
+        found = [Mismatch(expected, seen.outcome, f"expected {expected}, observed {seen.outcome}")]
+    elif isinstance(sides.expected, Accepted):
+        found = _accepted(sides, sides.expected)
+    else:
+        found = unchanged(expected, sides.before, sides.after)
+    return found + simulated(expected, seen)
+
+
+def unchanged(expected: str, before: object, after: object) -> list[Mismatch]:
+    """List nothing, unless a refused call changed what was read."""
+    if before == after:
+        return []
+    detail = "a refused call changed a stored entry or its life"
+    return [Mismatch(expected, expected + CHANGED, detail)]
+
+
+def simulated(expected: str, seen: Observation) -> list[Mismatch]:
+    """List where simulation, with the signature and as if signed, says otherwise."""
+    found = []
+    if seen.enforced != seen.outcome:
+        detail = f"simulated with its signature: {seen.enforced}"
+        found.append(Mismatch(expected, seen.outcome + ENFORCING, detail))
+    if seen.recorded != seen.outcome != outcomes.UNAUTHORISED:
+        detail = f"simulated as if signed: {seen.recorded}"
+        found.append(Mismatch(expected, seen.outcome + RECORDING, detail))
+    return found
+
+
+def _accepted(sides: Sides, expected: Accepted) -> list[Mismatch]:
+    found: list[tuple[str, str]] = []
+    seen, call = sides.observation, sides.call
+    wanted = encode_returned(expected.returned, sides.abi.layout)
+    if seen.returned != wanted:
+        shown = _returned(call, seen.returned, sides.abi)
+        found.append((WRONG_RETURN, f"returned {shown}, expected {expected.returned}"))
+    found += _state(sides, expected)
+    events = tuple(encode_event(event, sides.vault) for event in expected.events)
+    if seen.events != events:
+        shown = _events(seen.events, sides.vault)
+        wanted_events = ", ".join(map(str, expected.events)) or "none"
+        found.append((WRONG_EVENTS, f"events {shown}, expected {wanted_events}"))
+    others = (key for key in seen.changed if key != sides.instance_key)
+    found += [(EXTRA_ENTRY, f"touched {key.to_json()}") for key in islice(others, 1)]
+    found += _lives(sides)
+    return [Mismatch(outcomes.ACCEPTED, word, detail) for word, detail in found]
+
+
+def _state(sides: Sides, expected: Accepted) -> list[tuple[str, str]]:
+    if isinstance(sides.call, READS) and sides.before.instance == sides.after.instance:
+        return []
+    if isinstance(sides.call, READS) and sides.before.instance_live_until > 0:
+        return [(WRONG_STATE, "a read changed the stored entry")]
+    try:
+        stored = decode_stored(sides.after.entry)
+    except (UnknownLayout, CannotDecode) as error:
+        return [(WRONG_STATE, f"stored {error}, expected {expected.state}")]
+    found = []
+    if stored.meta != expected.state or stored.layout not in (None, sides.abi.layout):
+        layout = "nothing" if stored.layout is None else f"{stored.layout.name} {stored.meta}"
+        found.append((WRONG_STATE, f"stored {layout}, expected {expected.state}"))
+    found += [(EXTRA_ENTRY, f"instance stores {e.key.to_json()} too") for e in stored.extra[:1]]
+    if not runs(stored, sides.code_hash):
+        found.append((WRONG_CODE, "the instance points to other code than before"))
+    return found
+
+
+def runs(stored: StoredVault, code_hash: bytes) -> bool:
+    """Tell whether an instance has the code of this hash."""
+    found = stored.executable.wasm_hash
+    return found is not None and found.hash == code_hash
+
+
+def _lives(sides: Sides) -> list[tuple[str, str]]:
+    before, after = sides.before, sides.after
+    ledger = sides.observation.ledger
+    found = []
+    for word, lived, lives in (
+        (INSTANCE_TTL, before.instance_live_until, after.instance_live_until),
+        (CODE_TTL, before.code_live_until, after.code_live_until),
+    ):
+        expected = lived or ledger + sides.minimum_ttl - 1
+        if not isinstance(sides.call, READS):
+            expected = live_until_after_write(ledger, expected)
+        if lives != expected:
+            found.append((word, f"lives until ledger {lives}, expected {expected}"))
+    return found
+
+
+def _returned(call: Call, value: xdr.SCVal | None, abi: Abi) -> str:
+    if value is None:
+        return "nothing"
+    try:
+        return str(decode_returned(call, value, abi.layout))
+    except (CannotDecode, UnknownLayout) as error:
+        return str(error)
+
+
+def _events(events: tuple[xdr.ContractEvent, ...], vault: Address) -> str:
+    shown = []
+    for event in events:
+        try:
+            shown.append(str(decode_event(event, vault)))
+        except (CannotDecode, UnknownLayout, ValueError) as error:
+            shown.append(str(error))
+    return ", ".join(shown) or "none"
+
+
+def stored_state(reading: Reading, abi: Abi) -> State:
+    """Decode the stored state for the model to go on from. Raises CannotDecode, UnknownLayout.
+
+    A state that no vault can be in, with a negative amount, raises CannotDecode.
+    """
+    stored = decode_stored(reading.entry)
+    if stored.meta is None:
+        return None
+    if stored.layout is not abi.layout or min(stored.meta.balance, stored.meta.min_deposit) < 0:
+        one = f"one that a vault of {abi.name} can be in"
+        raise CannotDecode("the stored state", one, str(stored.meta))
+    return stored.meta

@@ -1,0 +1,137 @@
+"""A vault on a network, whose code is under test: call it, read what it stores."""
+
+from __future__ import annotations
+
+import attrs
+from stellar_sdk import xdr
+
+from callora_vault.codec.keys import code_key, instance_key
+from callora_vault.model.units import Address
+from callora_vault.model.versions import Abi
+from callora_vault.parity.errors import CannotRun
+from callora_vault.parity.network.connection import (
+    LOOK,
+    Asked,
+    Connection,
+    Entry,
+    Observation,
+    Wire,
+)
+from callora_vault.parity.steps import Role, Submit
+
+
+@attrs.frozen
+class Reading:
+    """What a vault has on the ledger: instance entry (base64) and lives (0 once archived).
+
+    `ledger` is the one in which it was read; it does not count in comparisons.
+    """
+
+    instance: str
+    instance_live_until: int
+    code_live_until: int
+    ledger: int = attrs.field(eq=False)
+
+    @property
+    def left(self) -> int:
+        """Ledgers that the instance has to live after that of the next call."""
+        return self.instance_live_until - self.ledger - 1
+
+    @property
+    def entry(self) -> xdr.LedgerEntryData:
+        """The instance entry, decoded."""
+        return xdr.LedgerEntryData.from_xdr(self.instance)
+
+
+class Chain:
+    """A vault under test on a network, with the people who call it.
+
+    Arguments: `abi`, the version that it is to be. On the embedded network every example starts
+    from one snapshot; on any other it gets an instance of its own. Raises CannotRun.
+    """
+
+    def __init__(self, connection: Connection, code: bytes, abi: Abi) -> None:
+        self._wire = Wire(connection)
+        self.abi = abi
+        self.code_hash = self._wire.upload(code)
+        self._code_key = code_key(self.code_hash)
+        self.other_vault = self._wire.create(self.code_hash)
+        self._become(self._wire.create(self.code_hash))
+        self._mark = self._wire.mark()
+        self._fresh = True
+
+    @property
+    def can_age(self) -> bool:
+        """Whether ledgers can be made to go by."""
+        return self._wire.can_age
+
+    @property
+    def people(self) -> dict[Role, Address]:
+        """Everyone's address."""
+        return self._wire.people
+
+    @property
+    def minimum_ttl(self) -> int:
+        """Ledgers that a restored entry lives, the one of its restoration included."""
+        return self._wire.minimum_ttl
+
+    def _become(self, vault: Address) -> None:
+        self.vault = vault
+        self._wire.people |= {Role.VAULT: vault, Role.OTHER_VAULT: self.other_vault}
+        self.instance_key = instance_key(vault)
+        self._wire.forget()
+
+    def fresh(self) -> None:
+        """Start an example: an instance that nobody has called yet."""
+        if self._mark is not None:
+            self._wire.revert(self._mark)
+        elif not self._fresh:
+            self._become(self._wire.create(self.code_hash))
+        self._fresh = False
+
+    def submit(self, step: Submit, before: Reading) -> Observation:
+        """Make a call. Arguments: `before`, what the vault has on the ledger now.
+
+        Raises CannotRun, Inconclusive.
+        """
+        touches = (
+            Entry(self.instance_key, writes=True, archived=before.instance_live_until == 0),
+            Entry(self._code_key, writes=False, archived=before.code_live_until == 0),
+        )
+        call = step.call(self.people)
+        return self._wire.submit(
+            Asked(self.vault, self.other_vault, call, step.signer, step.lane, touches)
+        )
+
+    def read(self) -> Reading:
+        """Read the instance entry and the lives of instance and code. Raises CannotRun."""
+        ledger, (instance, code) = self._wire.entries([self.instance_key, self._code_key])
+        if instance is None or code is None:
+            raise CannotRun("the vault is gone from the ledger", LOOK)
+        return Reading(*instance, code[1], ledger)
+
+    def past_last_ledger(self, reading: Reading) -> Reading:
+        """Close a ledger where this is the last one of an entry's life, and read again.
+
+        Simulation would find the entry live and the transaction, one ledger later, archived. That
+        is so on every network and no fault of a contract.
+        """
+        ends = (reading.instance_live_until, reading.code_live_until)
+        if not self.can_age or reading.ledger not in ends:
+            return reading
+        self._wire.close_ledger()
+        return self.read()
+
+    def age(self, ledgers: int) -> None:
+        """Let ledgers go by. Raises CannotRun where the network is not an embedded one."""
+        self._wire.age(ledgers)
+
+    def restore(self, before: Reading) -> None:
+        """Restore what is archived of the vault."""
+        lives = (
+            (self.instance_key, before.instance_live_until),
+            (self._code_key, before.code_live_until),
+        )
+        archived = [key for key, live_until in lives if live_until == 0]
+        if archived:
+            self._wire.restore(archived)

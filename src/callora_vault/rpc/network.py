@@ -1,0 +1,460 @@
+"""A network through one Stellar RPC: each request with a deadline, repeated where that is safe.
+
+Source: the JSON-RPC reference of Stellar RPC. Every request here may be repeated: reading changes
+nothing, and a transaction that is sent twice is applied once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from random import SystemRandom
+from typing import Final, TypeVar
+
+import attrs
+from stellar_sdk import SorobanServer, TransactionEnvelope, xdr
+from stellar_sdk.client.requests_client import RequestsClient
+from stellar_sdk.exceptions import BaseRequestError, SorobanRpcErrorResponse
+from stellar_sdk.soroban_rpc import (
+    AuthMode,
+    EventFilter,
+    EventFilterType,
+    GetEventsResponse,
+    GetTransactionStatus,
+    LedgerEntryResult,
+    SendTransactionResponse,
+    SimulateTransactionResponse,
+)
+
+from callora_vault.codec.errors import find_error
+from callora_vault.codec.keys import account_key, instance_key, setting_key
+from callora_vault.model.units import Address, BadValue
+from callora_vault.rpc.errors import (
+    NoAccount,
+    RpcRefused,
+    SimulationFailed,
+    Unreachable,
+    WrongNetwork,
+)
+from callora_vault.rpc.results import Failure, Success, read_result, read_states
+from callora_vault.rpc.urls import cause, is_server, origin
+
+REQUEST_SECONDS: Final = 10.0
+"""How long one request over HTTP may take."""
+TIP_SECONDS: Final = 3.0
+"""How long what is known of the latest ledger counts as new."""
+EVENTS_PER_PAGE: Final = 1_000
+FIRST_WAIT: Final = 0.2
+LONGEST_WAIT: Final = 5.0
+
+# a bad request, no such method, bad parameters: what the RPC says so it will say again
+_LASTING: Final = (-32600, -32601, -32602)
+_T = TypeVar("_T")
+_random: Final = SystemRandom()
+
+
+@attrs.frozen
+class Clock:
+    """The process's time: `now` for deadlines, in seconds from any start; `utc` since 1970."""
+
+    now: Callable[[], float] = time.monotonic
+    utc: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+
+@attrs.frozen
+class Tip:
+    """The latest ledger: its sequence, and its close time in seconds since 1970."""
+
+    ledger: int
+    close_time: int
+
+
+@attrs.frozen
+class Entries:
+    """Ledger entries by the XDR of their keys, in base64, as they are in `ledger`."""
+
+    found: dict[str, LedgerEntryResult]
+    ledger: int
+
+    def get(self, key: xdr.LedgerKey) -> LedgerEntryResult | None:
+        """Return an entry, or None where the ledger has none."""
+        return self.found.get(key.to_xdr())
+
+    def lives(self, key: xdr.LedgerKey) -> bool:
+        """Say whether an entry of a contract is there, and not archived."""
+        found = self.get(key)
+        return found is not None and (found.live_until_ledger or 0) >= self.ledger
+
+
+@attrs.frozen
+class Simulation:
+    """A call that succeeds in simulation, as it is after `ledger`.
+
+    `data` is what it would declare, `fee` the least resource fee in stroops.
+    """
+
+    ledger: int
+    returned: xdr.SCVal
+    authorisation: tuple[xdr.SorobanAuthorizationEntry, ...]
+    data: xdr.SorobanTransactionData
+    fee: int
+
+
+@attrs.frozen
+class Fate:
+    """What one answer says of a transaction: its result in a ledger, or None for not found.
+
+    `close_time` is that of the latest ledger, `oldest_ledger` the oldest that was looked at.
+    """
+
+    close_time: int
+    oldest_ledger: int
+    result: Success | Failure | None
+
+
+@attrs.frozen
+class EventRecord:
+    """An event as an RPC hands it out; ``id`` orders all events, topics and data are base64 XDR.
+
+    ``closed_at`` is the close time of its ledger, in seconds since 1970.
+    """
+
+    id: str
+    ledger: int
+    closed_at: int
+    transaction: str
+    topics: tuple[str, ...]
+    data: str
+
+
+@attrs.frozen
+class EventPage:
+    """Events of a contract in their order, and how far the RPC looked.
+
+    Every event up to and in ``through`` is in this page or the ones before it; the next page begins
+    at ``cursor``. ``oldest`` is the first ledger that the RPC has, ``latest`` its last.
+    """
+
+    events: tuple[EventRecord, ...]
+    through: int
+    cursor: str
+    oldest: int
+    latest: int
+
+
+class Network:
+    """A network with this passphrase, behind an RPC that is checked to be of that network.
+
+    `until` in the methods is a moment of the clock, from `deadline`; each method raises Unreachable
+    when it has passed without a usable answer, RpcRefused for an answer that repeating would not
+    change, and WrongNetwork.
+
+    Arguments: `server`, from stellar-sdk; `connect` makes one for a URL.
+    """
+
+    def __init__(
+        self, server: SorobanServer, passphrase: str, *, clock: Clock | None = None
+    ) -> None:
+        self.passphrase = passphrase
+        self.clock = clock or Clock()
+        self.name = origin(server.server_url)
+        self._server = server
+        self._checked = False
+        self._tip = Tip(0, 0)
+        self._tip_at = float("-inf")
+        self._settled_ledger = 0
+        self._temporary_life: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Network {self.passphrase!r} at {self.name}>"
+
+    # -- time ------------------------------------------------------------------------------
+
+    def deadline(self, seconds: float) -> float:
+        """Return the moment that is so many seconds ahead."""
+        return self.clock.now() + seconds
+
+    def waits(self, until: float) -> Iterator[None]:
+        """Yield after ever longer waits, while there is time."""
+        longest = FIRST_WAIT
+        while (left := until - self.clock.now()) > 0:
+            self.clock.sleep(min(_random.uniform(longest / 2, longest), left))
+            yield
+            longest = min(2 * longest, LONGEST_WAIT)
+
+    # -- requests --------------------------------------------------------------------------
+
+    def _ask(self, request: Callable[[], _T], until: float) -> _T:
+        if not self._checked:
+            self._check(until)
+        return self._repeat(request, until)
+
+    def _check(self, until: float) -> None:
+        found = self.announced(until)
+        if found != self.passphrase:
+            raise WrongNetwork(self.name, self.passphrase, found)
+        self._checked = True
+
+    def announced(self, until: float) -> str:
+        """Return the passphrase that the RPC says its network has."""
+        return self._repeat(self._server.get_network, until).passphrase
+
+    def _repeat(self, request: Callable[[], _T], until: float) -> _T:
+        waits = self.waits(until)
+        while True:
+            try:
+                return request()
+            except SorobanRpcErrorResponse as error:
+                if error.code in _LASTING:
+                    message = " ".join((error.message or "").split())
+                    raise RpcRefused(self.name, error.code, message) from None
+                reason = f"error {error.code}"
+            except _Unusable as unusable:
+                reason = str(unusable)
+            # what is no JSON, or not the JSON of an answer, is a ValueError or trips an assertion
+            except (BaseRequestError, ValueError, AssertionError) as error:
+                reason = cause(error)
+            try:
+                next(waits)
+            except StopIteration:
+                raise Unreachable(self.name, reason) from None
+
+    def _new_enough(self, ledger: int) -> None:
+        """Refuse an answer from before a ledger that this client has seen settle its call."""
+        if ledger < self._settled_ledger:
+            raise _Unusable(f"it answers from ledger {ledger}, before {self._settled_ledger}")
+
+    def _learn(self, ledger: int, close_time: int) -> None:
+        self._tip = Tip(ledger, close_time)
+        self._tip_at = self.clock.now()
+
+    def tip(self, until: float, at_least: int = 0) -> Tip:
+        """Return the latest ledger, from an answer that is at most a few seconds old.
+
+        Arguments: `at_least`, a ledger that is known to be closed.
+        """
+        old = self.clock.now() - self._tip_at > TIP_SECONDS
+        if old or self._tip.ledger < at_least:
+            latest = self._ask(self._server.get_latest_ledger, until)
+            self._learn(latest.sequence, latest.close_time)
+        return self._tip
+
+    def entries(self, keys: Sequence[xdr.LedgerKey], until: float) -> Entries:
+        """Read ledger entries, those that are archived too."""
+
+        # an RPC refuses a key that is there twice
+        once = list({key.to_xdr_bytes(): key for key in keys}.values())
+
+        def read() -> Entries:
+            answer = self._server.get_ledger_entries(once)
+            self._new_enough(answer.latest_ledger)
+            return Entries({e.key: e for e in answer.entries or ()}, answer.latest_ledger)
+
+        return self._ask(read, until)
+
+    def sequence(self, account: Address, until: float) -> int:
+        """Read the sequence number that an account used last. Raises NoAccount.
+
+        It may be an old one just after a transaction.
+        """
+        key = account_key(account)
+        found = self.entries([key], until).get(key)
+        if found is None:
+            raise NoAccount(account)
+        entry = xdr.LedgerEntryData.from_xdr(found.xdr).account
+        assert entry is not None  # noqa: S101 - asked for by its key
+        return entry.seq_num.sequence_number.int64
+
+    def temporary_life(self, until: float) -> int:
+        """Read for how many ledgers a new temporary entry lives at least, the first included."""
+        if self._temporary_life is None:
+            key = setting_key(xdr.ConfigSettingID.CONFIG_SETTING_STATE_ARCHIVAL)
+            found = self.entries([key], until).get(key)
+            if found is None:
+                raise RpcRefused(self.name, 0, "it does not tell the network's settings")
+            setting = xdr.LedgerEntryData.from_xdr(found.xdr).config_setting
+            assert setting is not None  # noqa: S101 - asked for by its key
+            assert setting.state_archival_settings is not None  # noqa: S101 - likewise
+            self._temporary_life = setting.state_archival_settings.min_temporary_ttl.uint32
+        return self._temporary_life
+
+    def simulate(self, envelope: TransactionEnvelope, until: float) -> Simulation:
+        """Simulate a transaction, recording which authorisation it asks for.
+
+        Raises SimulationFailed.
+        """
+
+        def ask() -> Simulation:
+            answer = self._server.simulate_transaction(envelope, auth_mode=AuthMode.RECORD)
+            self._new_enough(answer.latest_ledger)
+            return _parse(lambda: _read_simulation(answer))
+
+        return self._ask(ask, until)
+
+    def oldest_ledger(self, until: float) -> int:
+        """Return the first ledger whose events and transactions the RPC still has."""
+        return self._ask(self._server.get_health, until).oldest_ledger
+
+    def events(
+        self, contract: Address, start: int | str, until: float, limit: int = EVENTS_PER_PAGE
+    ) -> EventPage:
+        """Read a page of a contract's events.
+
+        Arguments: ``start``, a ledger, or the cursor of the page before.
+        Raises RpcRefused where the RPC does not have that ledger any more, or not yet.
+        """
+        wanted = EventFilter(type=EventFilterType.CONTRACT, contractIds=[contract])
+
+        def ask() -> EventPage:
+            first, cursor = (start, None) if isinstance(start, int) else (None, start)
+            answer = self._server.get_events(first, None, [wanted], cursor, limit)
+            return _parse(lambda: _read_events(answer, contract, limit))
+
+        return self._ask(ask, until)
+
+    def events_to_tip(self, contract: Address, start: int | str, until: float) -> EventPage:
+        """Read a contract's events up to the ledger that is the latest now, as one page.
+
+        Raises as ``events``.
+        """
+        latest = self.tip(until).ledger
+        found: list[EventRecord] = []
+        while True:
+            page = self.events(contract, start, until)
+            found += page.events
+            if page.through >= latest:
+                return attrs.evolve(page, events=tuple(found))
+            start = page.cursor
+
+    def send(self, envelope: str) -> SendTransactionResponse:
+        """Send a signed envelope, in base64, once."""
+        now = self.clock.now()
+        answer = self._ask(lambda: self._server.send_transaction(envelope), now)
+        self._learn(answer.latest_ledger, answer.latest_ledger_close_time)
+        return answer
+
+    def transaction(
+        self, transaction_hash: str, names: Callable[[], Mapping[bytes, str]], until: float
+    ) -> Fate:
+        """Ask what became of a transaction.
+
+        Arguments: `names`, as for `read_result`.
+        """
+
+        def ask() -> Fate:
+            answer = self._server.get_transaction(transaction_hash)
+            self._learn(answer.latest_ledger, answer.latest_ledger_close_time)
+            found = answer.status != GetTransactionStatus.NOT_FOUND
+            return Fate(
+                answer.latest_ledger_close_time,
+                answer.oldest_ledger,
+                _parse(lambda: read_result(answer, names)) if found else None,
+            )
+
+        fate = self._ask(ask, until)
+        if fate.result is not None:
+            self._settled_ledger = max(self._settled_ledger, fate.result.ledger)
+        return fate
+
+    def states(
+        self, transaction_hash: str, contract: Address, until: float
+    ) -> tuple[xdr.LedgerEntryData, ...] | None:
+        """Return what a contract's instance entry was before, in and after a transaction.
+
+        None where this RPC does not know the transaction any more.
+        """
+
+        def ask() -> tuple[xdr.LedgerEntryData, ...] | None:
+            answer = self._server.get_transaction(transaction_hash)
+            if answer.status == GetTransactionStatus.NOT_FOUND:
+                return None
+            return _parse(lambda: read_states(answer, instance_key(contract)))
+
+        return self._ask(ask, until)
+
+
+class _Unusable(ValueError):
+    """An answer that cannot be used, though the next one may."""
+
+
+def _parse(read: Callable[[], _T]) -> _T:
+    """Read XDR out of an answer."""
+    try:
+        return read()
+    except SimulationFailed:
+        raise
+    except Exception as error:  # the decoder raises whatever Python raises on bad input
+        raise _Unusable(f"its answer cannot be read, {type(error).__name__}") from error
+
+
+def _read_simulation(answer: SimulateTransactionResponse) -> Simulation:
+    if answer.error is not None:
+        diagnostics = map(xdr.DiagnosticEvent.from_xdr, answer.events or ())
+        reason = (answer.error.splitlines() or [""])[0]
+        raise SimulationFailed(find_error(diagnostics), reason)
+    (result,) = answer.results or []
+    if answer.transaction_data is None or answer.min_resource_fee is None:
+        raise ValueError("no resources")
+    return Simulation(
+        answer.latest_ledger,
+        xdr.SCVal.from_xdr(result.xdr),
+        tuple(map(xdr.SorobanAuthorizationEntry.from_xdr, result.auth or ())),
+        xdr.SorobanTransactionData.from_xdr(answer.transaction_data),
+        answer.min_resource_fee,
+    )
+
+
+def _read_events(answer: GetEventsResponse, contract: Address, limit: int) -> EventPage:
+    events = []
+    for found in answer.events:
+        if found.contract_id != contract:
+            raise ValueError("an event of another contract")
+        events.append(
+            EventRecord(
+                found.id,
+                found.ledger,
+                int(found.ledger_close_at.timestamp()),
+                found.transaction_hash,
+                tuple(found.topic),
+                found.value,
+            )
+        )
+    # a cursor begins with 32 bits of the ledger, then those of the transaction and the operation
+    reached = int(answer.cursor.split("-")[0]) >> 32
+    full = len(events) == limit
+    return EventPage(
+        tuple(events),
+        reached - 1 if full else reached,
+        answer.cursor,
+        answer.oldest_ledger,
+        answer.latest_ledger,
+    )
+
+
+def connect(
+    url: str,
+    passphrase: str,
+    *,
+    request_seconds: float = REQUEST_SECONDS,
+    clock: Clock | None = None,
+) -> Network:
+    """Return the network behind the RPC at a URL. Nothing is asked yet.
+
+    Arguments: `passphrase`, the network's; `request_seconds`, how long one request may take.
+    Raises BadValue for a URL that is none of a server.
+    """
+    if not is_server(url):
+        raise BadValue("url", "give http(s)://HOST[:PORT][/PATH]")
+    # repeating is done here, where the deadline is known
+    client = RequestsClient(num_retries=0, post_timeout=request_seconds)
+    return Network(SorobanServer(url, client), passphrase, clock=clock)
+
+
+def passphrase_of(url: str, seconds: float = REQUEST_SECONDS) -> str:
+    """Ask the RPC at a URL which network it is of: its word alone.
+
+    Raises BadValue for a URL that is none of a server, Unreachable, RpcRefused.
+    """
+    network = connect(url, "")
+    return network.announced(network.deadline(seconds))

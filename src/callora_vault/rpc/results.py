@@ -1,0 +1,191 @@
+"""What the network says of a transaction in a ledger, as values and as JSON for the journal.
+
+Source: TransactionMeta V4 and TransactionResult in the Stellar XDR; rent and refunds in the Stellar
+documentation on fees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+from stellar_sdk import xdr
+from stellar_sdk.soroban_rpc import GetTransactionResponse, GetTransactionStatus
+from stellar_sdk.utils import sha256
+
+from callora_vault.codec.errors import HostError, find_error
+
+_Invoke = xdr.InvokeHostFunctionResultCode
+
+
+@attrs.frozen
+class Fee:
+    """What a transaction cost, in stroops, after the refund.
+
+    `rent` is the part that pays for the life of entries; `renewed` names those whose life was
+    prolonged, `restored` those that were archived: "instance" and "code" of the vault.
+    """
+
+    charged: int
+    rent: int = 0
+    renewed: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        text = f"{self.charged:,} stroops"
+        parts = [("renews", self.renewed), ("restores", self.restored)]
+        done = [f"{verb} {' and '.join(names)}" for verb, names in parts if names]
+        return f"{text}, of which {self.rent:,} are rent: it {', '.join(done)}" if done else text
+
+
+@attrs.frozen
+class Success:
+    """A transaction that succeeded in `ledger`: XDR of what it returned and emitted."""
+
+    ledger: int
+    fee: Fee
+    returned: xdr.SCVal
+    events: tuple[xdr.ContractEvent, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the value as JSON."""
+        return {
+            "ledger": self.ledger,
+            "fee": attrs.asdict(self.fee),
+            "returned": self.returned.to_xdr(),
+            "events": [event.to_xdr() for event in self.events],
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Success:
+        """Read what `to_json` wrote."""
+        fee = document["fee"]
+        return cls(
+            document["ledger"],
+            Fee(fee["charged"], fee["rent"], tuple(fee["renewed"]), tuple(fee["restored"])),
+            xdr.SCVal.from_xdr(document["returned"]),
+            tuple(map(xdr.ContractEvent.from_xdr, document["events"])),
+        )
+
+
+@attrs.frozen
+class Failure:
+    """A transaction that failed in `ledger` and paid `fee` stroops.
+
+    `code` names its result; `error` is what ended the invocation, None where the RPC tells none.
+    """
+
+    ledger: int
+    fee: int
+    code: str
+    error: HostError | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the value as JSON."""
+        error = None if self.error is None else [self.error.type.name, self.error.code]
+        return {"ledger": self.ledger, "fee": self.fee, "code": self.code, "error": error}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Failure:
+        """Read what `to_json` wrote."""
+        error = document["error"]
+        named = None if error is None else HostError(xdr.SCErrorType[error[0]], error[1])
+        return cls(document["ledger"], document["fee"], document["code"], named)
+
+
+def read_result(
+    answer: GetTransactionResponse, names: Callable[[], Mapping[bytes, str]]
+) -> Success | Failure:
+    """Read the answer of getTransaction for a transaction that is in a ledger.
+
+    Arguments: `names`, asked where lives were prolonged: names of entries by the XDR of their keys.
+    Raises ValueError for an answer that lacks what a ledger has.
+    """
+    if answer.result_xdr is None or answer.ledger is None:
+        raise ValueError("an answer without a result")
+    result = xdr.TransactionResult.from_xdr(answer.result_xdr)
+    charged = result.fee_charged.int64
+    meta = None
+    if answer.result_meta_xdr is not None:
+        meta = xdr.TransactionMeta.from_xdr(answer.result_meta_xdr).v4
+    if answer.status == GetTransactionStatus.FAILED:
+        told = map(xdr.DiagnosticEvent.from_xdr, answer.diagnostic_events_xdr or ())
+        diagnostics = [*(meta.diagnostic_events if meta else ()), *told]
+        return Failure(answer.ledger, charged, result_name(result), find_error(diagnostics))
+    if meta is None or meta.soroban_meta is None or meta.soroban_meta.return_value is None:
+        raise ValueError("an answer without transaction meta of version 4")
+    extension = meta.soroban_meta.ext.v1
+    rent = 0 if extension is None else extension.rent_fee_charged.int64
+    renewed, restored = _lives(meta.operations, names)
+    return Success(
+        answer.ledger,
+        Fee(charged, rent, renewed, restored),
+        meta.soroban_meta.return_value,
+        tuple(event for operation in meta.operations for event in operation.events),
+    )
+
+
+def read_states(
+    answer: GetTransactionResponse, key: xdr.LedgerKey
+) -> tuple[xdr.LedgerEntryData, ...]:
+    """Read what a contract's entry was before, in and after a transaction; none if not written.
+
+    Raises ValueError for an answer without the transaction's meta.
+    """
+    if answer.result_meta_xdr is None:
+        raise ValueError("an answer without transaction meta")
+    meta = xdr.TransactionMeta.from_xdr(answer.result_meta_xdr).v4
+    if meta is None:
+        raise ValueError("an answer without transaction meta of version 4")
+    changes = [c for op in meta.operations for c in op.changes.ledger_entry_changes]
+    entries = (e for c in changes for e in (c.state, c.restored, c.updated) if e is not None)
+    return tuple(entry.data for entry in entries if _is_of(entry.data, key))
+
+
+def _is_of(data: xdr.LedgerEntryData, key: xdr.LedgerKey) -> bool:
+    at, wanted = data.contract_data, key.contract_data
+    if at is None or wanted is None:
+        return False
+    return (at.contract, at.key, at.durability) == (wanted.contract, wanted.key, wanted.durability)
+
+
+def _lives(
+    operations: Sequence[xdr.OperationMetaV2], names: Callable[[], Mapping[bytes, str]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the entries whose life was prolonged, and those that were restored."""
+    changes = [c for operation in operations for c in operation.changes.ledger_entry_changes]
+    renewed, restored = _ttls(c.updated for c in changes), _ttls(c.restored for c in changes)
+    if not renewed and not restored:
+        return (), ()
+    by_hash = {sha256(key): name for key, name in names().items()}
+    return (
+        tuple(name for key, name in by_hash.items() if key in renewed),
+        tuple(name for key, name in by_hash.items() if key in restored),
+    )
+
+
+def _ttls(entries: Iterable[xdr.LedgerEntry | None]) -> set[bytes]:
+    """Return the hashes of the keys whose life is in these entries."""
+    lives = (None if entry is None else entry.data.ttl for entry in entries)
+    return {life.key_hash.hash for life in lives if life is not None}
+
+
+def result_name(result: xdr.TransactionResult) -> str:
+    """Name what a transaction came to: its operation's result where it has one."""
+    for operation in result.result.results or ():
+        if operation.tr is not None and operation.tr.invoke_host_function_result is not None:
+            return operation.tr.invoke_host_function_result.code.name
+    return result.result.code.name
+
+
+RETRYABLE = frozenset(
+    code.name
+    for code in (
+        _Invoke.INVOKE_HOST_FUNCTION_INSUFFICIENT_REFUNDABLE_FEE,
+        _Invoke.INVOKE_HOST_FUNCTION_RESOURCE_LIMIT_EXCEEDED,
+        _Invoke.INVOKE_HOST_FUNCTION_ENTRY_ARCHIVED,
+        xdr.TransactionResultCode.txBAD_SEQ,
+    )
+)
+"""Failures that say nothing of the call: the ledger moved between simulation and application."""
