@@ -19,8 +19,8 @@ from stellar_sdk.exceptions import SorobanRpcErrorResponse
 from stellar_sdk.soroban_rpc import EventFilter, EventFilterType, EventInfo, GetEventsResponse
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.events import EventIndex, read
-from soroban_localnet.history import ClosedLedger
+from soroban_localnet.history.events import EventIndex, read
+from soroban_localnet.history.history import ClosedLedger
 
 some = settings(deadline=None, max_examples=60)
 
@@ -615,7 +615,7 @@ def test_events_that_share_a_bucket_are_told_apart(
     network = LocalNetwork()
     everything: list[Expected] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("soroban_localnet.events._LAST_BUCKET", 0)
+        patch.setattr("soroban_localnet.history.events._LAST_BUCKET", 0)
         for gap, made_up in past:
             sequence = appended(network, min(gap, 2), made_up).sequence
             everything += naive(sequence, made_up)

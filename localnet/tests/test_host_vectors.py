@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from localnet.host.compare import OPERATIONS, REQUESTS, Request, outcome, read_vectors
 
-from soroban_localnet.host import _Instance
+from soroban_localnet.host.host import _Instance
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from stellar_sdk.exceptions import SorobanRpcErrorResponse
 from stellar_sdk.soroban_rpc import GetTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.history import ClosedLedger, Record
+from soroban_localnet.history.history import ClosedLedger, Record
 
 some = settings(deadline=None, max_examples=60)
 

@@ -31,7 +31,7 @@ from callora_vault.migration import (
 from callora_vault.migration.plan import from_json
 from callora_vault.units import Address, BadValue
 from soroban_localnet import Fork
-from soroban_localnet.http import serve_http
+from soroban_localnet.serve.http import serve_http
 
 MOVING = (Mode.ATOMIC, Mode.STEPWISE)
 
