@@ -16,7 +16,8 @@ import attrs
 from stellar_sdk import Asset, Keypair, Payment, StrKey, TransactionBuilder, scval
 
 from soroban_localnet import LocalNetwork, xdr
-from soroban_localnet.history.history import Record, close
+from soroban_localnet.history.closed_ledger import close
+from soroban_localnet.history.record import Record
 from soroban_localnet.transactions.meta import (
     AFTER_ALL_TRANSACTIONS,
     BEFORE_ALL_TRANSACTIONS,

@@ -41,7 +41,8 @@ from stellar_sdk.auth import authorize_entry
 from stellar_sdk.soroban_rpc import AuthMode, SimulateTransactionResponse
 
 from soroban_localnet import LocalNetwork, SettingsError, xdr
-from soroban_localnet.host import host
+from soroban_localnet.host import messages
+from soroban_localnet.host.module import Instance, ReadEntry
 from soroban_localnet.ledger.settings import NetworkSettings, load
 
 HERE = Path(__file__).parent
@@ -55,8 +56,8 @@ REQUESTS = 2_000
 START = 1_790_000_000
 OPERATIONS = {
     operation.number: operation.name
-    for operation in vars(host).values()
-    if isinstance(operation, host._Operation)
+    for operation in vars(messages).values()
+    if isinstance(operation, messages.Operation)
 }
 # a network's life in this workload, in requests to the host
 WORLD = 250
@@ -94,12 +95,12 @@ def recording(wanted: int) -> Iterator[list[Request]]:
     """Record the requests of all networks of this process while the context lasts."""
     requests: list[Request] = []
 
-    class Recorder(host._Instance):
-        def __init__(self, read_entry: host.ReadEntry) -> None:
+    class Recorder(Instance):
+        def __init__(self, read_entry: ReadEntry) -> None:
             self.reads: list[tuple[bytes, bytes | None, int | None]] = []
             super().__init__(self._noted(read_entry))
 
-        def _noted(self, read_entry: host.ReadEntry) -> host.ReadEntry:
+        def _noted(self, read_entry: ReadEntry) -> ReadEntry:
             def read(key: bytes) -> tuple[bytes, int | None] | None:
                 found = read_entry(key)
                 self.reads.append((key, *(found or (None, None))))
@@ -116,7 +117,10 @@ def recording(wanted: int) -> Iterator[list[Request]]:
             return answer
 
     # a clock that stands still: what is recorded does not depend on when
-    with patch.object(host, "_Instance", Recorder), patch("time.time", return_value=START):
+    with (
+        patch("soroban_localnet.host.host.Instance", Recorder),
+        patch("time.time", return_value=START),
+    ):
         yield requests
 
 

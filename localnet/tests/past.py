@@ -8,7 +8,8 @@ from hashlib import sha256
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import LocalNetwork, xdr
-from soroban_localnet.history.history import ClosedLedger, Record, close
+from soroban_localnet.history.closed_ledger import ClosedLedger, close
+from soroban_localnet.history.record import Record
 from soroban_localnet.transactions.apply import Applied
 from soroban_localnet.transactions.meta import TransactionMeta
 

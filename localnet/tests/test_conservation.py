@@ -31,7 +31,7 @@ from stellar_sdk import xdr as stellar_xdr
 from stellar_sdk.exceptions import PrepareTransactionException
 
 from soroban_localnet import LocalNetwork, xdr
-from soroban_localnet.history.history import TOTAL_COINS
+from soroban_localnet.history.closed_ledger import TOTAL_COINS
 from soroban_localnet.ledger.trustline import TrustLine
 
 AUTHORIZED = TrustLineFlags.AUTHORIZED_FLAG

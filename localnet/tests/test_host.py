@@ -15,7 +15,8 @@ from stellar_sdk import Address, StrKey, scval
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import HostCrashed, HostRefused, LocalNetwork, SettingsError, xdr
-from soroban_localnet.host.host import Host, InvokeRequest, LedgerInfo, SimulateRequest
+from soroban_localnet.host.host import Host
+from soroban_localnet.host.messages import InvokeRequest, LedgerInfo, SimulateRequest
 from soroban_localnet.ledger.settings import REQUIRED, NetworkSettings, load
 
 INFO = LedgerInfo(29, 100, 1_790_000_000, bytes(32), 5_000_000)
@@ -247,9 +248,9 @@ def test_a_setting_that_is_no_entry_is_refused() -> None:
 def test_a_cache_folder_that_cannot_be_written_is_no_obstacle() -> None:
     program = (
         "import logging; logging.basicConfig()\n"
-        "from soroban_localnet.host.host import _engine\n"
+        "from soroban_localnet.host.module import engine\n"
         "import wasmtime\n"
-        "wasmtime.Module(_engine(), b'\\x00asm\\x01\\x00\\x00\\x00')\n"
+        "wasmtime.Module(engine(), b'\\x00asm\\x01\\x00\\x00\\x00')\n"
     )
     environment = {**os.environ, "XDG_CACHE_HOME": "/dev/null/nowhere", "HOME": "/dev/null"}
     done = subprocess.run(

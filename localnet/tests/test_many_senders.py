@@ -19,7 +19,7 @@ from stellar_sdk import xdr
 from stellar_sdk.soroban_rpc import SendTransactionResponse, SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.history.history import TOTAL_COINS
+from soroban_localnet.history.closed_ledger import TOTAL_COINS
 from soroban_localnet.node.queue import Waiting
 
 RESERVE = 5_000_000

@@ -30,7 +30,7 @@ from stellar_sdk import Keypair, Preconditions, TimeBounds, TransactionEnvelope,
 from stellar_sdk.soroban_rpc import SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.history.history import TOTAL_COINS, ClosedLedger
+from soroban_localnet.history.closed_ledger import TOTAL_COINS, ClosedLedger
 from soroban_localnet.ledger.settings import NetworkSettings, load
 from soroban_localnet.ledger.store import Changes
 from soroban_localnet.node.pace import Pace

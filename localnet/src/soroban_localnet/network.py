@@ -33,15 +33,9 @@ from soroban_localnet.errors import (
     RemoteMismatch,
     UnknownAccount,
 )
-from soroban_localnet.history.history import (
-    RETENTION_LEDGERS,
-    TOTAL_COINS,
-    ClosedLedger,
-    History,
-    Record,
-    close,
-    first_ledger,
-)
+from soroban_localnet.history.closed_ledger import TOTAL_COINS, ClosedLedger, close, first_ledger
+from soroban_localnet.history.history import RETENTION_LEDGERS, History
+from soroban_localnet.history.record import Record
 from soroban_localnet.host.host import Host
 from soroban_localnet.host.protocols import PROTOCOL
 from soroban_localnet.ledger import settings as network_settings

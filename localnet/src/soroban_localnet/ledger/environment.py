@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from soroban_localnet.host.host import Host, LedgerInfo
+from soroban_localnet.host.host import Host
+from soroban_localnet.host.messages import LedgerInfo
 from soroban_localnet.host.protocols import PROTOCOL
 from soroban_localnet.ledger.settings import Limits
 from soroban_localnet.ledger.store import Store

@@ -12,7 +12,8 @@ from math import ceil
 
 import attrs
 
-from soroban_localnet.history.history import History, Record
+from soroban_localnet.history.history import History
+from soroban_localnet.history.record import Record
 from soroban_localnet.ledger.environment import Environment
 from soroban_localnet.ledger.settings import LedgerLimits
 from soroban_localnet.transactions import validity

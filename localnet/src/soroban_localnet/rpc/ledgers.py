@@ -12,7 +12,8 @@ from soroban_localnet.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcErro
 from soroban_localnet.rpc.parameters import NoParameters, Paged
 
 if TYPE_CHECKING:
-    from soroban_localnet.history.history import ClosedLedger, History
+    from soroban_localnet.history.closed_ledger import ClosedLedger
+    from soroban_localnet.history.history import History
     from soroban_localnet.network import LocalNetwork
 
 DEFAULT_LEDGERS, MAX_LEDGERS = 50, 200

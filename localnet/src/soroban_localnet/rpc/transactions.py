@@ -21,7 +21,8 @@ from soroban_localnet.transactions.results import Invalid
 from soroban_localnet.transactions.simulation import Unsimulatable, simulate
 
 if TYPE_CHECKING:
-    from soroban_localnet.history.history import History, Record
+    from soroban_localnet.history.history import History
+    from soroban_localnet.history.record import Record
     from soroban_localnet.network import LocalNetwork
 
 DEFAULT_TRANSACTIONS, MAX_TRANSACTIONS = 50, 200

@@ -29,7 +29,7 @@ from soroban_localnet.errors import (
     RemoteFailed,
     RemoteMismatch,
 )
-from soroban_localnet.history.history import ClosedLedger, first_ledger
+from soroban_localnet.history.closed_ledger import ClosedLedger, first_ledger
 from soroban_localnet.host.protocols import PROTOCOL
 from soroban_localnet.ledger import settings
 from soroban_localnet.ledger.environment import BASE_FEE, BASE_RESERVE

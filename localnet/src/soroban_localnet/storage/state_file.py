@@ -15,7 +15,8 @@ import attrs
 import msgspec
 
 from soroban_localnet.errors import FileError, FileMismatch
-from soroban_localnet.history.history import ClosedLedger, Record
+from soroban_localnet.history.closed_ledger import ClosedLedger
+from soroban_localnet.history.record import Record
 from soroban_localnet.host.protocols import PROTOCOL
 from soroban_localnet.ledger.store import UNWRITTEN, Entry, Held
 from soroban_localnet.storage.database import Database, Kind

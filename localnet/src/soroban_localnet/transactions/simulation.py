@@ -11,7 +11,7 @@ from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import xdr
 from soroban_localnet.errors import HostCrashed, HostRefused
-from soroban_localnet.host.host import Modified, SimulateAnswer, SimulateRequest
+from soroban_localnet.host.messages import Modified, SimulateAnswer, SimulateRequest
 from soroban_localnet.ledger.environment import Environment
 from soroban_localnet.transactions.envelope import InvokeBody, Operation, Transaction
 

@@ -12,7 +12,7 @@ from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import xdr
 from soroban_localnet.errors import HostCrashed
-from soroban_localnet.host.host import InvokeAnswer, InvokeRequest, RentChange
+from soroban_localnet.host.messages import InvokeAnswer, InvokeRequest, RentChange
 from soroban_localnet.ledger.environment import Environment
 from soroban_localnet.ledger.settings import Limits
 from soroban_localnet.ledger.store import Changes, Entry
