@@ -15,9 +15,14 @@ from typing import Any
 import attrs
 from stellar_sdk import Asset, Keypair, Payment, StrKey, TransactionBuilder, scval
 
-from soroban_localnet import LocalNetwork, wire
-from soroban_localnet.history import Record, close
-from soroban_localnet.meta import AFTER_ALL_TRANSACTIONS, BEFORE_ALL_TRANSACTIONS, fee_event
+from soroban_localnet import LocalNetwork, xdr
+from soroban_localnet.history.closed_ledger import close
+from soroban_localnet.history.record import Record
+from soroban_localnet.transactions.meta import (
+    AFTER_ALL_TRANSACTIONS,
+    BEFORE_ALL_TRANSACTIONS,
+    fee_event,
+)
 
 FEW, MANY = 1_000, 1_000_000
 TRANSACTIONS = 2
@@ -31,7 +36,7 @@ BOUND = 2.0
 
 CONTRACTS = [bytes([number]) * 32 for number in range(50)]
 RARE_CONTRACT = bytes([255]) * 32
-TRANSFER = wire.symbol("transfer")
+TRANSFER = xdr.symbol("transfer")
 RARE_ACCOUNT = bytes([254]) * 32
 
 
@@ -59,8 +64,8 @@ def transaction(like: Record, ledger: int, index: int, number: int) -> Record:
     for each in range(number, number + 3):
         contract = RARE_CONTRACT if each % RARE == 7 else CONTRACTS[each % len(CONTRACTS)]
         account = RARE_ACCOUNT if each % RARE == 8 else each.to_bytes(32, "big")
-        topics = (TRANSFER, wire.account_address(contract), wire.account_address(account))
-        emitted.append(wire.contract_event(contract, topics, wire.int128(each)))
+        topics = (TRANSFER, xdr.account_address(contract), xdr.account_address(account))
+        emitted.append(xdr.contract_event(contract, topics, xdr.int128(each)))
     payer = (number % 1_000).to_bytes(32, "big")
     native, applied = CONTRACTS[0], like.applied
     meta = attrs.evolve(
@@ -75,7 +80,7 @@ def transaction(like: Record, ledger: int, index: int, number: int) -> Record:
     return attrs.evolve(
         like,
         envelope=copied(like.envelope),
-        hashes=(wire.sha256(number.to_bytes(8, "big")),),
+        hashes=(xdr.sha256(number.to_bytes(8, "big")),),
         applied=attrs.evolve(
             applied,
             result=copied(applied.result),

@@ -16,9 +16,9 @@ from stellar_sdk.soroban_rpc import GetTransactionResponse, GetTransactionStatus
 
 from callora_vault import wasm
 from soroban_localnet import LocalNetwork
-from soroban_localnet.account import Account
-from soroban_localnet.host import Host
-from soroban_localnet.ledger import Entry
+from soroban_localnet.host.host import Host
+from soroban_localnet.ledger.account import Account
+from soroban_localnet.ledger.store import Entry
 from soroban_localnet.rpc import Dispatcher
 
 CALLS = 400

@@ -12,7 +12,7 @@ import pytest
 from stellar_sdk import Keypair
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.http import serve_http
+from soroban_localnet.serve.http import serve_http
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -35,13 +35,15 @@ from stellar_sdk import (
     TransactionBuilder,
     TransactionEnvelope,
     scval,
-    xdr,
 )
+from stellar_sdk import xdr as stellar_xdr
 from stellar_sdk.auth import authorize_entry
 from stellar_sdk.soroban_rpc import AuthMode, SimulateTransactionResponse
 
-from soroban_localnet import LocalNetwork, SettingsError, host, wire
-from soroban_localnet.settings import NetworkSettings, load
+from soroban_localnet import LocalNetwork, SettingsError, xdr
+from soroban_localnet.host import messages
+from soroban_localnet.host.module import Instance, ReadEntry
+from soroban_localnet.ledger.settings import NetworkSettings, load
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -54,8 +56,8 @@ REQUESTS = 2_000
 START = 1_790_000_000
 OPERATIONS = {
     operation.number: operation.name
-    for operation in vars(host).values()
-    if isinstance(operation, host._Operation)
+    for operation in vars(messages).values()
+    if isinstance(operation, messages.Operation)
 }
 # a network's life in this workload, in requests to the host
 WORLD = 250
@@ -93,12 +95,12 @@ def recording(wanted: int) -> Iterator[list[Request]]:
     """Record the requests of all networks of this process while the context lasts."""
     requests: list[Request] = []
 
-    class Recorder(host._Instance):
-        def __init__(self, read_entry: host.ReadEntry) -> None:
+    class Recorder(Instance):
+        def __init__(self, read_entry: ReadEntry) -> None:
             self.reads: list[tuple[bytes, bytes | None, int | None]] = []
             super().__init__(self._noted(read_entry))
 
-        def _noted(self, read_entry: host.ReadEntry) -> host.ReadEntry:
+        def _noted(self, read_entry: ReadEntry) -> ReadEntry:
             def read(key: bytes) -> tuple[bytes, int | None] | None:
                 found = read_entry(key)
                 self.reads.append((key, *(found or (None, None))))
@@ -115,7 +117,10 @@ def recording(wanted: int) -> Iterator[list[Request]]:
             return answer
 
     # a clock that stands still: what is recorded does not depend on when
-    with patch.object(host, "_Instance", Recorder), patch("time.time", return_value=START):
+    with (
+        patch("soroban_localnet.host.host.Instance", Recorder),
+        patch("time.time", return_value=START),
+    ):
         yield requests
 
 
@@ -162,7 +167,7 @@ class World:
             self.network.fund(person.public_key)
         self.codes: list[bytes] = [path.read_bytes() for path in CONTRACTS]
         self.contracts: list[tuple[str, int]] = []  # contract and which code it has
-        self.signed: list[xdr.SorobanAuthorizationEntry] = []
+        self.signed: list[stellar_xdr.SorobanAuthorizationEntry] = []
         self.faults = False
         for index, code in enumerate(self.codes):
             self.send(_upload(code))
@@ -213,23 +218,25 @@ class World:
     def create(self, index: int) -> None:
         """Create a contract; one time in eight with arguments that its constructor lacks."""
         owner = self.chance.choice(self.people)
-        preimage = xdr.ContractIDPreimage(
-            xdr.ContractIDPreimageType.CONTRACT_ID_PREIMAGE_FROM_ADDRESS,
-            from_address=xdr.ContractIDPreimageFromAddress(
+        preimage = stellar_xdr.ContractIDPreimage(
+            stellar_xdr.ContractIDPreimageType.CONTRACT_ID_PREIMAGE_FROM_ADDRESS,
+            from_address=stellar_xdr.ContractIDPreimageFromAddress(
                 Address(owner.public_key).to_xdr_sc_address(),
-                xdr.Uint256(self.chance.randbytes(32)),
+                stellar_xdr.Uint256(self.chance.randbytes(32)),
             ),
         )
-        executable = xdr.ContractExecutable(
-            xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM,
-            wasm_hash=xdr.Hash(wire.sha256(self.codes[index])),
+        executable = stellar_xdr.ContractExecutable(
+            stellar_xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM,
+            wasm_hash=stellar_xdr.Hash(xdr.sha256(self.codes[index])),
         )
         odd = self.faults and self.chance.randrange(8) == 0
         arguments = [scval.to_uint32(1)] if odd else []
         operation = InvokeHostFunction(
-            xdr.HostFunction(
-                xdr.HostFunctionType.HOST_FUNCTION_TYPE_CREATE_CONTRACT_V2,
-                create_contract_v2=xdr.CreateContractArgsV2(preimage, executable, arguments),
+            stellar_xdr.HostFunction(
+                stellar_xdr.HostFunctionType.HOST_FUNCTION_TYPE_CREATE_CONTRACT_V2,
+                create_contract_v2=stellar_xdr.CreateContractArgsV2(
+                    preimage, executable, arguments
+                ),
             ),
             [],
         )
@@ -253,10 +260,10 @@ class World:
 
     # -- calls
 
-    def _someone(self) -> xdr.SCVal:
+    def _someone(self) -> stellar_xdr.SCVal:
         return scval.to_address(self.chance.choice(self.people).public_key)
 
-    def _test_call(self) -> tuple[str, list[xdr.SCVal]]:
+    def _test_call(self) -> tuple[str, list[stellar_xdr.SCVal]]:
         chance = self.chance
         kind = scval.to_uint32(chance.choice((0, 0, 1, 1, 2, 2, 3)))
         name = scval.to_symbol(chance.choice("abc"))
@@ -285,14 +292,14 @@ class World:
             "clock": [],
             "random": [],
             "create": [
-                scval.to_bytes(wire.sha256(chance.choice(self.codes))),
+                scval.to_bytes(xdr.sha256(chance.choice(self.codes))),
                 scval.to_bytes(chance.randbytes(32)),
             ],
             "missing": [],
         }
         return self._varied(calls)
 
-    def _vault_call(self) -> tuple[str, list[xdr.SCVal]]:
+    def _vault_call(self) -> tuple[str, list[stellar_xdr.SCVal]]:
         chance = self.chance
         amount = scval.to_int128(chance.choice((-1, 0, 1, 5, 5, 7, 1_000, 2**127 - 1)))
         optional = chance.choice((scval.to_void(), amount))
@@ -307,7 +314,9 @@ class World:
         }
         return self._varied(calls)
 
-    def _varied(self, calls: dict[str, list[xdr.SCVal]]) -> tuple[str, list[xdr.SCVal]]:
+    def _varied(
+        self, calls: dict[str, list[stellar_xdr.SCVal]]
+    ) -> tuple[str, list[stellar_xdr.SCVal]]:
         method, arguments = self.chance.choice(sorted(calls.items()))
         if self.chance.randrange(20) == 0:
             arguments = arguments[:-1]
@@ -318,25 +327,29 @@ class World:
 
     # -- footprints
 
-    def _keys(self, contract: str, code: int) -> tuple[xdr.LedgerKey, xdr.LedgerKey]:
+    def _keys(
+        self, contract: str, code: int
+    ) -> tuple[stellar_xdr.LedgerKey, stellar_xdr.LedgerKey]:
         identity = Address(contract).key
         return (
-            xdr.LedgerKey.from_xdr_bytes(wire.contract_instance_key(identity)),
-            xdr.LedgerKey.from_xdr_bytes(wire.contract_code_key(wire.sha256(self.codes[code]))),
-        )
-
-    def _data_key(self, contract: str, name: str, durability: int) -> xdr.LedgerKey:
-        return xdr.LedgerKey(
-            xdr.LedgerEntryType.CONTRACT_DATA,
-            contract_data=xdr.LedgerKeyContractData(
-                Address(contract).to_xdr_sc_address(),
-                scval.to_symbol(name),
-                xdr.ContractDataDurability(durability),
+            stellar_xdr.LedgerKey.from_xdr_bytes(xdr.contract_instance_key(identity)),
+            stellar_xdr.LedgerKey.from_xdr_bytes(
+                xdr.contract_code_key(xdr.sha256(self.codes[code]))
             ),
         )
 
-    def _some_keys(self) -> list[xdr.LedgerKey]:
-        keys: dict[bytes, xdr.LedgerKey] = {}
+    def _data_key(self, contract: str, name: str, durability: int) -> stellar_xdr.LedgerKey:
+        return stellar_xdr.LedgerKey(
+            stellar_xdr.LedgerEntryType.CONTRACT_DATA,
+            contract_data=stellar_xdr.LedgerKeyContractData(
+                Address(contract).to_xdr_sc_address(),
+                scval.to_symbol(name),
+                stellar_xdr.ContractDataDurability(durability),
+            ),
+        )
+
+    def _some_keys(self) -> list[stellar_xdr.LedgerKey]:
+        keys: dict[bytes, stellar_xdr.LedgerKey] = {}
         for _ in range(self.chance.randrange(1, 4)):
             contract, code = self.chance.choice(self.contracts)
             name, durability = self.chance.choice("abc"), self.chance.choice((0, 1, 1))
@@ -345,7 +358,7 @@ class World:
             keys[key.to_xdr_bytes()] = key
         return list(keys.values())
 
-    def _known_data(self, contract: str, code: int) -> xdr.SorobanTransactionData:
+    def _known_data(self, contract: str, code: int) -> stellar_xdr.SorobanTransactionData:
         """Build the footprint that a call surely needs, for calls that no simulation lets pass."""
         instance, code_key = self._keys(contract, code)
         written = [instance, *(self._data_key(contract, name, 1) for name in "abc")]
@@ -354,8 +367,8 @@ class World:
     # -- transactions
 
     def send(
-        self, operation: Operation, data: xdr.SorobanTransactionData | None = None
-    ) -> xdr.SCVal | None:
+        self, operation: Operation, data: stellar_xdr.SorobanTransactionData | None = None
+    ) -> stellar_xdr.SCVal | None:
         """Simulate a transaction, sign it, send it; return what an accepted one returned."""
         sender = self.chance.choice(self.people)
         simulation = self._simulate(self._build(sender, operation, data), None)
@@ -379,11 +392,11 @@ class World:
         got = self.server.get_transaction(answer.hash)
         if got.result_meta_xdr is None:
             return None
-        meta = xdr.TransactionMeta.from_xdr(got.result_meta_xdr).v4
+        meta = stellar_xdr.TransactionMeta.from_xdr(got.result_meta_xdr).v4
         return meta.soroban_meta.return_value if meta and meta.soroban_meta else None
 
     def _build(
-        self, sender: Keypair, operation: Operation, data: xdr.SorobanTransactionData | None
+        self, sender: Keypair, operation: Operation, data: stellar_xdr.SorobanTransactionData | None
     ) -> TransactionEnvelope:
         account = self.server.load_account(sender.public_key)
         builder = TransactionBuilder(
@@ -404,13 +417,13 @@ class World:
 
     def _authorize(
         self, operation: InvokeHostFunction, simulation: SimulateTransactionResponse
-    ) -> list[xdr.SorobanAuthorizationEntry]:
+    ) -> list[stellar_xdr.SorobanAuthorizationEntry]:
         """Sign for every address, or with another key, or too late, or once more."""
         signed = []
         terms = (100, 100, 100, 100, 100, 0, -1, 2**31) if self.faults else (100,)
         last = self.network.latest_ledger + self.chance.choice(terms)
         for text in (simulation.results or [])[0].auth or []:
-            entry = xdr.SorobanAuthorizationEntry.from_xdr(text)
+            entry = stellar_xdr.SorobanAuthorizationEntry.from_xdr(text)
             address = entry.credentials.address or entry.credentials.address_v2
             if address is None:
                 signed.append(entry)
@@ -435,9 +448,9 @@ class World:
         footprint = resources.footprint
         kind = self.chance.randrange(24)
         if kind == 0:
-            resources.instructions = xdr.Uint32(resources.instructions.uint32 // 2)
+            resources.instructions = stellar_xdr.Uint32(resources.instructions.uint32 // 2)
         elif kind == 1:
-            resources.write_bytes = xdr.Uint32(resources.write_bytes.uint32 // 2)
+            resources.write_bytes = stellar_xdr.Uint32(resources.write_bytes.uint32 // 2)
         elif kind == 2 and footprint.read_only:
             footprint.read_only.pop()
         elif kind == 3 and footprint.read_write:
@@ -446,36 +459,38 @@ class World:
             footprint.read_only += footprint.read_write
             footprint.read_write = []
         elif kind == 5:
-            data.resource_fee = xdr.Int64(data.resource_fee.int64 * 3 // 4)
+            data.resource_fee = stellar_xdr.Int64(data.resource_fee.int64 * 3 // 4)
 
 
 def _declared(
-    read_only: list[xdr.LedgerKey], read_write: list[xdr.LedgerKey]
-) -> xdr.SorobanTransactionData:
+    read_only: list[stellar_xdr.LedgerKey], read_write: list[stellar_xdr.LedgerKey]
+) -> stellar_xdr.SorobanTransactionData:
     """Declare a footprint and resources that are more than enough."""
-    return xdr.SorobanTransactionData(
-        ext=xdr.SorobanTransactionDataExt(0),
-        resources=xdr.SorobanResources(
-            footprint=xdr.LedgerFootprint(read_only, read_write),
-            instructions=xdr.Uint32(20_000_000),
-            disk_read_bytes=xdr.Uint32(100_000),
-            write_bytes=xdr.Uint32(100_000),
+    return stellar_xdr.SorobanTransactionData(
+        ext=stellar_xdr.SorobanTransactionDataExt(0),
+        resources=stellar_xdr.SorobanResources(
+            footprint=stellar_xdr.LedgerFootprint(read_only, read_write),
+            instructions=stellar_xdr.Uint32(20_000_000),
+            disk_read_bytes=stellar_xdr.Uint32(100_000),
+            write_bytes=stellar_xdr.Uint32(100_000),
         ),
-        resource_fee=xdr.Int64(100_000_000),
+        resource_fee=stellar_xdr.Int64(100_000_000),
     )
 
 
-def _invocation(contract: str, method: str, arguments: list[xdr.SCVal]) -> InvokeHostFunction:
-    call = xdr.InvokeContractArgs(
-        Address(contract).to_xdr_sc_address(), xdr.SCSymbol(method.encode()), arguments
+def _invocation(
+    contract: str, method: str, arguments: list[stellar_xdr.SCVal]
+) -> InvokeHostFunction:
+    call = stellar_xdr.InvokeContractArgs(
+        Address(contract).to_xdr_sc_address(), stellar_xdr.SCSymbol(method.encode()), arguments
     )
-    kind = xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT
-    return InvokeHostFunction(xdr.HostFunction(kind, invoke_contract=call), [])
+    kind = stellar_xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT
+    return InvokeHostFunction(stellar_xdr.HostFunction(kind, invoke_contract=call), [])
 
 
 def _upload(code: bytes) -> InvokeHostFunction:
-    function = xdr.HostFunction(
-        xdr.HostFunctionType.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=code
+    function = stellar_xdr.HostFunction(
+        stellar_xdr.HostFunctionType.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=code
     )
     return InvokeHostFunction(function, [])
 

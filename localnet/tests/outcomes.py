@@ -6,7 +6,7 @@ import attrs
 from localnet.tests.person import Code, Person, Sent
 from stellar_sdk import Keypair, Operation
 
-from soroban_localnet.account import Account
+from soroban_localnet.ledger.account import Account
 
 
 def _entries(person: Person) -> dict[bytes, bytes]:

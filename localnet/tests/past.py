@@ -5,32 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-from stellar_sdk import xdr
+from stellar_sdk import xdr as stellar_xdr
 
-from soroban_localnet import LocalNetwork, wire
-from soroban_localnet.apply import Applied
-from soroban_localnet.history import ClosedLedger, Record, close
-from soroban_localnet.meta import TransactionMeta
+from soroban_localnet import LocalNetwork, xdr
+from soroban_localnet.history.closed_ledger import ClosedLedger, close
+from soroban_localnet.history.record import Record
+from soroban_localnet.transactions.apply import Applied
+from soroban_localnet.transactions.meta import TransactionMeta
 
 LEDGER_SECONDS = 5
-_EMPTY = wire.array(())
-_SUCCESS = wire.i64(100) + wire.i32(0) + wire.array(()) + wire.ABSENT
+_EMPTY = xdr.array(())
+_SUCCESS = xdr.i64(100) + xdr.i32(0) + xdr.array(()) + xdr.ABSENT
 
 
 def contract_event(
-    contract: bytes | None, topics: Sequence[xdr.SCVal], data: xdr.SCVal, *, system: bool = False
-) -> xdr.ContractEvent:
-    kinds = xdr.ContractEventType
-    return xdr.ContractEvent(
-        ext=xdr.ExtensionPoint(0),
-        contract_id=None if contract is None else xdr.ContractID(xdr.Hash(contract)),
+    contract: bytes | None,
+    topics: Sequence[stellar_xdr.SCVal],
+    data: stellar_xdr.SCVal,
+    *,
+    system: bool = False,
+) -> stellar_xdr.ContractEvent:
+    kinds = stellar_xdr.ContractEventType
+    return stellar_xdr.ContractEvent(
+        ext=stellar_xdr.ExtensionPoint(0),
+        contract_id=None
+        if contract is None
+        else stellar_xdr.ContractID(stellar_xdr.Hash(contract)),
         type=kinds.SYSTEM if system else kinds.CONTRACT,
-        body=xdr.ContractEventBody(0, v0=xdr.ContractEventV0(list(topics), data)),
+        body=stellar_xdr.ContractEventBody(0, v0=stellar_xdr.ContractEventV0(list(topics), data)),
     )
 
 
-def transaction_event(stage: xdr.TransactionEventStage, event: xdr.ContractEvent) -> bytes:
-    return xdr.TransactionEvent(stage, event).to_xdr_bytes()
+def transaction_event(
+    stage: stellar_xdr.TransactionEventStage, event: stellar_xdr.ContractEvent
+) -> bytes:
+    return stellar_xdr.TransactionEvent(stage, event).to_xdr_bytes()
 
 
 def record(

@@ -13,8 +13,9 @@ from stellar_sdk import Asset, FeeBumpTransactionEnvelope, TransactionEnvelope, 
 from stellar_sdk.soroban_rpc import GetTransactionStatus, SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.host import Host, InvokeAnswer, InvokeRequest
-from soroban_localnet.settings import NetworkSettings
+from soroban_localnet.host.host import Host
+from soroban_localnet.host.messages import InvokeAnswer, InvokeRequest
+from soroban_localnet.ledger.settings import NetworkSettings
 
 NEVER = 7 * 86_400.0
 """Seconds from ledger to ledger: none is closed by itself while a test runs."""

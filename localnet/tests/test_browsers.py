@@ -10,7 +10,7 @@ from localnet.tests.web import JSON, Answer, fetch
 from stellar_sdk import Keypair
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.http import Endpoint, serve_http
+from soroban_localnet.serve.http import Endpoint, serve_http
 
 PAGE = "http://wallet.example"
 HEALTH = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "getHealth"}).encode()

@@ -20,9 +20,10 @@ from stellar_sdk import Keypair, SorobanServer
 from stellar_sdk.exceptions import AccountNotFoundException
 from stellar_sdk.soroban_rpc import GetTransactionStatus
 
-from soroban_localnet import LocalNetwork, command
-from soroban_localnet.accounts import DevelopmentAccounts
+from soroban_localnet import LocalNetwork
 from soroban_localnet.network import STANDALONE
+from soroban_localnet.serve import command
+from soroban_localnet.serve.development_accounts import DevelopmentAccounts
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 ENVIRONMENT["COLUMNS"] = "80"
@@ -225,7 +226,7 @@ def test_help_fits_80_columns_and_names_every_option() -> None:
         ("cyclopts", signal.SIGINT),
         ("stellar_sdk.scval", signal.SIGINT),
         ("soroban_localnet.network", signal.SIGTERM),
-        ("soroban_localnet.http", signal.SIGINT),
+        ("soroban_localnet.serve.http", signal.SIGINT),
     ],
 )
 def test_it_can_be_stopped_while_it_starts(module: str, number: int) -> None:

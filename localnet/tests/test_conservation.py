@@ -26,13 +26,13 @@ from stellar_sdk import (
     TransactionBuilder,
     TrustLineFlags,
     scval,
-    xdr,
 )
+from stellar_sdk import xdr as stellar_xdr
 from stellar_sdk.exceptions import PrepareTransactionException
 
-from soroban_localnet import LocalNetwork, wire
-from soroban_localnet.history import TOTAL_COINS
-from soroban_localnet.trustline import TrustLine
+from soroban_localnet import LocalNetwork, xdr
+from soroban_localnet.history.closed_ledger import TOTAL_COINS
+from soroban_localnet.ledger.trustline import TrustLine
 
 AUTHORIZED = TrustLineFlags.AUTHORIZED_FLAG
 MAINTAIN = TrustLineFlags.AUTHORIZED_TO_MAINTAIN_LIABILITIES_FLAG
@@ -75,9 +75,9 @@ def world() -> World:
 def balances(made: Token) -> Iterator[int]:
     """What contracts hold of an asset."""
     for key, entry in world().network._ledger:
-        if wire.key_type(key) != wire.CONTRACT_DATA:
+        if xdr.key_type(key) != xdr.CONTRACT_DATA:
             continue
-        data = xdr.LedgerEntry.from_xdr_bytes(entry.xdr).data.contract_data
+        data = stellar_xdr.LedgerEntry.from_xdr_bytes(entry.xdr).data.contract_data
         assert data is not None
         if data.contract == made.contract.address and data.key.vec is not None:
             held = scval.from_map(data.val)
@@ -86,13 +86,13 @@ def balances(made: Token) -> Iterator[int]:
 
 def lumens_held() -> int:
     ledger = world().network._ledger
-    accounts = (entry.account for key, entry in ledger if wire.key_type(key) == wire.ACCOUNT)
+    accounts = (entry.account for key, entry in ledger if xdr.key_type(key) == xdr.ACCOUNT)
     return sum(account.balance for account in accounts) + sum(balances(world().lumens))
 
 
 def usd_held() -> int:
     ledger = world().network._ledger
-    lines = (entry.xdr for key, entry in ledger if wire.key_type(key) == wire.TRUSTLINE)
+    lines = (entry.xdr for key, entry in ledger if xdr.key_type(key) == xdr.TRUSTLINE)
     return sum(TrustLine.decode(entry).balance for entry in lines) + sum(balances(world().usd))
 
 
@@ -220,7 +220,7 @@ class Conservation(RuleBasedStateMachine):
     def accounts_keep_reserves_for_what_they_have(self) -> None:
         kept: dict[bytes, int] = {}
         for key, _ in self.network._ledger:
-            if wire.key_type(key) in (wire.TRUSTLINE, wire.DATA):
+            if xdr.key_type(key) in (xdr.TRUSTLINE, xdr.DATA):
                 kept[key[8:40]] = kept.get(key[8:40], 0) + 1
         for person in world().people:
             account = self.network._ledger.account(person.key.raw_public_key())

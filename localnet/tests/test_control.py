@@ -15,9 +15,10 @@ from localnet.tests.web import call
 from stellar_sdk import Keypair, scval, xdr
 from stellar_sdk.soroban_rpc import GetTransactionStatus
 
-from soroban_localnet import LocalNetwork, control
-from soroban_localnet.http import Endpoint, serve_http
+from soroban_localnet import LocalNetwork
 from soroban_localnet.rpc import Dispatcher
+from soroban_localnet.serve import control
+from soroban_localnet.serve.http import Endpoint, serve_http
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ from stellar_sdk.exceptions import SorobanRpcErrorResponse
 from stellar_sdk.soroban_rpc import EventFilter, EventFilterType, EventInfo, GetEventsResponse
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.events import EventIndex, read
-from soroban_localnet.history import ClosedLedger
+from soroban_localnet.history.closed_ledger import ClosedLedger
+from soroban_localnet.history.event_index import EventIndex
+from soroban_localnet.history.events import read
 
 some = settings(deadline=None, max_examples=60)
 
@@ -615,7 +616,7 @@ def test_events_that_share_a_bucket_are_told_apart(
     network = LocalNetwork()
     everything: list[Expected] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("soroban_localnet.events._LAST_BUCKET", 0)
+        patch.setattr("soroban_localnet.history.event_index.LAST_BUCKET", 0)
         for gap, made_up in past:
             sequence = appended(network, min(gap, 2), made_up).sequence
             everything += naive(sequence, made_up)
@@ -691,7 +692,7 @@ def test_an_index_that_lost_all_ledgers_is_empty(
             index.add(ledger.sequence, ledger.events)
         for ledger in added if dropped is EventIndex.drop_first else reversed(added):
             dropped(index, ledger.sequence, ledger.events)
-        assert not index._buckets
+        assert not len(index)
 
 
 @given(events_of_any_kind)

@@ -7,17 +7,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from localnet.tests.contract import Contract, Kind, live_until, resources, ttl_key
 from localnet.tests.person import Person
-from stellar_sdk import ExtendFootprintTTL, xdr
+from stellar_sdk import ExtendFootprintTTL
+from stellar_sdk import xdr as stellar_xdr
 
-from soroban_localnet import wire
-from soroban_localnet.ledger import Entry, Ledger
+from soroban_localnet import xdr
+from soroban_localnet.ledger.store import Entry, Ledger
 from soroban_localnet.network import EVICTION_LEDGERS
 
 
-def gone(person: Person) -> list[xdr.LedgerKey]:
+def gone(person: Person) -> list[stellar_xdr.LedgerKey]:
     """Read which entries the latest ledger says that it removed."""
     closed = person.server.get_ledgers(person.network.latest_ledger).ledgers[-1]
-    meta = xdr.LedgerCloseMeta.from_xdr(closed.metadata_xdr).v2
+    meta = stellar_xdr.LedgerCloseMeta.from_xdr(closed.metadata_xdr).v2
     assert meta is not None
     return meta.evicted_keys
 
@@ -76,7 +77,7 @@ def test_what_a_revert_brings_back_is_evicted_again(alice: Person, contract: Con
 
 
 KEYS = [
-    wire.u32(wire.CONTRACT_DATA) + bytes([n]) * 40 + wire.u32(durability)
+    xdr.u32(xdr.CONTRACT_DATA) + bytes([n]) * 40 + xdr.u32(durability)
     for n in range(3)
     for durability in (0, 1)
 ]
@@ -105,7 +106,7 @@ class Ends(RuleBasedStateMachine):
         expired = [
             key
             for key, entry in self.ledger
-            if wire.is_temporary(key) and not entry.is_live(self.now)
+            if xdr.is_temporary(key) and not entry.is_live(self.now)
         ]
         taken = self.ledger.expired(self.now)
         assert sorted(taken) == sorted(expired)

@@ -44,7 +44,7 @@ from soroban_localnet.faults import (
     TryAgainLater,
     Unavailable,
 )
-from soroban_localnet.http import serve_http
+from soroban_localnet.serve.http import serve_http
 
 URL = "http://localnet.invalid"
 PENDING, DUPLICATE = SendTransactionStatus.PENDING, SendTransactionStatus.DUPLICATE

@@ -25,7 +25,7 @@ from stellar_sdk import (
 )
 
 from soroban_localnet import MalformedEnvelope
-from soroban_localnet.envelope import parse
+from soroban_localnet.transactions.envelope import parse
 
 XLM = Asset.native()
 

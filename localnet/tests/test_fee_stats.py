@@ -14,8 +14,8 @@ from localnet.tests.person import Person
 from stellar_sdk import Asset, Payment, xdr
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.history import Record
-from soroban_localnet.meta import SorobanMeta
+from soroban_localnet.history.record import Record
+from soroban_localnet.transactions.meta import SorobanMeta
 
 PERCENTILES = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 NOTHING = {

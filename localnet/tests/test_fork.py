@@ -47,10 +47,10 @@ from soroban_localnet import (
     RemoteMismatch,
     UnknownAccount,
 )
-from soroban_localnet.account import Account
-from soroban_localnet.http import serve_http
-from soroban_localnet.ledger import Entry
-from soroban_localnet.settings import load
+from soroban_localnet.ledger.account import Account
+from soroban_localnet.ledger.settings import load
+from soroban_localnet.ledger.store import Entry
+from soroban_localnet.serve.http import serve_http
 
 PERSISTENT, TEMPORARY, INSTANCE = Kind.PERSISTENT, Kind.TEMPORARY, Kind.INSTANCE
 READING = {"getNetwork", "getLatestLedger", "getLedgerEntries"}

@@ -38,8 +38,8 @@ from soroban_localnet import (
     RemoteFailed,
     RemoteMismatch,
 )
-from soroban_localnet.account import Account
-from soroban_localnet.settings import load
+from soroban_localnet.ledger.account import Account
+from soroban_localnet.ledger.settings import load
 
 SECRET = "a-key-of-mine"
 PERSISTENT = Kind.PERSISTENT

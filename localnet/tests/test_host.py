@@ -11,11 +11,13 @@ import attrs
 import msgspec
 import pytest
 from localnet.tests.contract import Kind, data_key
-from stellar_sdk import Address, StrKey, scval, xdr
+from stellar_sdk import Address, StrKey, scval
+from stellar_sdk import xdr as stellar_xdr
 
-from soroban_localnet import HostCrashed, HostRefused, LocalNetwork, SettingsError, wire
-from soroban_localnet.host import Host, InvokeRequest, LedgerInfo, SimulateRequest
-from soroban_localnet.settings import REQUIRED, NetworkSettings, load
+from soroban_localnet import HostCrashed, HostRefused, LocalNetwork, SettingsError, xdr
+from soroban_localnet.host.host import Host
+from soroban_localnet.host.messages import InvokeRequest, LedgerInfo, SimulateRequest
+from soroban_localnet.ledger.settings import REQUIRED, NetworkSettings, load
 
 INFO = LedgerInfo(29, 100, 1_790_000_000, bytes(32), 5_000_000)
 HOLDER = Address(StrKey.encode_contract(bytes(32))).to_xdr_sc_address()
@@ -24,16 +26,18 @@ TOO_FAR = 2**32 - 1  # added to the ledger's sequence it overflows, and the host
 
 
 def entry(size: int = 8) -> bytes:
-    data = xdr.ContractDataEntry(
-        xdr.ExtensionPoint(0),
+    data = stellar_xdr.ContractDataEntry(
+        stellar_xdr.ExtensionPoint(0),
         HOLDER,
         scval.to_symbol("n"),
-        xdr.ContractDataDurability.PERSISTENT,
+        stellar_xdr.ContractDataDurability.PERSISTENT,
         scval.to_bytes(bytes(size)),
     )
-    kind = xdr.LedgerEntryType.CONTRACT_DATA
-    ledger_entry = xdr.LedgerEntry(
-        xdr.Uint32(1), xdr.LedgerEntryData(kind, contract_data=data), xdr.LedgerEntryExt(0)
+    kind = stellar_xdr.LedgerEntryType.CONTRACT_DATA
+    ledger_entry = stellar_xdr.LedgerEntry(
+        stellar_xdr.Uint32(1),
+        stellar_xdr.LedgerEntryData(kind, contract_data=data),
+        stellar_xdr.LedgerEntryExt(0),
     )
     return ledger_entry.to_xdr_bytes()
 
@@ -66,10 +70,10 @@ def host(store: Store) -> Host:
 
 SIMULATE = SimulateRequest(
     ledger=INFO,
-    host_function=xdr.HostFunction(
-        xdr.HostFunctionType.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=b"no wasm"
+    host_function=stellar_xdr.HostFunction(
+        stellar_xdr.HostFunctionType.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=b"no wasm"
     ).to_xdr_bytes(),
-    source_account=wire.account_id(bytes(32)),
+    source_account=xdr.account_id(bytes(32)),
     auth=[],
     mode=0,
     address_v2=False,
@@ -213,7 +217,7 @@ def test_a_simulation_reads_each_entry_once(store: Store, host: Host) -> None:
 # -- settings --------------------------------------------------------------------------------
 
 
-_Id = xdr.ConfigSettingID
+_Id = stellar_xdr.ConfigSettingID
 # limits that are kept outside of the host
 ELSEWHERE = {
     _Id.CONFIG_SETTING_CONTRACT_MAX_SIZE_BYTES,
@@ -227,7 +231,7 @@ ELSEWHERE = {
     "setting", [s for s in REQUIRED if s not in ELSEWHERE], ids=lambda setting: setting.name
 )
 def test_a_host_without_one_of_its_settings_is_refused(setting: _Id) -> None:
-    lacking = wire.config_setting_key(setting.value)
+    lacking = xdr.config_setting_key(setting.value)
     entries = tuple(item for item in load().entries if item[0] != lacking)
     with pytest.raises(SettingsError, match="is not present"):
         LocalNetwork(settings=NetworkSettings(entries, load().limits))
@@ -244,9 +248,9 @@ def test_a_setting_that_is_no_entry_is_refused() -> None:
 def test_a_cache_folder_that_cannot_be_written_is_no_obstacle() -> None:
     program = (
         "import logging; logging.basicConfig()\n"
-        "from soroban_localnet.host import _engine\n"
+        "from soroban_localnet.host.module import engine\n"
         "import wasmtime\n"
-        "wasmtime.Module(_engine(), b'\\x00asm\\x01\\x00\\x00\\x00')\n"
+        "wasmtime.Module(engine(), b'\\x00asm\\x01\\x00\\x00\\x00')\n"
     )
     environment = {**os.environ, "XDG_CACHE_HOME": "/dev/null/nowhere", "HOME": "/dev/null"}
     done = subprocess.run(

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from localnet.host.compare import OPERATIONS, REQUESTS, Request, outcome, read_vectors
 
-from soroban_localnet.host import _Instance
+from soroban_localnet.host.module import Instance
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def test_the_host_answers_every_recorded_request_byte_for_byte(vectors: list[Req
         assert key == recorded
         return None if entry is None else (entry, live_until)
 
-    instance = _Instance(read_entry)
+    instance = Instance(read_entry)
     for index, vector in enumerate(vectors):
         reads[:] = vector.reads
         answer = instance.call(vector.operation, vector.message)

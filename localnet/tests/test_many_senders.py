@@ -19,8 +19,8 @@ from stellar_sdk import xdr
 from stellar_sdk.soroban_rpc import SendTransactionResponse, SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.history import TOTAL_COINS
-from soroban_localnet.pending import Waiting
+from soroban_localnet.history.closed_ledger import TOTAL_COINS
+from soroban_localnet.node.queue import Waiting
 
 RESERVE = 5_000_000
 SOON = 10.0

@@ -30,10 +30,10 @@ from stellar_sdk import Keypair, Preconditions, TimeBounds, TransactionEnvelope,
 from stellar_sdk.soroban_rpc import SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.history import TOTAL_COINS, ClosedLedger
-from soroban_localnet.ledger import Changes
-from soroban_localnet.pace import Pace
-from soroban_localnet.settings import NetworkSettings, load
+from soroban_localnet.history.closed_ledger import TOTAL_COINS, ClosedLedger
+from soroban_localnet.ledger.settings import NetworkSettings, load
+from soroban_localnet.ledger.store import Changes
+from soroban_localnet.node.pace import Pace
 
 RESERVE = 5_000_000
 PENDING, DUPLICATE = SendTransactionStatus.PENDING, SendTransactionStatus.DUPLICATE

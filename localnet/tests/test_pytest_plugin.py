@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from soroban_localnet.settings import PROTOCOL
+from soroban_localnet.host.protocols import PROTOCOL
 
 pytest_plugins = ["pytester"]
 
@@ -131,7 +131,7 @@ def test_settings_that_cannot_be_read_are_named_in_one_line(pytester: pytest.Pyt
 def test_without_the_extra_the_url_says_what_to_install(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "soroban_localnet.http", raising=False)
+    monkeypatch.delitem(sys.modules, "soroban_localnet.serve.http", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     pytester.makepyfile("def test_it(soroban_rpc_url): pass")
     result = pytester.runpytest_inprocess()

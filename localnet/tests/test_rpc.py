@@ -26,8 +26,8 @@ from localnet.tests.person import Person
 from stellar_sdk import Asset, Keypair, Payment, TransactionEnvelope, xdr
 
 from soroban_localnet import STANDALONE, LocalNetwork, MalformedEnvelope
-from soroban_localnet.envelope import parse
-from soroban_localnet.ledger import Entry
+from soroban_localnet.ledger.store import Entry
+from soroban_localnet.transactions.envelope import parse
 
 some = settings(deadline=None, max_examples=150)
 NO_HASH = "0" * 64

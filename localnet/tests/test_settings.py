@@ -13,7 +13,8 @@ from localnet.tests.person import Person
 from stellar_sdk import xdr
 
 from soroban_localnet import LocalNetwork, SettingsError
-from soroban_localnet.settings import PROTOCOL, load
+from soroban_localnet.host.protocols import PROTOCOL
+from soroban_localnet.ledger.settings import load
 
 Items = list[dict[str, Any]]
 WINDOW = "live_soroban_state_size_window"

@@ -46,7 +46,7 @@ from stellar_sdk import (
 from stellar_sdk.soroban_rpc import SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.history import TOTAL_COINS
+from soroban_localnet.history.closed_ledger import TOTAL_COINS
 
 
 @pytest.fixture

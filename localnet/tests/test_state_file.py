@@ -27,7 +27,7 @@ from stellar_sdk.exceptions import SorobanRpcErrorResponse
 from stellar_sdk.soroban_rpc import GetTransactionStatus
 
 from soroban_localnet import FileError, FileInUse, FileMismatch, LocalNetwork, UnknownSnapshot
-from soroban_localnet.settings import load
+from soroban_localnet.ledger.settings import load
 
 STARTING = 10_000 * 10**7
 

@@ -18,7 +18,8 @@ from stellar_sdk.exceptions import SorobanRpcErrorResponse
 from stellar_sdk.soroban_rpc import GetTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.history import ClosedLedger, Record
+from soroban_localnet.history.closed_ledger import ClosedLedger
+from soroban_localnet.history.record import Record
 
 some = settings(deadline=None, max_examples=60)
 

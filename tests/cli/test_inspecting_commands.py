@@ -13,7 +13,7 @@ import pytest
 from tests.client.world import BALANCE, OWNER, World
 
 from callora_vault.client import Journal
-from soroban_localnet.http import serve_http
+from soroban_localnet.serve.http import serve_http
 
 
 @pytest.fixture(scope="module")

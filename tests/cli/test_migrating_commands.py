@@ -12,7 +12,7 @@ from stellar_sdk import Keypair
 from tests.cli.shell import Shell
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.http import serve_http
+from soroban_localnet.serve.http import serve_http
 
 
 @attrs.frozen

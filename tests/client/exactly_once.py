@@ -43,7 +43,7 @@ from soroban_localnet.faults import (
     NotFound,
     TryAgainLater,
 )
-from soroban_localnet.transport import InProcessClient
+from soroban_localnet.rpc.in_process import InProcessClient
 
 ME = OWNER.public_key
 RETENTION = 2_000

@@ -15,7 +15,7 @@ from tests.client.backend import Work
 from tests.client.world import BALANCE, CHANNEL, OWNER, World, key_of
 
 from callora_vault.client import Journal, State, from_keypair
-from soroban_localnet.http import Endpoint, serve_http
+from soroban_localnet.serve.http import Endpoint, serve_http
 
 ME = OWNER.public_key
 

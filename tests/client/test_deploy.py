@@ -46,7 +46,7 @@ from callora_vault.model.errors import (
 )
 from callora_vault.model.units import BadValue
 from soroban_localnet.faults import DropAfter, Faults
-from soroban_localnet.transport import InProcessClient
+from soroban_localnet.rpc.in_process import InProcessClient
 
 CODE = wasm.read("v1")
 ME = OWNER.public_key

@@ -55,7 +55,7 @@ from soroban_localnet.faults import (
     TryAgainLater,
     Unavailable,
 )
-from soroban_localnet.transport import InProcessClient
+from soroban_localnet.rpc.in_process import InProcessClient
 
 ME = OWNER.public_key
 REQUESTS = 7

@@ -25,7 +25,7 @@ from callora_vault.client import (
 )
 from soroban_localnet import LocalNetwork
 from soroban_localnet.faults import Fault, FaultyClient, Plan
-from soroban_localnet.transport import InProcessClient
+from soroban_localnet.rpc.in_process import InProcessClient
 
 URL = "http://localnet.invalid"
 BALANCE = 1_000_000

@@ -31,7 +31,7 @@ from callora_vault.migration.plan import from_json
 from callora_vault.model.layouts import V0, V1, V2
 from callora_vault.model.units import Address, BadValue
 from soroban_localnet import Fork
-from soroban_localnet.http import serve_http
+from soroban_localnet.serve.http import serve_http
 
 MOVING = (Mode.ATOMIC, Mode.STEPWISE)
 

@@ -26,8 +26,8 @@ from callora_vault.parity.steps import Step
 from callora_vault.parity.vault import tour
 from callora_vault.parity.vault.contract import Chain
 from soroban_localnet import LocalNetwork
-from soroban_localnet.http import serve_http
-from soroban_localnet.transport import InProcessClient
+from soroban_localnet.rpc.in_process import InProcessClient
+from soroban_localnet.serve.http import serve_http
 
 
 def test_the_same_machine_runs_against_another_rpc_over_http() -> None:

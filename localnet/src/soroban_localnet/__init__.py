@@ -26,8 +26,8 @@ from soroban_localnet.errors import (
 )
 
 if TYPE_CHECKING:
-    from soroban_localnet.fork import REAL_KEYS_WARNING, Fork
     from soroban_localnet.network import STANDALONE, LocalNetwork
+    from soroban_localnet.storage.fork import REAL_KEYS_WARNING, Fork
 
 __all__ = [
     "REAL_KEYS_WARNING",
@@ -52,8 +52,8 @@ __all__ = [
 ]
 
 _LATER = {
-    "REAL_KEYS_WARNING": "fork",
-    "Fork": "fork",
+    "REAL_KEYS_WARNING": "storage.fork",
+    "Fork": "storage.fork",
     "STANDALONE": "network",
     "LocalNetwork": "network",
 }

@@ -22,7 +22,7 @@ def main() -> None:
         signal.signal(number, lambda *_: os._exit(STOPPED))
     gc.disable()  # imports make objects that stay: looking through them takes a fifth of the start
     try:
-        from soroban_localnet import command  # noqa: PLC0415 - after the signals
+        from soroban_localnet.serve import command  # noqa: PLC0415 - after the signals
 
         code = command.run(sys.argv[1:])
     except ModuleNotFoundError as missing:

@@ -25,11 +25,7 @@ from stellar_sdk import (
 )
 from stellar_sdk import xdr as stellar_xdr
 
-from soroban_localnet import settings as network_settings
-from soroban_localnet import wire
-from soroban_localnet.account import Account
-from soroban_localnet.apply import apply
-from soroban_localnet.envelope import Transaction, parse
+from soroban_localnet import xdr
 from soroban_localnet.errors import (
     FileMismatch,
     ForkError,
@@ -37,29 +33,28 @@ from soroban_localnet.errors import (
     RemoteMismatch,
     UnknownAccount,
 )
-from soroban_localnet.fork import Fork
-from soroban_localnet.history import (
-    RETENTION_LEDGERS,
-    TOTAL_COINS,
-    ClosedLedger,
-    History,
-    Record,
-    close,
-    first_ledger,
-)
-from soroban_localnet.host import Host
-from soroban_localnet.ledger import Changes, Entry, Ledger, Store
-from soroban_localnet.pace import Pace
-from soroban_localnet.pending import Queue, Verdict, Waiting, ready
-from soroban_localnet.reserves import with_stand_in
-from soroban_localnet.results import Invalid
+from soroban_localnet.history.closed_ledger import TOTAL_COINS, ClosedLedger, close, first_ledger
+from soroban_localnet.history.history import RETENTION_LEDGERS, History
+from soroban_localnet.history.record import Record
+from soroban_localnet.host.host import Host
+from soroban_localnet.host.protocols import PROTOCOL
+from soroban_localnet.ledger import settings as network_settings
+from soroban_localnet.ledger.account import Account
+from soroban_localnet.ledger.environment import BASE_RESERVE, Environment
+from soroban_localnet.ledger.settings import NetworkSettings
+from soroban_localnet.ledger.store import Changes, Entry, Ledger, Store
+from soroban_localnet.node.pace import Pace
+from soroban_localnet.node.queue import Queue, Verdict, Waiting, ready
 from soroban_localnet.rpc import Dispatcher
-from soroban_localnet.scene import BASE_RESERVE, Scene
-from soroban_localnet.settings import PROTOCOL, NetworkSettings
-from soroban_localnet.signatures import ed25519_signer
-from soroban_localnet.state import About, State
-from soroban_localnet.transaction_set import Room, TransactionSet, choose
-from soroban_localnet.transport import InProcessClient
+from soroban_localnet.rpc.in_process import InProcessClient
+from soroban_localnet.storage.fork import Fork
+from soroban_localnet.storage.state_file import About, State
+from soroban_localnet.transactions.apply import apply
+from soroban_localnet.transactions.envelope import Transaction, parse
+from soroban_localnet.transactions.reserves import with_stand_in
+from soroban_localnet.transactions.results import Invalid
+from soroban_localnet.transactions.set import Room, TransactionSet, choose
+from soroban_localnet.transactions.signatures import ed25519_signer
 
 _log = logging.getLogger(__name__)
 
@@ -145,11 +140,11 @@ class LocalNetwork:
             passphrase = fork.passphrase if fork else passphrase
             self.settings = settings or (fork.settings if fork else network_settings.load())
         self.passphrase = STANDALONE if passphrase is None else passphrase
-        self.network_id = wire.sha256(self.passphrase.encode())
+        self.network_id = xdr.sha256(self.passphrase.encode())
         self._native_contract = StrKey.decode_contract(Asset.native().contract_id(self.passphrase))
         self.host = Host([entry for _, entry in self.settings.entries], self._read)
         # of a fork nobody's account on the remote
-        seed = wire.sha256(self.network_id + b"faucet") if fork else self.network_id
+        seed = xdr.sha256(self.network_id + b"faucet") if fork else self.network_id
         self._root = Keypair.from_raw_ed25519_seed(seed)
         if saved is not None:
             self._time_offset = saved.time_offset
@@ -163,9 +158,7 @@ class LocalNetwork:
                 self._ledger.put(key, entry)
             for ledger in state.ledgers():
                 self._history.add(ledger)
-        kept = [
-            (key, e.xdr) for key, e in self._ledger if wire.key_type(key) == wire.CONFIG_SETTING
-        ]
+        kept = [(key, e.xdr) for key, e in self._ledger if xdr.key_type(key) == xdr.CONFIG_SETTING]
         if settings is not None and dict(settings.entries) != dict(kept):
             raise FileMismatch(state.path, "has other settings; name another file")
         return network_settings.of_entries(kept)
@@ -182,7 +175,7 @@ class LocalNetwork:
         for key, entry in self.settings.entries:
             self._ledger.put(key, Entry(entry))
         root = Account(self._root.raw_public_key(), TOTAL_COINS, 0)
-        self._ledger.put(wire.account_key(root.public_key), Entry.of_account(root, first.sequence))
+        self._ledger.put(xdr.account_key(root.public_key), Entry.of_account(root, first.sequence))
         self._history.add(first)
         if self._state is not None:
             fork = None if self._fork is None else self._fork.identity
@@ -237,7 +230,7 @@ class LocalNetwork:
         """
         destination = Keypair.from_public_key(account_id).raw_public_key()
         with self.lock:
-            self.lookup(wire.account_key(destination))
+            self.lookup(xdr.account_key(destination))
             held = self._ledger.account(destination)
             if held is not None and held.balance >= stroops:
                 raise FundingFailed(account_id, "CREATE_ACCOUNT_ALREADY_EXIST")
@@ -278,10 +271,10 @@ class LocalNetwork:
         with self.lock:
             if self._history.find(transaction.hash) is not None:
                 return Verdict.DUPLICATE
-            scene = self._scene(self._ledger, self.close_time, self.latest_ledger + 1)
+            environment = self._environment(self._ledger, self.close_time, self.latest_ledger + 1)
             # as stellar-core: it has to be valid still after two more ledgers
             margin = max(self._now() - self.close_time, 0) + 2 * int(self._pace.seconds)
-            return self._queue.admit(transaction, scene, margin)
+            return self._queue.admit(transaction, environment, margin)
 
     def _submit(self, transaction: Transaction) -> Record | Invalid | Verdict:
         """Put a transaction into a ledger at once, with whatever else waits."""
@@ -323,8 +316,8 @@ class LocalNetwork:
     ) -> None:
         """Close the ledger that is `ledgers` ahead with those that may be in it, if any may."""
         changes = Changes(self._ledger)
-        scene = self._scene(changes, self.now, self.latest_ledger + ledgers)
-        candidates = {w.transaction.hash: w for w in ready(waiting, scene, self._history)}
+        environment = self._environment(changes, self.now, self.latest_ledger + ledgers)
+        candidates = {w.transaction.hash: w for w in ready(waiting, environment, self._history)}
         chosen, fees = choose((w.transaction for w in candidates.values()), self._room)
         if not chosen:
             for stranded in candidates.values():  # no ledger is large enough
@@ -334,17 +327,17 @@ class LocalNetwork:
         previous = self._history.latest
         transactions = TransactionSet(previous.hash, chosen, fees)
         records = tuple(
-            Record.of(transaction, applied, scene.sequence, scene.close_time, index)
-            for index, (transaction, applied) in enumerate(apply(transactions, scene), 1)
+            Record.of(transaction, applied, environment.sequence, environment.close_time, index)
+            for index, (transaction, applied) in enumerate(apply(transactions, environment), 1)
         )
         ledger = close(
             previous,
-            scene.sequence,
-            scene.close_time,
+            environment.sequence,
+            environment.close_time,
             records,
             fees,
             transactions.hash,
-            self._evict(changes, scene.sequence),
+            self._evict(changes, environment.sequence),
         )
         self._close(ledger, changes)
         for record in records:
@@ -372,21 +365,21 @@ class LocalNetwork:
             self._state.save(changes.written, self._time_offset, ledger)
         changes.commit()
 
-    def _scene(self, ledger: Store, close_time: int, sequence: int) -> Scene:
-        return Scene(
+    def _environment(self, ledger: Store, close_time: int, sequence: int) -> Environment:
+        return Environment(
             sequence=sequence,
             close_time=close_time,
             network_id=self.network_id,
-            prng_seed=wire.sha256(self._history.latest.hash + wire.u64(0)),
+            prng_seed=xdr.sha256(self._history.latest.hash + xdr.u64(0)),
             native_contract=self._native_contract,
             limits=self.settings.limits,
             host=self.host,
             ledger=ledger,
         )
 
-    def current_scene(self) -> Scene:
+    def current_environment(self) -> Environment:
         """Return what a simulation sees: the latest ledger, as it was closed."""
-        return self._scene(self._ledger, self.close_time, self.latest_ledger)
+        return self._environment(self._ledger, self.close_time, self.latest_ledger)
 
     def _read(self, key: bytes) -> tuple[bytes, int | None] | None:
         entry = self._ledger.get(key)

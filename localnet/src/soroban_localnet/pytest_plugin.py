@@ -14,8 +14,8 @@ import pytest
 from soroban_localnet.errors import SettingsError
 
 if TYPE_CHECKING:
-    from soroban_localnet.http import Endpoint
     from soroban_localnet.network import LocalNetwork
+    from soroban_localnet.serve.http import Endpoint
 
 _PASSPHRASE = "soroban_passphrase"  # noqa: S105 - of a network, known to everybody
 _SETTINGS = "soroban_settings"
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def _soroban_beginning(pytestconfig: pytest.Config) -> tuple[LocalNetwork, int]:
-    from soroban_localnet import settings  # noqa: PLC0415
+    from soroban_localnet.ledger import settings  # noqa: PLC0415
     from soroban_localnet.network import STANDALONE, LocalNetwork  # noqa: PLC0415
 
     file = pytestconfig.getini(_SETTINGS)
@@ -48,7 +48,7 @@ def _soroban_beginning(pytestconfig: pytest.Config) -> tuple[LocalNetwork, int]:
 @pytest.fixture(scope="session")
 def _soroban_endpoint(_soroban_beginning: tuple[LocalNetwork, int]) -> Iterator[Endpoint]:
     try:
-        from soroban_localnet.http import serve_http  # noqa: PLC0415
+        from soroban_localnet.serve.http import serve_http  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         remedy = "pip install 'soroban-localnet[serve]'"
         pytest.fail(f"soroban_rpc_url needs {missing.name}: {remedy}", pytrace=False)

@@ -55,12 +55,12 @@ from stellar_sdk import (
     TransactionEnvelope,
     TrustLineFlags,
     scval,
-    xdr,
 )
+from stellar_sdk import xdr as stellar_xdr
 from stellar_sdk.auth import authorize_entry
 
-from soroban_localnet import LocalNetwork, wire
-from soroban_localnet.http import serve_http
+from soroban_localnet import LocalNetwork, xdr
+from soroban_localnet.serve.http import serve_http
 
 START = 1_790_000_000
 HANG_SECONDS = 10
@@ -192,7 +192,7 @@ class World:
             envelope.sign(self.bob.key)
         return envelope
 
-    def _ledger_keys(self) -> Iterator[xdr.LedgerKey]:
+    def _ledger_keys(self) -> Iterator[stellar_xdr.LedgerKey]:
         yield account_key(self.alice.id)
         yield account_key(_key(9).public_key)
         yield _trustline_key(self.alice.key, self.usd)
@@ -219,8 +219,13 @@ class World:
             envelope.sign(self.alice.key)
             yield name, envelope
 
-    def _allowed(self, entry: xdr.SorobanAuthorizationEntry) -> xdr.SorobanAuthorizationEntry:
-        if entry.credentials.type == xdr.SorobanCredentialsType.SOROBAN_CREDENTIALS_SOURCE_ACCOUNT:
+    def _allowed(
+        self, entry: stellar_xdr.SorobanAuthorizationEntry
+    ) -> stellar_xdr.SorobanAuthorizationEntry:
+        if (
+            entry.credentials.type
+            == stellar_xdr.SorobanCredentialsType.SOROBAN_CREDENTIALS_SOURCE_ACCOUNT
+        ):
             return entry
         until = self.network.latest_ledger + 100
         return authorize_entry(entry, self.bob.key, until, self.network.passphrase)
@@ -327,27 +332,27 @@ class World:
     def sign(self, envelope: bytes) -> bytes:
         """Sign anew what can be decoded: alice and who else is in it, and bob his fee bump."""
         try:
-            decoded = xdr.TransactionEnvelope.from_xdr_bytes(envelope)
+            decoded = stellar_xdr.TransactionEnvelope.from_xdr_bytes(envelope)
             bump = decoded.fee_bump
             inner = decoded.v1 if bump is None else bump.tx.inner_tx.v1
             if inner is not None:
                 bobs = any(operation.source_account for operation in inner.tx.operations)
                 signers = (self.alice.key, self.bob.key) if bobs else (self.alice.key,)
-                self._sign(inner, xdr.EnvelopeType.ENVELOPE_TYPE_TX, *signers)
+                self._sign(inner, stellar_xdr.EnvelopeType.ENVELOPE_TYPE_TX, *signers)
             if bump is not None:
-                self._sign(bump, xdr.EnvelopeType.ENVELOPE_TYPE_TX_FEE_BUMP, self.bob.key)
+                self._sign(bump, stellar_xdr.EnvelopeType.ENVELOPE_TYPE_TX_FEE_BUMP, self.bob.key)
             return decoded.to_xdr_bytes()
         except Exception:  # the decoder raises whatever Python raises on bad input
             return envelope
 
     def _sign(
         self,
-        envelope: xdr.TransactionV1Envelope | xdr.FeeBumpTransactionEnvelope,
-        kind: xdr.EnvelopeType,
+        envelope: stellar_xdr.TransactionV1Envelope | stellar_xdr.FeeBumpTransactionEnvelope,
+        kind: stellar_xdr.EnvelopeType,
         *signers: Keypair,
     ) -> None:
         payload = self.network.network_id + kind.to_xdr_bytes() + envelope.tx.to_xdr_bytes()
-        digest = wire.sha256(payload)
+        digest = xdr.sha256(payload)
         envelope.signatures = [key.sign_decorated(digest).to_xdr_object() for key in signers]
 
     # -- what must hold ----------------------------------------------------------------------
@@ -470,9 +475,9 @@ class World:
                 raise Broken("money out of nothing")
             for key, (entry, *_) in after.items():
                 if key not in before or before[key][0] is not entry:
-                    _canonical(xdr.LedgerEntry, entry)
+                    _canonical(stellar_xdr.LedgerEntry, entry)
             for closed in self._inside("getLedgers", startLedger=ledger + 1)["ledgers"]:
-                _canonical(xdr.LedgerCloseMeta, b64decode(closed["metadataXdr"]))
+                _canonical(stellar_xdr.LedgerCloseMeta, b64decode(closed["metadataXdr"]))
         finally:
             self.network.revert(self._mark)
 
@@ -502,10 +507,10 @@ def text(data: bytes) -> str:
     return b64encode(data).decode()
 
 
-def _trustline_key(holder: Keypair, asset: Asset) -> xdr.LedgerKey:
-    return xdr.LedgerKey(
-        xdr.LedgerEntryType.TRUSTLINE,
-        trust_line=xdr.LedgerKeyTrustLine(
+def _trustline_key(holder: Keypair, asset: Asset) -> stellar_xdr.LedgerKey:
+    return stellar_xdr.LedgerKey(
+        stellar_xdr.LedgerEntryType.TRUSTLINE,
+        trust_line=stellar_xdr.LedgerKeyTrustLine(
             holder.xdr_account_id(), asset.to_trust_line_asset_xdr_object()
         ),
     )
@@ -524,9 +529,9 @@ def _transfer(contract: str, sender: str, receiver: str) -> InvokeHostFunction:
 def _money(entries: dict[bytes, Sequence[Any]]) -> int:
     """Add up all lumens that accounts hold."""
     decoded = (
-        xdr.LedgerEntry.from_xdr_bytes(entry).data.account
+        stellar_xdr.LedgerEntry.from_xdr_bytes(entry).data.account
         for key, (entry, *_) in entries.items()
-        if wire.key_type(key) == xdr.LedgerEntryType.ACCOUNT
+        if xdr.key_type(key) == stellar_xdr.LedgerEntryType.ACCOUNT
     )
     return sum(account.balance.int64 for account in decoded if account is not None)
 

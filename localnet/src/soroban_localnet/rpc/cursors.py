@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from soroban_localnet.events import AFTER_LAST, AFTER_OPERATIONS, Event, EventPlace
+from soroban_localnet.history.events import AFTER_LAST, AFTER_OPERATIONS, Event, EventPlace
 from soroban_localnet.rpc.errors import INVALID_PARAMS, RpcError
 
 TOID_BITS = 63

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from stellar_sdk import xdr as stellar_xdr
 
-from soroban_localnet import wire
+from soroban_localnet import xdr
 from soroban_localnet.rpc.errors import INTERNAL_ERROR, INVALID_PARAMS, RpcError
 from soroban_localnet.rpc.parameters import Formatted, decode_xdr
 
@@ -43,14 +43,14 @@ def get_ledger_entries(network: LocalNetwork, params: GetLedgerEntries) -> dict[
         if entry is None:
             continue
         live = entry.is_live(network.latest_ledger)
-        if not live and wire.is_temporary(key):
+        if not live and xdr.is_temporary(key):
             continue
         extension = entry.extension
         item: dict[str, Any] = {
             "key": text,
-            "xdr": wire.base64(entry.xdr[4 : -len(extension)]),
-            "lastModifiedLedgerSeq": wire.last_modified(entry.xdr),
-            "extXdr": wire.base64(extension),
+            "xdr": xdr.base64(entry.xdr[4 : -len(extension)]),
+            "lastModifiedLedgerSeq": xdr.last_modified(entry.xdr),
+            "extXdr": xdr.base64(extension),
         }
         if entry.live_until is not None:
             item["liveUntilLedgerSeq"] = entry.live_until if live else 0

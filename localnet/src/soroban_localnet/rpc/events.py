@@ -15,9 +15,17 @@ from msgspec import Struct
 from stellar_sdk import StrKey
 from stellar_sdk import xdr as stellar_xdr
 
-from soroban_localnet import wire
-from soroban_localnet.events import CONTRACT, FIRST_TOPIC, TOPIC_COUNT, TYPE, Content, Event, Term
-from soroban_localnet.events import read as read_event
+from soroban_localnet import xdr
+from soroban_localnet.history.events import (
+    CONTRACT,
+    FIRST_TOPIC,
+    TOPIC_COUNT,
+    TYPE,
+    Content,
+    Event,
+    Term,
+)
+from soroban_localnet.history.events import read as read_event
 from soroban_localnet.rpc.cursors import EventCursor
 from soroban_localnet.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from soroban_localnet.rpc.parameters import LedgerSequence, Paged, decode_xdr
@@ -61,7 +69,7 @@ class _Pattern:
 
     def terms(self) -> Iterator[Term]:
         if not self.open:
-            yield TOPIC_COUNT, wire.u32(len(self.segments))
+            yield TOPIC_COUNT, xdr.u32(len(self.segments))
         for place, segment in enumerate(self.segments, FIRST_TOPIC):
             if segment is not None:
                 yield place, segment
@@ -83,7 +91,7 @@ class _Filter:
 
     def alternatives(self) -> Iterator[list[Term]]:
         """Yield the terms that an event has, in one of several ways."""
-        types = [(TYPE, wire.u32(kind)) for kind in self.types] if len(self.types) == 1 else []
+        types = [(TYPE, xdr.u32(kind)) for kind in self.types] if len(self.types) == 1 else []
         for contract in self.contracts or (None,):
             terms = types if contract is None else [*types, (CONTRACT, contract)]
             for pattern in self.patterns or (None,):
@@ -213,8 +221,8 @@ def _event(event: Event, content: Content) -> dict[str, Any]:
         "transactionIndex": event.transaction,
         "inSuccessfulContractCall": record.applied.success,
         "txHash": record.hash.hex(),
-        "topic": [wire.base64(topic) for topic in content.topics],
-        "value": wire.base64(content.data),
+        "topic": [xdr.base64(topic) for topic in content.topics],
+        "value": xdr.base64(content.data),
     }
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from soroban_localnet.rpc.parameters import NoParameters
 
 if TYPE_CHECKING:
-    from soroban_localnet.history import History, Record
+    from soroban_localnet.history.history import History
+    from soroban_localnet.history.record import Record
     from soroban_localnet.network import LocalNetwork
 
 SOROBAN_LEDGERS, CLASSIC_LEDGERS = 50, 10

@@ -5,14 +5,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from soroban_localnet import wire
+from soroban_localnet import xdr
+from soroban_localnet.host.protocols import PROTOCOL
 from soroban_localnet.rpc.cursors import integer
 from soroban_localnet.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from soroban_localnet.rpc.parameters import NoParameters, Paged
-from soroban_localnet.settings import PROTOCOL
 
 if TYPE_CHECKING:
-    from soroban_localnet.history import ClosedLedger, History
+    from soroban_localnet.history.closed_ledger import ClosedLedger
+    from soroban_localnet.history.history import History
     from soroban_localnet.network import LocalNetwork
 
 DEFAULT_LEDGERS, MAX_LEDGERS = 50, 200
@@ -30,8 +31,8 @@ def get_latest_ledger(network: LocalNetwork, params: NoParameters) -> dict[str, 
         "protocolVersion": PROTOCOL.version,
         "sequence": latest.sequence,
         "closeTime": str(latest.close_time),
-        "headerXdr": wire.base64(latest.header),
-        "metadataXdr": wire.base64(latest.meta()),
+        "headerXdr": xdr.base64(latest.header),
+        "metadataXdr": xdr.base64(latest.meta()),
     }
 
 
@@ -77,6 +78,6 @@ def _ledger(ledger: ClosedLedger) -> dict[str, Any]:
         "hash": ledger.hash.hex(),
         "sequence": ledger.sequence,
         "ledgerCloseTime": str(ledger.close_time),
-        "headerXdr": wire.base64(ledger.history_entry),
-        "metadataXdr": wire.base64(ledger.meta()),
+        "headerXdr": xdr.base64(ledger.history_entry),
+        "metadataXdr": xdr.base64(ledger.meta()),
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from soroban_localnet.host.protocols import PROTOCOL
 from soroban_localnet.rpc.parameters import NoParameters
-from soroban_localnet.settings import PROTOCOL
 
 if TYPE_CHECKING:
     from soroban_localnet.network import LocalNetwork

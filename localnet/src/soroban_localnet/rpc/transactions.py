@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from soroban_localnet import wire
-from soroban_localnet.envelope import Transaction, parse
+from soroban_localnet import xdr
 from soroban_localnet.errors import MalformedEnvelope
-from soroban_localnet.events import AFTER_LAST
-from soroban_localnet.results import Invalid
+from soroban_localnet.history.events import AFTER_LAST
 from soroban_localnet.rpc.cursors import TOID_BITS, integer, toid
 from soroban_localnet.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from soroban_localnet.rpc.parameters import Formatted, Paged
-from soroban_localnet.simulation import Unsimulatable, simulate
+from soroban_localnet.transactions.envelope import Transaction, parse
+from soroban_localnet.transactions.results import Invalid
+from soroban_localnet.transactions.simulation import Unsimulatable, simulate
 
 if TYPE_CHECKING:
-    from soroban_localnet.history import History, Record
+    from soroban_localnet.history.history import History
+    from soroban_localnet.history.record import Record
     from soroban_localnet.network import LocalNetwork
 
 DEFAULT_TRANSACTIONS, MAX_TRANSACTIONS = 50, 200
@@ -73,7 +74,7 @@ def simulate_transaction(network: LocalNetwork, params: SimulateTransaction) -> 
             network.prepare(transaction)
             answer = simulate(
                 transaction,
-                network.current_scene(),
+                network.current_environment(),
                 auth_mode=params.auth_mode,
                 upgraded_auth=bool(params.use_upgraded_auth),
                 instruction_leeway=leeway,
@@ -103,9 +104,9 @@ def send_transaction(network: LocalNetwork, params: SendTransaction) -> dict[str
     verdict = network.send(transaction)
     if isinstance(verdict, Invalid):
         answer["status"] = "ERROR"
-        answer["errorResultXdr"] = wire.base64(verdict.result)
+        answer["errorResultXdr"] = xdr.base64(verdict.result)
         if verdict.diagnostics:
-            answer["diagnosticEventsXdr"] = [wire.base64(e) for e in verdict.diagnostics]
+            answer["diagnosticEventsXdr"] = [xdr.base64(e) for e in verdict.diagnostics]
     else:
         answer["status"] = verdict.value
     return answer
@@ -214,9 +215,9 @@ def _details(record: Record) -> dict[str, Any]:
         "txHash": record.hash.hex(),
         "applicationOrder": record.index,
         "feeBump": record.fee_bump,
-        "envelopeXdr": wire.base64(record.envelope),
-        "resultXdr": wire.base64(applied.result),
-        "resultMetaXdr": wire.base64(meta.encode()),
+        "envelopeXdr": xdr.base64(record.envelope),
+        "resultXdr": xdr.base64(applied.result),
+        "resultMetaXdr": xdr.base64(meta.encode()),
         "events": {name: texts for name, texts in events.items() if texts},
         "ledger": record.ledger,
     }
@@ -226,4 +227,4 @@ def _details(record: Record) -> dict[str, Any]:
 
 
 def _texts(items: Iterable[bytes]) -> list[str]:
-    return [wire.base64(item) for item in items]
+    return [xdr.base64(item) for item in items]

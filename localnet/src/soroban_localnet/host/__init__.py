@@ -1,0 +1,1 @@
+"""stellar's Soroban host, compiled to WebAssembly, behind typed calls."""

@@ -1,0 +1,1 @@
+"""The network over HTTP: the server, the command line, the development accounts."""

@@ -1,0 +1,1 @@
+"""Transactions: how they are read, checked, simulated and applied."""

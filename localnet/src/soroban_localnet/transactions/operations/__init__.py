@@ -1,0 +1,1 @@
+"""The operations, one file a family, and the table of all of them."""
