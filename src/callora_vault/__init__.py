@@ -28,7 +28,7 @@ from callora_vault.model.errors import (
 from callora_vault.model.layouts import UnknownLayout, VaultMeta
 from callora_vault.model.memory import Vault, VaultModel
 from callora_vault.model.units import I128_MAX, I128_MIN, Address, BadValue, Symbol
-from callora_vault.model.vault import Accepted, Outcome, Rejected, Unauthorised
+from callora_vault.model.vault import Accepted, Outcome, Rejected, Unsigned
 from callora_vault.model.versions import VAULT_V1, VAULT_V2, Abi
 
 __all__ = [
@@ -59,9 +59,9 @@ __all__ = [
     "Outcome",
     "Rejected",
     "Symbol",
-    "Unauthorised",
     "Unauthorized",
     "UnknownLayout",
+    "Unsigned",
     "Vault",
     "VaultError",
     "VaultErrorCode",

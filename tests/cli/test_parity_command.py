@@ -63,7 +63,7 @@ def test_it_shows_the_shortest_calls_of_a_divergence_and_ends_with_1(
     env = {**cache, "XDG_CACHE_HOME": str(tmp_path)}
     ran = _run("--wasm", contract, "--examples", 1, "--json", report, env=env)
     assert ran.returncode == 1, ran.stderr
-    assert "withdraw: expected unauthorised, observed accepted" in ran.stdout
+    assert "withdraw: expected unsigned, observed accepted" in ran.stdout
     assert "withdraw(amount=1)" in ran.stdout
     assert "from callora_vault.parity import" in ran.stdout
     assert json.loads(report.read_text())["verdict"] == "diverge"
@@ -182,7 +182,7 @@ def test_a_report_and_examples_that_cannot_be_written_cost_nothing_else(
     assert ran.returncode == 2
     assert "/dev/full: No space left on device" in ran.stderr
     assert "note: the examples could not be saved" in ran.stderr
-    assert "init: expected unauthorised, observed accepted" in ran.stdout
+    assert "init: expected unsigned, observed accepted" in ran.stdout
     assert json.loads(report.read_text())["verdict"] == "diverge"
 
 

@@ -23,9 +23,9 @@ from callora_vault import (
     MissingSignature,
     NotInitialized,
     Rejected,
-    Unauthorised,
     Unauthorized,
     UnknownLayout,
+    Unsigned,
     Vault,
     VaultErrorCode,
     VaultMeta,
@@ -168,7 +168,7 @@ def test_a_prediction_is_what_then_happens(world: World, journal: Journal) -> No
     assert (receipt.returned, receipt.events) == (predicted.returned, predicted.events)
     assert vault.predict(Deposit(9)) == Rejected(VaultErrorCode.BelowMinDeposit)
     stranger = world.client(journal, (from_keypair(STRANGER),))
-    assert stranger.predict(Deposit(10)) == Unauthorised(ME)
+    assert stranger.predict(Deposit(10)) == Unsigned(ME)
 
 
 @pytest.mark.parametrize("address_credentials", [False, True])

@@ -32,7 +32,7 @@ from callora_vault.model.vault import (
     Rejected,
     Signers,
     State,
-    Unauthorised,
+    Unsigned,
     transition,
 )
 
@@ -52,7 +52,7 @@ def returns(code: Code, fails: Callable[[Any, Any], bool]) -> Check:
 
 def signed_by(who: Callable[[Any, Any], str]) -> Check:
     return Check(
-        "signature", lambda s, c, by: who(s, c) not in by, lambda s, c: Unauthorised(who(s, c))
+        "signature", lambda s, c, by: who(s, c) not in by, lambda s, c: Unsigned(who(s, c))
     )
 
 

@@ -44,7 +44,7 @@ from callora_vault.model.factory import (
 )
 from callora_vault.model.factory import Code as VaultCode
 from callora_vault.model.layouts import V0, VaultMeta
-from callora_vault.model.vault import Accepted, Outcome, Signers, State, Unauthorised
+from callora_vault.model.vault import Accepted, Outcome, Signers, State, Unsigned
 from callora_vault.model.vault import transition as vault_transition
 from callora_vault.model.versions import VAULT_V1, VAULT_V2, Abi
 
@@ -158,7 +158,7 @@ def test_what_is_signed_names_every_call_of_a_vault_in_order() -> None:
 TAKEN = FactoryState(CODES, {NEW: Instance(V1_HASH)})
 
 REFUSED: list[tuple[FactoryState, Create | Migrate, Signed, FactoryOutcome]] = [
-    (TAKEN, Create(OWNER, V1_HASH, SALT, -1, -1), NOBODY, Unauthorised(OWNER)),
+    (TAKEN, Create(OWNER, V1_HASH, SALT, -1, -1), NOBODY, Unsigned(OWNER)),
     (TAKEN, Create(OWNER, V1_HASH, SALT, -1, -1), ALONE, FactoryRejected(Code.NegativeBalance)),
     (TAKEN, Create(OWNER, V1_HASH, SALT, 0, -1), ALONE, FactoryRejected(Code.NegativeMinDeposit)),
     (TAKEN, Create(OWNER, NO_HASH, SALT), ALONE, FactoryRejected(Code.AddressTaken)),
@@ -168,7 +168,7 @@ REFUSED: list[tuple[FactoryState, Create | Migrate, Signed, FactoryOutcome]] = [
         ALONE,
         Aborted("there is no code of this hash"),
     ),
-    (FactoryState(CODES), CREATE, ALONE, Unauthorised(OWNER)),
+    (FactoryState(CODES), CREATE, ALONE, Unsigned(OWNER)),
     (
         FactoryState(CODES),
         Create(OWNER, BARE_HASH, SALT),
@@ -184,7 +184,7 @@ REFUSED: list[tuple[FactoryState, Create | Migrate, Signed, FactoryOutcome]] = [
     (FactoryState(CODES), migrate(), NOBODY, FactoryRejected(Code.CodeChanged)),
     (old_vault(FULL, V2_HASH), migrate(), NOBODY, FactoryRejected(Code.CodeChanged)),
     (old_vault(None), migrate(), NOBODY, FactoryRejected(Code.UnknownLayout)),
-    (old_vault(VaultMeta(OWNER, -1, -1)), migrate(), NOBODY, Unauthorised(OWNER)),
+    (old_vault(VaultMeta(OWNER, -1, -1)), migrate(), NOBODY, Unsigned(OWNER)),
     (
         old_vault(VaultMeta(OWNER, -1, -1)),
         migrate(),
@@ -197,7 +197,7 @@ REFUSED: list[tuple[FactoryState, Create | Migrate, Signed, FactoryOutcome]] = [
         ALONE,
         FactoryRejected(Code.NegativeMinDeposit),
     ),
-    (old_vault(FULL), migrate(), ALONE, Unauthorised(OWNER)),
+    (old_vault(FULL), migrate(), ALONE, Unsigned(OWNER)),
     (
         old_vault(FULL, BARE_HASH),
         migrate(BARE_HASH),
@@ -222,7 +222,7 @@ REFUSED: list[tuple[FactoryState, Create | Migrate, Signed, FactoryOutcome]] = [
         BOTH,
         Aborted("there is no code of this hash"),
     ),
-    (old_vault(VaultMeta(OWNER, 0)), migrate(), ALONE, Unauthorised(OWNER)),
+    (old_vault(VaultMeta(OWNER, 0)), migrate(), ALONE, Unsigned(OWNER)),
     (
         old_vault(VaultMeta(OWNER, 7, 2, STRANGER), V2_HASH),
         migrate(V2_HASH, V1_HASH),

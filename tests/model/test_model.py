@@ -41,7 +41,7 @@ from callora_vault.model.errors import ERRORS, BalanceOverflow
 from callora_vault.model.events import DeductEvent, DepositEvent, Event
 from callora_vault.model.refusals import vault_error
 from callora_vault.model.units import I128_MAX
-from callora_vault.model.vault import Accepted, Signers, State, Unauthorised, transition
+from callora_vault.model.vault import Accepted, Signers, State, Unsigned, transition
 
 
 def by_method(vault: VaultModel, call: Call, signed: Signers) -> VaultMeta | int | None:
@@ -83,7 +83,7 @@ def test_the_methods_do_what_the_transition_says(
         else:
             with pytest.raises(CallRefused) as caught:
                 by_method(vault, call, signed)
-            if isinstance(outcome, Unauthorised):
+            if isinstance(outcome, Unsigned):
                 assert isinstance(caught.value, MissingSignature)
                 assert caught.value.address == outcome.address
             else:

@@ -42,7 +42,7 @@ from callora_vault.model.vault import (
     Rejected,
     Signers,
     State,
-    Unauthorised,
+    Unsigned,
     transition,
 )
 
@@ -54,7 +54,7 @@ def test_every_call_in_every_state_has_an_outcome(
     state: State, call: Call, signed: Signers
 ) -> None:
     outcome = transition(state, call, signed)
-    assert isinstance(outcome, Accepted | Rejected | Unauthorised)
+    assert isinstance(outcome, Accepted | Rejected | Unsigned)
     if isinstance(outcome, Accepted) and outcome.state is not None:
         check_meta(outcome.state)
 
@@ -130,16 +130,16 @@ def test_more_signatures_than_needed_change_nothing(
     state: State, call: Call, signed: Signers, another: str
 ) -> None:
     outcome = transition(state, call, signed)
-    if outcome != Unauthorised(another):
+    if outcome != Unsigned(another):
         assert transition(state, call, signed | {another}) == outcome
 
 
 @given(states, calls)
 def test_a_call_needs_at_most_one_signature(state: State, call: Call) -> None:
     unsigned = transition(state, call, frozenset())
-    if isinstance(unsigned, Unauthorised):
+    if isinstance(unsigned, Unsigned):
         signed = transition(state, call, frozenset((unsigned.address,)))
-        assert not isinstance(signed, Unauthorised)
+        assert not isinstance(signed, Unsigned)
 
 
 def test_init_stores_what_it_is_given() -> None:
@@ -201,7 +201,7 @@ def test_owner_and_authorised_caller_may_deduct_and_nobody_else() -> None:
 def test_the_authorised_caller_may_do_nothing_else() -> None:
     signed = frozenset((STRANGER,))
     for call in (Deposit(2), Withdraw(1), WithdrawTo(STRANGER, 1), SetAuthorizedCaller(STRANGER)):
-        assert transition(AUTHORISED, call, signed) == Unauthorised(OWNER)
+        assert transition(AUTHORISED, call, signed) == Unsigned(OWNER)
 
 
 def test_the_owner_authorises_one_caller_at_a_time() -> None:

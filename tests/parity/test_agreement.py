@@ -95,7 +95,7 @@ def test_a_contract_that_signs_after_its_entry_was_archived_says_as_much_as_any_
         under_test = subject(committed("v2"), connect_local())
         found = campaign.reproduce(under_test, [opening, Age(600_000), authorise, call])
         assert found.findings == ()
-        assert found.lines[-1].observed == "unauthorised"
+        assert found.lines[-1].observed == "unsigned"
 
 
 def test_the_json_has_what_a_program_needs(agreed: Report) -> None:

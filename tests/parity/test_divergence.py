@@ -24,7 +24,7 @@ EIGHT_FAULTS = {
     ("deduct", "rejected:Unauthorized", "accepted"),
     ("deduct", "accepted", "accepted:wrong-events"),
     ("withdraw", "accepted", "rejected:InsufficientBalance"),
-    ("withdraw_to", "unauthorised", "accepted"),
+    ("withdraw_to", "unsigned", "accepted"),
 }
 
 
@@ -150,7 +150,7 @@ def test_what_the_host_forbids_a_contract_is_a_trap() -> None:
 
 def test_a_call_that_uses_up_its_budget_is_never_agreement_and_hides_no_other_divergence() -> None:
     report = _audit("withdraw_takes_all_memory")
-    assert ("withdraw_to", "unauthorised", "accepted") in _kinds(report)
+    assert ("withdraw_to", "unsigned", "accepted") in _kinds(report)
     assert {kind[0] for kind in _kinds(report)} == {"withdraw_to"}
     assert report.inconclusive is not None
     assert "withdraw (" in report.inconclusive

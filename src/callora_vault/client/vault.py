@@ -48,7 +48,7 @@ from callora_vault.model.events import Event
 from callora_vault.model.layouts import V0, V1, UnknownLayout, VaultMeta
 from callora_vault.model.refusals import refusal, vault_error
 from callora_vault.model.units import Address, Symbol
-from callora_vault.model.vault import Outcome, Rejected, Unauthorised, transition
+from callora_vault.model.vault import Outcome, Rejected, Unsigned, transition
 from callora_vault.model.versions import VAULT_V1
 from callora_vault.rpc.errors import NoVault, SimulationFailed, Unreachable
 from callora_vault.rpc.network import Network
@@ -378,7 +378,7 @@ class VaultClient:
         if isinstance(asked, Rejected):
             self._simulated(call, until)  # refuses, in the contract's own words
             raise refusal(asked, call, known.meta)
-        assert isinstance(asked, Unauthorised)  # noqa: S101 - every call that writes is signed
+        assert isinstance(asked, Unsigned)  # noqa: S101 - every call that writes is signed
         signer = asked.address
         if signer not in self._signers:
             raise MissingSignature(signer)

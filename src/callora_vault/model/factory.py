@@ -30,7 +30,7 @@ from callora_vault.model.vault import (
     Outcome,
     Signers,
     State,
-    Unauthorised,
+    Unsigned,
 )
 from callora_vault.model.vault import transition as vault_transition
 from callora_vault.model.versions import Abi
@@ -109,7 +109,7 @@ class Aborted:
     reason: str
 
 
-FactoryOutcome: TypeAlias = FactoryAccepted | FactoryRejected | Unauthorised | Aborted
+FactoryOutcome: TypeAlias = FactoryAccepted | FactoryRejected | Unsigned | Aborted
 
 
 def nested_calls(
@@ -161,7 +161,7 @@ def transition(
 def _create(factory: Factory, state: FactoryState, call: Create, signed: Signed) -> FactoryOutcome:
     # signature
     if call.owner not in signed.call:
-        return Unauthorised(call.owner)
+        return Unsigned(call.owner)
     # arguments
     if (call.initial_balance or 0) < 0:
         return FactoryRejected(FactoryErrorCode.NegativeBalance)
@@ -195,7 +195,7 @@ def _migrate(
     meta = old.state
     # signature
     if meta.owner not in signed.call:
-        return Unauthorised(meta.owner)
+        return Unsigned(meta.owner)
     # what a new vault would refuse
     if meta.balance < 0:
         return FactoryRejected(FactoryErrorCode.NegativeBalance)
@@ -227,7 +227,7 @@ def _migrate(
 class _Ended(Exception):
     """The host ended the whole call within a call of a vault."""
 
-    def __init__(self, outcome: Unauthorised | Aborted) -> None:
+    def __init__(self, outcome: Unsigned | Aborted) -> None:
         super().__init__(outcome)
         self.outcome = outcome
 
@@ -255,7 +255,7 @@ class _World:
         if type(call) not in code.abi.calls:
             raise _Ended(Aborted(f"the vault has no {call.method}"))
         outcome = code.transition(instance.state, call, self._signers)
-        if isinstance(outcome, Unauthorised):
+        if isinstance(outcome, Unsigned):
             raise _Ended(outcome)
         if not isinstance(outcome, Accepted):
             raise _Ended(Aborted(f"the vault refuses {call.method}: {outcome.error.name}"))

@@ -23,7 +23,7 @@ from callora_vault.model.events import Event
 from callora_vault.model.layouts import VaultMeta, check_meta
 from callora_vault.model.refusals import refusal
 from callora_vault.model.units import Address, BadValue, Symbol
-from callora_vault.model.vault import Accepted, Signers, State, Unauthorised, transition
+from callora_vault.model.vault import Accepted, Signers, State, Unsigned, transition
 from callora_vault.model.versions import VAULT_V2, Abi
 
 
@@ -221,9 +221,7 @@ class VaultModel:
         if signers is None:
             unsigned = transition(self._state, call, frozenset())
             signers = (
-                frozenset((unsigned.address,))
-                if isinstance(unsigned, Unauthorised)
-                else frozenset()
+                frozenset((unsigned.address,)) if isinstance(unsigned, Unsigned) else frozenset()
             )
         return signers
 

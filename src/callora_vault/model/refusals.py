@@ -14,12 +14,12 @@ from callora_vault.model.errors import (
     VaultErrorCode,
 )
 from callora_vault.model.units import I128_MAX
-from callora_vault.model.vault import Rejected, State, Unauthorised
+from callora_vault.model.vault import Rejected, State, Unsigned
 
 
-def refusal(outcome: Rejected | Unauthorised, call: Call, state: State) -> CallRefused:
+def refusal(outcome: Rejected | Unsigned, call: Call, state: State) -> CallRefused:
     """Build the exception for a refused call, with the values that explain it."""
-    if isinstance(outcome, Unauthorised):
+    if isinstance(outcome, Unsigned):
         return MissingSignature(outcome.address)
     return vault_error(outcome.error, call, state)
 

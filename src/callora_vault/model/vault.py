@@ -65,13 +65,13 @@ class Rejected:
 
 
 @attrs.frozen
-class Unauthorised:
+class Unsigned:
     """The host ended the call: ``address`` had to sign it and did not."""
 
     address: Address
 
 
-Outcome: TypeAlias = Accepted | Rejected | Unauthorised
+Outcome: TypeAlias = Accepted | Rejected | Unsigned
 
 
 def transition(state: State, call: Call, signers: Signers) -> Outcome:
@@ -104,7 +104,7 @@ def _init(state: State, call: Init, signers: Signers) -> Outcome:
         return Rejected(VaultErrorCode.AlreadyInitialized)
     # signature
     if call.owner not in signers:
-        return Unauthorised(call.owner)
+        return Unsigned(call.owner)
     # arguments
     balance = 0 if call.initial_balance is None else call.initial_balance
     min_deposit = 0 if call.min_deposit is None else call.min_deposit
@@ -138,7 +138,7 @@ def _deposit(state: State, call: Deposit, signers: Signers) -> Outcome:
         return Rejected(VaultErrorCode.NotInitialized)
     # signature
     if state.owner not in signers:
-        return Unauthorised(state.owner)
+        return Unsigned(state.owner)
     # arguments
     if call.amount <= 0:
         return Rejected(VaultErrorCode.AmountNotPositive)
@@ -160,7 +160,7 @@ def _deduct(state: State, call: Deduct, signers: Signers) -> Outcome:
         return Rejected(VaultErrorCode.NotInitialized)
     # signature
     if call.caller not in signers:
-        return Unauthorised(call.caller)
+        return Unsigned(call.caller)
     # role
     if call.caller not in (state.owner, state.authorized_caller):
         return Rejected(VaultErrorCode.Unauthorized)
@@ -184,7 +184,7 @@ def _withdraw(state: State, call: Withdraw, signers: Signers) -> Outcome:
         return Rejected(VaultErrorCode.NotInitialized)
     # signature
     if state.owner not in signers:
-        return Unauthorised(state.owner)
+        return Unsigned(state.owner)
     # arguments
     if call.amount <= 0:
         return Rejected(VaultErrorCode.AmountNotPositive)
@@ -204,7 +204,7 @@ def _withdraw_to(state: State, call: WithdrawTo, signers: Signers) -> Outcome:
         return Rejected(VaultErrorCode.NotInitialized)
     # signature
     if state.owner not in signers:
-        return Unauthorised(state.owner)
+        return Unsigned(state.owner)
     # arguments
     if call.amount <= 0:
         return Rejected(VaultErrorCode.AmountNotPositive)
@@ -225,7 +225,7 @@ def _batch_deduct(state: State, call: BatchDeduct, signers: Signers) -> Outcome:
         return Rejected(VaultErrorCode.NotInitialized)
     # signature
     if call.caller not in signers:
-        return Unauthorised(call.caller)
+        return Unsigned(call.caller)
     # role
     if call.caller not in (state.owner, state.authorized_caller):
         return Rejected(VaultErrorCode.Unauthorized)
@@ -256,7 +256,7 @@ def _set_authorized_caller(state: State, call: SetAuthorizedCaller, signers: Sig
         return Rejected(VaultErrorCode.NotInitialized)
     # signature
     if state.owner not in signers:
-        return Unauthorised(state.owner)
+        return Unsigned(state.owner)
     # store
     stored = VaultMeta(state.owner, state.balance, state.min_deposit, call.caller)
     # event

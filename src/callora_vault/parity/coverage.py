@@ -121,7 +121,7 @@ def _cells(abi: Abi) -> Iterator[Cell]:
     for call in abi.calls:
         results = [outcomes.ACCEPTED]
         if call not in READS:
-            results.append(outcomes.UNAUTHORISED)
+            results.append(outcomes.UNSIGNED)
         results += [
             outcomes.rejected(error.code)
             for error in ERRORS.values()

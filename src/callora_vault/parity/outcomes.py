@@ -1,6 +1,6 @@
 """What a call came to, on either side, in short stable words.
 
-`accepted`, `rejected:NAME`, `rejected:#N` for a number that nobody returns, `unauthorised`,
+`accepted`, `rejected:NAME`, `rejected:#N` for a number that nobody returns, `unsigned`,
 `trap`, `missing-method`. Whatever else ends a transaction says nothing of the contract: budget,
 footprint, archived entries, faults of the host. It raises Inconclusive.
 """
@@ -18,7 +18,7 @@ from callora_vault.model.vault import Accepted, Outcome, Rejected
 from callora_vault.parity.errors import CannotRun, Inconclusive
 
 ACCEPTED: Final = "accepted"
-UNAUTHORISED: Final = "unauthorised"
+UNSIGNED: Final = "unsigned"
 TRAP: Final = "trap"
 MISSING_METHOD: Final = "missing-method"
 REJECTED: Final = "rejected:"
@@ -47,7 +47,7 @@ def of_model(outcome: Outcome | FactoryOutcome) -> str:
             return rejected(number)
         case Aborted():
             return TRAP
-    return UNAUTHORISED
+    return UNSIGNED
 
 
 def of_failure(error: HostError | None, context: str) -> str:
@@ -66,7 +66,7 @@ def of_failure(error: HostError | None, context: str) -> str:
         known = error.vault_error or error.factory_error
         return f"{REJECTED}#{error.code}" if known is None else rejected(known)
     if error.type == _Type.SCE_AUTH:
-        return UNAUTHORISED
+        return UNSIGNED
     if error.type == _Type.SCE_WASM_VM and error.code == _Code.SCEC_MISSING_VALUE.value:
         return MISSING_METHOD
     if error.type == _Type.SCE_BUDGET or error.code in _OUTSIDE:

@@ -94,7 +94,7 @@ _E = FactoryErrorCode
 _AMOUNTS = (outcomes.rejected(_E.NegativeBalance), outcomes.rejected(_E.NegativeMinDeposit))
 _MOVES = (
     outcomes.ACCEPTED,
-    outcomes.UNAUTHORISED,
+    outcomes.UNSIGNED,
     outcomes.TRAP,
     outcomes.rejected(_E.CodeChanged),
     outcomes.rejected(_E.AddressTaken),
@@ -102,12 +102,12 @@ _MOVES = (
 _REACHABLE: Final[Mapping[tuple[str, Scene], tuple[str, ...]]] = {
     ("create", Scene.FREE): (
         outcomes.ACCEPTED,
-        outcomes.UNAUTHORISED,
+        outcomes.UNSIGNED,
         outcomes.TRAP,
         *_AMOUNTS,
     ),
     ("create", Scene.TAKEN): (
-        outcomes.UNAUTHORISED,
+        outcomes.UNSIGNED,
         *_AMOUNTS,
         outcomes.rejected(_E.AddressTaken),
     ),
@@ -120,12 +120,12 @@ _REACHABLE: Final[Mapping[tuple[str, Scene], tuple[str, ...]]] = {
     ("migrate", Scene.FUNDED): _MOVES,
     ("migrate", Scene.AUTHORISED): (*_MOVES, outcomes.rejected(_E.AuthorizedCallerUnsupported)),
     ("migrate", Scene.NEGATIVE): (
-        outcomes.UNAUTHORISED,
+        outcomes.UNSIGNED,
         outcomes.rejected(_E.CodeChanged),
         *_AMOUNTS,
     ),
     ("migrate", Scene.KEEPER): (
-        outcomes.UNAUTHORISED,
+        outcomes.UNSIGNED,
         outcomes.rejected(_E.CodeChanged),
         outcomes.rejected(_E.NotDrained),
     ),

@@ -87,7 +87,7 @@ def simulated(expected: str, seen: Observation) -> list[Mismatch]:
     if seen.enforced != seen.outcome:
         detail = f"simulated with its signature: {seen.enforced}"
         found.append(Mismatch(expected, seen.outcome + ENFORCING, detail))
-    if seen.recorded != seen.outcome != outcomes.UNAUTHORISED:
+    if seen.recorded != seen.outcome != outcomes.UNSIGNED:
         detail = f"simulated as if signed: {seen.recorded}"
         found.append(Mismatch(expected, seen.outcome + RECORDING, detail))
     return found
