@@ -6,17 +6,18 @@ import attrs
 from localnet.tests.person import Code, Person, Sent
 from stellar_sdk import Keypair, Operation
 
+from soroban_localnet import xdr
 from soroban_localnet.ledger.account import Account
 
 
 def _entries(person: Person) -> dict[bytes, bytes]:
-    return {key: entry.xdr for key, entry in person.network._ledger}
+    return {key: entry.xdr for key, entry in person.network.entries().items()}
 
 
 def _account(person: Person) -> Account:
-    account = person.network._ledger.account(person.key.raw_public_key())
-    assert account is not None
-    return account
+    (entry,) = person.network.lookup(xdr.account_key(person.key.raw_public_key()))
+    assert entry is not None
+    return entry.account
 
 
 def failure(

@@ -92,5 +92,5 @@ def latest_meta(network: LocalNetwork) -> xdr.LedgerCloseMetaV2:
 
 def lumens(network: LocalNetwork) -> int:
     """Add up all lumens of accounts and the fee pool, in stroops."""
-    accounts = (entry.account for key, entry in network._ledger if key[:4] == bytes(4))
+    accounts = (entry.account for key, entry in network.entries().items() if key[:4] == bytes(4))
     return sum(account.balance for account in accounts) + network.history.latest.fee_pool

@@ -25,6 +25,7 @@ from stellar_sdk import (
 )
 
 from soroban_localnet import FundingFailed, LocalNetwork
+from soroban_localnet.xdr import account_key
 
 XLM = 10_000_000
 
@@ -121,8 +122,9 @@ def test_a_new_account_gets_its_balance_from_the_one_that_makes_it(alice: Person
     newcomer = Keypair.random()
     alice.send(CreateAccount(newcomer.public_key, "1"))
     assert alice.balance == before - XLM - 100
-    made = alice.network._ledger.account(newcomer.raw_public_key())
-    assert made is not None
+    (entry,) = alice.network.lookup(account_key(newcomer.raw_public_key()))
+    assert entry is not None
+    made = entry.account
     assert (made.balance, made.thresholds) == (XLM, b"\1\0\0\0")
 
 

@@ -21,7 +21,7 @@ from stellar_sdk.exceptions import AccountNotFoundException
 from stellar_sdk.soroban_rpc import GetTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.network import STANDALONE
+from soroban_localnet.ledger.parameters import STANDALONE
 from soroban_localnet.serve import command
 from soroban_localnet.serve.development_accounts import DevelopmentAccounts
 

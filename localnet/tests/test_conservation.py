@@ -31,7 +31,7 @@ from stellar_sdk import xdr as stellar_xdr
 from stellar_sdk.exceptions import PrepareTransactionException
 
 from soroban_localnet import LocalNetwork, xdr
-from soroban_localnet.history.closed_ledger import TOTAL_COINS
+from soroban_localnet.ledger.parameters import TOTAL_COINS
 from soroban_localnet.ledger.trustline import TrustLine
 
 AUTHORIZED = TrustLineFlags.AUTHORIZED_FLAG
@@ -74,7 +74,7 @@ def world() -> World:
 
 def balances(made: Token) -> Iterator[int]:
     """What contracts hold of an asset."""
-    for key, entry in world().network._ledger:
+    for key, entry in world().network.entries().items():
         if xdr.key_type(key) != xdr.CONTRACT_DATA:
             continue
         data = stellar_xdr.LedgerEntry.from_xdr_bytes(entry.xdr).data.contract_data
@@ -85,13 +85,13 @@ def balances(made: Token) -> Iterator[int]:
 
 
 def lumens_held() -> int:
-    ledger = world().network._ledger
+    ledger = world().network.entries().items()
     accounts = (entry.account for key, entry in ledger if xdr.key_type(key) == xdr.ACCOUNT)
     return sum(account.balance for account in accounts) + sum(balances(world().lumens))
 
 
 def usd_held() -> int:
-    ledger = world().network._ledger
+    ledger = world().network.entries().items()
     lines = (entry.xdr for key, entry in ledger if xdr.key_type(key) == xdr.TRUSTLINE)
     return sum(TrustLine.decode(entry).balance for entry in lines) + sum(balances(world().usd))
 
@@ -131,8 +131,8 @@ class Conservation(RuleBasedStateMachine):
         self.marks: list[tuple[int, int]] = []
 
     def living(self) -> list[Person]:
-        ledger = self.network._ledger
-        return [p for p in world().people if ledger.account(p.key.raw_public_key())]
+        there = self.network.entries()
+        return [p for p in world().people if xdr.account_key(p.key.raw_public_key()) in there]
 
     def note(self, sent: Sent) -> None:
         if sent.refused:
@@ -219,13 +219,13 @@ class Conservation(RuleBasedStateMachine):
     @invariant()
     def accounts_keep_reserves_for_what_they_have(self) -> None:
         kept: dict[bytes, int] = {}
-        for key, _ in self.network._ledger:
+        for key in self.network.entries():
             if xdr.key_type(key) in (xdr.TRUSTLINE, xdr.DATA):
                 kept[key[8:40]] = kept.get(key[8:40], 0) + 1
         for person in world().people:
-            account = self.network._ledger.account(person.key.raw_public_key())
+            (entry,) = self.network.lookup(xdr.account_key(person.key.raw_public_key()))
             has = kept.get(person.key.raw_public_key(), 0)
-            assert has == (0 if account is None else account.subentries)
+            assert has == (0 if entry is None else entry.account.subentries)
 
 
 TestConservation = Conservation.TestCase

@@ -150,7 +150,7 @@ _OFFER = xdr.LedgerEntryData(
 def test_a_wrong_argument_is_refused_by_its_name(
     network: LocalNetwork, method: str, params: dict[str, object], field: str
 ) -> None:
-    dispatcher = Dispatcher(network, control.METHODS)
+    dispatcher = Dispatcher(network.node, control.METHODS)
     before = network.latest_ledger, network.close_time
     error = dispatcher.answer(_request(f"localnet_{method}", params))["error"]
     assert error["code"] == -32602
@@ -161,7 +161,7 @@ def test_a_wrong_argument_is_refused_by_its_name(
 def test_a_life_is_asked_for_where_there_is_one(
     alice: Person, contract: Contract, network: LocalNetwork
 ) -> None:
-    dispatcher = Dispatcher(network, control.METHODS)
+    dispatcher = Dispatcher(network.node, control.METHODS)
     account = xdr.LedgerEntryData(xdr.LedgerEntryType.ACCOUNT, account=alice.entry())
     for params in (
         {"xdr": counter_entry(contract, 1)},
@@ -175,7 +175,7 @@ def test_a_life_is_asked_for_where_there_is_one(
 
 
 def test_an_account_is_funded_once(network: LocalNetwork, alice: Person) -> None:
-    dispatcher = Dispatcher(network, control.METHODS)
+    dispatcher = Dispatcher(network.node, control.METHODS)
     balance = alice.balance
     error = dispatcher.answer(_request("localnet_fund", {"address": alice.id}))["error"]
     assert error["code"] == -32602
@@ -194,7 +194,7 @@ def test_the_account_that_funds_others_can_be_missed(
 
 
 def test_time_ends_where_calendars_do(network: LocalNetwork) -> None:
-    dispatcher = Dispatcher(network, control.METHODS)
+    dispatcher = Dispatcher(network.node, control.METHODS)
     left = control.LAST_TIME - network.close_time
     too_far = dispatcher.answer(_request("localnet_advanceTime", {"seconds": left + 1}))
     assert str(left) in too_far["error"]["message"]
@@ -216,7 +216,7 @@ FIELDS = st.sampled_from(
 
 @given(st.sampled_from(sorted(control.METHODS)), st.dictionaries(FIELDS, VALUES))
 def test_whatever_is_sent_is_answered(method: str, params: dict[str, object]) -> None:
-    answer = Dispatcher(_FUZZED, control.METHODS).answer(_request(method, params))
+    answer = Dispatcher(_FUZZED.node, control.METHODS).answer(_request(method, params))
     assert "result" in answer or answer["error"]["code"] == -32602
 
 

@@ -12,7 +12,7 @@ from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import xdr
 from soroban_localnet.ledger.store import Entry, Ledger
-from soroban_localnet.network import EVICTION_LEDGERS
+from soroban_localnet.node.node import EVICTION_LEDGERS
 
 
 def gone(person: Person) -> list[stellar_xdr.LedgerKey]:
@@ -129,8 +129,7 @@ class Ends(RuleBasedStateMachine):
     @invariant()
     def nothing_is_watched_that_is_not_there(self) -> None:
         if hasattr(self, "ledger"):
-            watched = set().union(*self.ledger._ends._keys.values())
-            assert watched <= {key for key, _ in self.ledger}
+            assert self.ledger.watched <= {key for key, _ in self.ledger}
 
 
 TestEnds = Ends.TestCase

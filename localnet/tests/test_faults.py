@@ -370,8 +370,7 @@ def persistent(server: SorobanServer, envelope: TransactionEnvelope) -> list[str
 
 def pay_three_times(plan: Plan | Mapping[int, Fault]) -> tuple[FaultyClient, list[str], int]:
     """Pay on a network that is the same each time; return what was seen and what it cost."""
-    network = LocalNetwork(start_time=START)
-    network._clock = lambda: START
+    network = LocalNetwork(start_time=START, clock=lambda: START)
     alice = Person(network, Keypair.from_raw_ed25519_seed(bytes(32)))
     client = FaultyClient(network.client(), plan, sleep=lambda seconds: None)
     server = SorobanServer(URL, client)
@@ -467,8 +466,7 @@ def test_faults_strike_over_http_as_without_a_socket() -> None:
     }
     outcomes = []
     for over_http in (False, True):
-        network = LocalNetwork(start_time=START)
-        network._clock = lambda: START
+        network = LocalNetwork(start_time=START, clock=lambda: START)
         alice = Person(network, Keypair.from_raw_ed25519_seed(bytes(32)))
         with serve_http(network) as endpoint, RequestsClient() as real:
             client = FaultyClient(real if over_http else network.client(), plan)

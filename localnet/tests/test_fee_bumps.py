@@ -52,10 +52,10 @@ def around(
 
 def refused(person: Person, outer: FeeBumpTransactionEnvelope) -> Sent:
     """Send what may not enter a ledger: it changes nothing."""
-    before = {key: entry.xdr for key, entry in person.network._ledger}
+    before = {key: entry.xdr for key, entry in person.network.entries().items()}
     sent = person.submit(outer)
     assert sent.refused
-    assert {key: entry.xdr for key, entry in person.network._ledger} == before
+    assert {key: entry.xdr for key, entry in person.network.entries().items()} == before
     return sent
 
 

@@ -333,7 +333,7 @@ def test_what_is_not_written_here_is_as_on_the_remote(
     for key in KEYS:
         found = remote.entry(key)
         expected[key] = None if found is None else found[0]
-    before = remote.latest_ledger, dict(remote._ledger)
+    before = remote.latest_ledger, remote.entries()
     line = Line(remote)
     network = fork_of(line)
     marks: list[tuple[int, dict[bytes, bytes | None]]] = []
@@ -361,7 +361,7 @@ def test_what_is_not_written_here_is_as_on_the_remote(
             del marks[index + 1 :]
     held = [None if entry is None else entry.xdr for entry in network.lookup(*KEYS)]
     assert held == [expected[key] for key in KEYS]
-    assert (remote.latest_ledger, dict(remote._ledger)) == before
+    assert (remote.latest_ledger, remote.entries()) == before
     asked = [key for keys in line.keys for key in keys]
     assert len(set(asked)) == len(asked)
 

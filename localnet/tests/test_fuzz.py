@@ -62,25 +62,25 @@ def test_an_exception_in_the_server_is_found(made: World, monkeypatch: Any) -> N
     def send(transaction: Any) -> Any:
         raise KeyError(transaction.hash)
 
-    monkeypatch.setattr(made.network, "send", send)
+    monkeypatch.setattr(made.network.node, "send", send)
     assert "KeyError" in found(made)
 
 
 def test_a_refusal_that_changes_the_ledger_is_found(made: World, monkeypatch: Any) -> None:
-    original = made.network.send
+    original = made.network.node.send
 
     def send(transaction: Any) -> Any:
         outcome = original(transaction)
-        if made.network.latest_ledger == made._state[1]:
+        if made.network.latest_ledger == made.beginning[1]:
             made.network.close_ledgers()
         return outcome
 
-    monkeypatch.setattr(made.network, "send", send)
+    monkeypatch.setattr(made.network.node, "send", send)
     assert found(made) == "the ledger changed, and nobody was told"
 
 
 def test_money_out_of_nothing_is_found(made: World, monkeypatch: Any) -> None:
-    original = made.network.send
+    original = made.network.node.send
 
     def send(transaction: Any) -> Any:
         outcome = original(transaction)
@@ -89,12 +89,12 @@ def test_money_out_of_nothing_is_found(made: World, monkeypatch: Any) -> None:
         assert held is not None
         entry = xdr.LedgerEntry.from_xdr_bytes(held[0])
         assert entry.data.account is not None
-        if made.network.latest_ledger > made._state[1]:
+        if made.network.latest_ledger > made.beginning[1]:
             entry.data.account.balance.int64 += 10**9
             made.network.set_entry(entry.to_xdr_bytes())
         return outcome
 
-    monkeypatch.setattr(made.network, "send", send)
+    monkeypatch.setattr(made.network.node, "send", send)
     assert found(made) == "money out of nothing"
 
 
@@ -105,9 +105,9 @@ def test_an_answer_that_is_no_json_rpc_is_found(made: World, monkeypatch: Any) -
 
 def test_a_network_that_does_not_answer_is_found(made: World, monkeypatch: Any) -> None:
     release = threading.Event()
-    monkeypatch.setattr(made.network, "send", lambda transaction: release.wait())
-    monkeypatch.setattr(made._connection, "timeout", 0.2)
-    made._connection.close()
+    monkeypatch.setattr(made.network.node, "send", lambda transaction: release.wait())
+    monkeypatch.setattr(made.connection, "timeout", 0.2)
+    made.connection.close()
     with pytest.raises(Hung):
         drawn(transactions(made), made.call, 300, 1)
     release.set()

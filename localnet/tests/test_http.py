@@ -28,7 +28,8 @@ from stellar_sdk.soroban_rpc import GetTransactionStatus, SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
 from soroban_localnet.rpc import Dispatcher
-from soroban_localnet.serve.http import MAX_BODY_BYTES, Endpoint, serve_http
+from soroban_localnet.serve.body import MAX_BODY_BYTES
+from soroban_localnet.serve.http import Endpoint, serve_http
 
 
 @pytest.fixture(scope="module")
@@ -397,7 +398,7 @@ def test_a_connection_that_says_no_more_does_not_hinder_others(
 def test_a_body_that_does_not_arrive_is_given_up(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("soroban_localnet.serve.http.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("soroban_localnet.serve.body.BODY_SECONDS", 0.05)
     with connect(endpoint) as slow, slow.makefile("rb") as answer:
         slow.sendall(HEAD + b"{")
         assert b" 408 " in answer.readline()
@@ -407,7 +408,7 @@ def test_a_body_that_does_not_arrive_is_given_up(
 def test_a_body_without_an_end_is_cut_off(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("soroban_localnet.serve.http.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("soroban_localnet.serve.body.BODY_SECONDS", 0.05)
     with connect(endpoint) as endless:
         endless.sendall(HEAD.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked"))
         with pytest.raises(ConnectionError):

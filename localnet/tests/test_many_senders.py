@@ -19,7 +19,7 @@ from stellar_sdk import xdr
 from stellar_sdk.soroban_rpc import SendTransactionResponse, SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.history.closed_ledger import TOTAL_COINS
+from soroban_localnet.ledger.parameters import TOTAL_COINS
 from soroban_localnet.node.queue import Waiting
 
 RESERVE = 5_000_000
@@ -47,7 +47,7 @@ def held_up(network: LocalNetwork) -> Iterator[Callable[[Person, Any], Answer]]:
 
     Yields a function that sends a transaction from a thread of its own.
     """
-    arrivals = network._arrivals = Arrivals()
+    arrivals = network.node.arrivals = Arrivals()
     pool = ThreadPoolExecutor(16)
 
     def send(who: Person, envelope: Any) -> Answer:
@@ -55,7 +55,7 @@ def held_up(network: LocalNetwork) -> Iterator[Callable[[Person, Any], Answer]]:
         assert arrivals.came.acquire(timeout=SOON)
         return answer
 
-    with network.lock:
+    with network.node.lock:
         yield send
     pool.shutdown()
 

@@ -46,7 +46,7 @@ from stellar_sdk import (
 from stellar_sdk.soroban_rpc import SendTransactionStatus
 
 from soroban_localnet import LocalNetwork
-from soroban_localnet.history.closed_ledger import TOTAL_COINS
+from soroban_localnet.ledger.parameters import TOTAL_COINS
 
 
 @pytest.fixture
@@ -409,7 +409,7 @@ class World:
     def state(self, new: set[bytes]) -> dict[bytes, object]:
         """All accounts and counters, without numbers of ledgers."""
         found: dict[bytes, object] = {}
-        for key, entry in self.network._ledger:
+        for key, entry in self.network.entries().items():
             if key[:4] == bytes(4):
                 account = entry.account
                 sequence = account.sequence & (2**32 - 1 if key in new else -1)
@@ -478,7 +478,7 @@ def test_a_shared_ledger_does_what_ledgers_of_their_own_do(world: World, steps: 
     records = network.history.latest.records
     waited = {each.hash for each in sent if each.status == SendTransactionStatus.PENDING}
     assert sorted(record.hash.hex() for record in records) == sorted(waited)
-    together = world.state({key for key, _ in network._ledger} - set(before))
+    together = world.state(set(network.entries()) - set(before))
     assert lumens(network) == TOTAL_COINS
 
     network.revert(world.start)
@@ -490,4 +490,4 @@ def test_a_shared_ledger_does_what_ledgers_of_their_own_do(world: World, steps: 
         (alone,) = network.history.latest.records
         assert alone.applied.result == record.applied.result
         assert lumens(network) == TOTAL_COINS
-    assert world.state({key for key, _ in network._ledger} - set(before)) == together
+    assert world.state(set(network.entries()) - set(before)) == together

@@ -49,12 +49,12 @@ def simulated(
     network = person.network
     envelope = person.build(*operations)
     envelope.transaction.soroban_data = data
-    before = network.latest_ledger, dict(network._ledger)
+    before = network.latest_ledger, network.entries()
     answer = network.dispatcher.call(
         "simulateTransaction", {"transaction": envelope.to_xdr(), **params}
     )
     assert answer.pop("latestLedger") == (network.latest_ledger if latest is None else latest)
-    assert (network.latest_ledger, dict(network._ledger)) == before
+    assert (network.latest_ledger, network.entries()) == before
     return answer
 
 

@@ -48,8 +48,8 @@ def observe(network: LocalNetwork) -> list[Any]:
             ("getEvents", {**page, "filters": []}),
         )
     ]
-    held = {k: (e.xdr, e.live_until, e.ttl_modified) for k, e in network._ledger}
-    return [*answers, held, network.settings, network._time_offset]
+    held = {k: (e.xdr, e.live_until, e.ttl_modified) for k, e in network.entries().items()}
+    return [*answers, held, network.settings, network.node.time_offset]
 
 
 # -- starting again --------------------------------------------------------------------------
@@ -173,8 +173,8 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
 
 
 def sqlite(network: LocalNetwork) -> sqlite3.Connection:
-    assert network._state is not None
-    return network._state._database._connection
+    assert network.node.state is not None
+    return network.node.state.database.connection
 
 
 def test_the_file_forgets_what_the_network_forgets(tmp_path: Path) -> None:

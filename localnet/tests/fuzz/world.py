@@ -122,7 +122,7 @@ class World:
     def __init__(self, url: str, network: LocalNetwork, faults: _Faults, last: FileIO) -> None:
         parts = urlsplit(url)
         assert parts.hostname
-        self._connection = http.client.HTTPConnection(
+        self.connection = http.client.HTTPConnection(
             parts.hostname, parts.port, timeout=HANG_SECONDS
         )
         self._faults = faults
@@ -152,15 +152,15 @@ class World:
         self.known = [
             self.alice.key.raw_public_key(),
             self.bob.key.raw_public_key(),
-            network._root.raw_public_key(),
+            network.node.root.raw_public_key(),
             StrKey.decode_contract(self.contract.id),
-            network._native_contract,
+            network.node.native_contract,
             CODE_HASH,
             network.network_id,
             *map(bytes.fromhex, self.hashes),
         ]
         self._mark = network.snapshot()
-        self._state = self.state()
+        self.beginning = self.state()
 
     def _issue_an_asset(self) -> None:
         flags = AuthorizationFlag.AUTHORIZATION_REVOCABLE
@@ -361,7 +361,7 @@ class World:
         """Return everything that a refused request must leave as it is, to be compared."""
         entries = {
             key: (entry.xdr, entry.live_until, entry.ttl_modified)
-            for key, entry in self.network._ledger
+            for key, entry in self.network.entries().items()
         }
         return entries, self.network.latest_ledger, self.network.history.latest.hash
 
@@ -381,13 +381,13 @@ class World:
         # where the process hangs as a whole, nothing but this ends it
         faulthandler.dump_traceback_later(HANG_SECONDS + 1, exit=True)
         try:
-            self._connection.request(method, path, body, headers)
-            response = self._connection.getresponse()
+            self.connection.request(method, path, body, headers)
+            response = self.connection.getresponse()
             content = response.read()
         except TimeoutError:
             raise Hung(f"no answer within {HANG_SECONDS} s to {body[:2_000]!r}") from None
         except (http.client.HTTPException, OSError) as error:
-            self._connection.close()
+            self.connection.close()
             raise Broken(f"no answer: {error!r}") from error
         finally:
             faulthandler.cancel_dump_traceback_later()
@@ -424,7 +424,7 @@ class World:
             several = isinstance(answer.document, list)
             documents = answer.document if several else [answer.document]
         sent = sum(map(self._check, documents))
-        if sent or (silent and self.state() != self._state):
+        if sent or (silent and self.state() != self.beginning):
             self._back(sent + silent)
         self._unchanged()
         return answer.document
@@ -459,14 +459,14 @@ class World:
         raise Broken(f"no JSON-RPC: {str(document)[:300]}")
 
     def _unchanged(self) -> None:
-        if self.state() != self._state:
+        if self.state() != self.beginning:
             self.network.revert(self._mark)
             raise Broken("the ledger changed, and nobody was told")
 
     def _back(self, sent: int = 1) -> None:
         """Check what accepted transactions did, and take it back."""
         self.accepted += 1
-        before, ledger, _ = self._state
+        before, ledger, _ = self.beginning
         after, latest, _ = self.state()
         try:
             if not 1 <= latest - ledger <= sent:
@@ -546,8 +546,7 @@ def _canonical(kind: Any, data: bytes) -> None:
 def world() -> Iterator[World]:
     """Serve a world while the context lasts, and watch its log."""
     faults = _Faults()
-    network = LocalNetwork(start_time=START)
-    network._clock = lambda: START
+    network = LocalNetwork(start_time=START, clock=lambda: START)
     loggers = [logging.getLogger(), logging.getLogger("uvicorn")]
     hooks = threading.excepthook, sys.unraisablehook
     threading.excepthook = sys.unraisablehook = faults.caught
@@ -558,7 +557,7 @@ def world() -> Iterator[World]:
                 logger.addHandler(faults)
             made = World(endpoint.url, network, faults, last)
             yield made
-            made._connection.close()
+            made.connection.close()
     finally:
         threading.excepthook, sys.unraisablehook = hooks
         for logger in loggers:

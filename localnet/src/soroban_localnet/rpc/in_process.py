@@ -1,4 +1,4 @@
-"""The in-process door: a transport for stellar-sdk that ends in a network of this process."""
+"""The in-process transport for stellar-sdk: it ends in a network of this process."""
 
 from __future__ import annotations
 

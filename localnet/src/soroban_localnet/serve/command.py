@@ -289,7 +289,7 @@ def _stop_by_signal() -> threading.Event:
 
 
 def _warn(options: Options, fork: Fork | None) -> None:
-    from soroban_localnet.serve.http import is_loopback  # noqa: PLC0415
+    from soroban_localnet.serve.browser_guard import is_loopback  # noqa: PLC0415
 
     lines = []
     if not is_loopback(options.host):

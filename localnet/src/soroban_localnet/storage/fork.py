@@ -32,7 +32,7 @@ from soroban_localnet.errors import (
 from soroban_localnet.history.closed_ledger import ClosedLedger, first_ledger
 from soroban_localnet.host.protocols import PROTOCOL
 from soroban_localnet.ledger import settings
-from soroban_localnet.ledger.environment import BASE_FEE, BASE_RESERVE
+from soroban_localnet.ledger.parameters import BASE_FEE, BASE_RESERVE
 from soroban_localnet.ledger.settings import NetworkSettings
 from soroban_localnet.ledger.store import Entry, Ledger
 from soroban_localnet.storage.database import Database, Kind
