@@ -24,6 +24,7 @@ from soroban_localnet import LocalNetwork
 from soroban_localnet.ledger.parameters import STANDALONE
 from soroban_localnet.serve import command
 from soroban_localnet.serve.development_accounts import DevelopmentAccounts
+from soroban_localnet.serve.options import Options
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 ENVIRONMENT["COLUMNS"] = "80"
@@ -212,7 +213,7 @@ def test_help_fits_80_columns_and_names_every_option() -> None:
         env=ENVIRONMENT,
     )
     assert max(map(len, helped.stdout.splitlines())) <= 80
-    for field in command.Options.__attrs_attrs__:
+    for field in Options.__attrs_attrs__:
         assert f"--{field.name.replace('_', '-')} " in helped.stdout
     assert "stellar_sdk" not in helped.stderr  # it answers before anything long is imported
 

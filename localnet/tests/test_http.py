@@ -215,6 +215,23 @@ def test_a_network_names_its_friendbot_while_it_is_served() -> None:
     assert network.server().get_network().friendbot_url is None
 
 
+def test_two_servers_of_one_network_each_name_their_own_friendbot() -> None:
+    network = LocalNetwork()
+    with serve_http(network) as first:
+        with serve_http(network) as second:
+            assert first.friendbot_url != second.friendbot_url
+            assert friendbot_that_is_named_by(first) == first.friendbot_url
+            assert friendbot_that_is_named_by(second) == second.friendbot_url
+        assert friendbot_that_is_named_by(first) == first.friendbot_url
+        assert network.server().get_network().friendbot_url == first.friendbot_url
+    assert network.server().get_network().friendbot_url is None
+
+
+def friendbot_that_is_named_by(endpoint: Endpoint) -> str | None:
+    with SorobanServer(endpoint.url) as server:
+        return server.get_network().friendbot_url
+
+
 # -- other ways in ---------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from stellar_sdk import scval
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import xdr
-from soroban_localnet.errors import HostCrashed
+from soroban_localnet.errors import HostCrashed, LocalnetError
 from soroban_localnet.host.messages import InvokeAnswer, InvokeRequest, RentChange
 from soroban_localnet.ledger.environment import Environment
 from soroban_localnet.ledger.settings import Limits
@@ -47,7 +47,7 @@ _OUT_OF_RESOURCES = {
 }
 
 
-class _Failure(Exception):
+class _Failure(LocalnetError):
     """Ends an operation with a result code and the event that explains it."""
 
     def __init__(self, code: int, *diagnostics: bytes) -> None:
