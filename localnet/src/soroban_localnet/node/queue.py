@@ -25,7 +25,7 @@ A transaction that was sent is a `Waiting` until it has an `outcome`. It waits i
                               |
                               v
         apply    ------> Record                   it is in the ledger, successful or failed
-                 ------> Exception                closing a ledger with it alone raised; nothing happened
+                 ------> Exception                closing its own ledger raised: nothing happened
 
 *Who waits where.* Without a `close_time`, `Node.send` puts the transaction in the line and closes
 ledgers until it has an outcome. The line is joined before the node's lock is taken, so whoever has
