@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from benchmarks.network import Deployed
 from stellar_sdk import Keypair, SorobanServer, scval
 
-from soroban_localnet.network import STANDALONE
+from soroban_localnet.ledger.parameters import STANDALONE
 
 STARTS = 5
 ROUNDS = 120

@@ -53,6 +53,7 @@ CONTRACTS = (
     ROOT / "src" / "callora_vault" / "wasm" / "v1.wasm",
 )
 REQUESTS = 2_000
+# the networks' clocks stand still: what is recorded does not depend on when
 START = 1_790_000_000
 OPERATIONS = {
     operation.number: operation.name
@@ -116,11 +117,7 @@ def recording(wanted: int) -> Iterator[list[Request]]:
             requests.append(Request(operation, request, list(self.reads), answer))
             return answer
 
-    # a clock that stands still: what is recorded does not depend on when
-    with (
-        patch("soroban_localnet.host.host.Instance", Recorder),
-        patch("time.time", return_value=START),
-    ):
+    with patch("soroban_localnet.host.host.Instance", Recorder):
         yield requests
 
 
@@ -144,7 +141,7 @@ def _lacking_a_setting() -> None:
     for missing in range(0, len(settings.entries), 3):
         entries = settings.entries[:missing] + settings.entries[missing + 1 :]
         try:
-            LocalNetwork(settings=NetworkSettings(entries, settings.limits))
+            LocalNetwork(settings=NetworkSettings(entries, settings.limits), clock=lambda: START)
         except SettingsError:
             continue
 
@@ -160,7 +157,7 @@ class World:
         # rent is at its floor with the one size and above it with the other
         settings = load(live_state_bytes=chance.choice((2_000_000_000, 2_900_000_000)))
         start = START + chance.randrange(10**6)
-        self.network = LocalNetwork(settings=settings, start_time=start)
+        self.network = LocalNetwork(settings=settings, start_time=start, clock=lambda: START)
         self.server: SorobanServer = self.network.server()
         self.people = [Keypair.from_raw_ed25519_seed(chance.randbytes(32)) for _ in range(3)]
         for person in self.people:

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from localnet.tests.contract import Contract, Kind, deploy, upload
-from localnet.tests.line import Line, fork_of
-from localnet.tests.person import Person
+from localnet.tests.support.clock import START
+from localnet.tests.support.contract import Contract, Kind, deploy, upload
+from localnet.tests.support.fork_transport import RemoteTransport, fork_of
+from localnet.tests.support.sender import Sender
 
 from soroban_localnet import LocalNetwork
-
-START = 1_790_000_000
 
 
 @pytest.fixture
@@ -16,30 +15,30 @@ def network() -> LocalNetwork:
 
 
 @pytest.fixture
-def alice(network: LocalNetwork) -> Person:
-    return Person(network)
+def alice(network: LocalNetwork) -> Sender:
+    return Sender(network)
 
 
 @pytest.fixture
-def bob(network: LocalNetwork) -> Person:
-    return Person(network)
+def bob(network: LocalNetwork) -> Sender:
+    return Sender(network)
 
 
 @pytest.fixture
-def contract(alice: Person) -> Contract:
+def contract(alice: Sender) -> Contract:
     alice.invoke(upload())
     return deploy(alice)
 
 
 @pytest.fixture
-def line(network: LocalNetwork, alice: Person, contract: Contract) -> Line:
-    """The line to a network where alice has a contract with a counter of each kind."""
+def transport(network: LocalNetwork, alice: Sender, contract: Contract) -> RemoteTransport:
+    """A transport to a network where alice has a contract with a counter of each kind."""
     for kind in Kind:
         alice.invoke(contract.call("add", kind, "n", 5))
-    return Line(network)
+    return RemoteTransport(network)
 
 
 @pytest.fixture
-def forked(line: Line) -> LocalNetwork:
+def forked(transport: RemoteTransport) -> LocalNetwork:
     """A fork of that network."""
-    return fork_of(line)
+    return fork_of(transport)

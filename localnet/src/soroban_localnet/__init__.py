@@ -24,12 +24,14 @@ from soroban_localnet.errors import (
     UnknownAccount,
     UnknownSnapshot,
 )
+from soroban_localnet.ledger.parameters import LEDGER_SECONDS, STANDALONE
 
-if TYPE_CHECKING:
-    from soroban_localnet.network import STANDALONE, LocalNetwork
+if TYPE_CHECKING:  # for type checkers, which do not run `__getattr__`
+    from soroban_localnet.network import LocalNetwork
     from soroban_localnet.storage.fork import REAL_KEYS_WARNING, Fork
 
 __all__ = [
+    "LEDGER_SECONDS",
     "REAL_KEYS_WARNING",
     "STANDALONE",
     "FileError",
@@ -54,7 +56,6 @@ __all__ = [
 _LATER = {
     "REAL_KEYS_WARNING": "storage.fork",
     "Fork": "storage.fork",
-    "STANDALONE": "network",
     "LocalNetwork": "network",
 }
 

@@ -10,8 +10,7 @@ import os
 import signal
 import sys
 
-STOPPED = 0
-COULD_NOT_START = 2
+from soroban_localnet.serve.exit_codes import COULD_NOT_START, STOPPED
 
 _SERVE_EXTRA = ("cyclopts", "rich", "starlette", "uvicorn")
 

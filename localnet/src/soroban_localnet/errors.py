@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 
 class LocalnetError(Exception):
-    """Base of all errors of this package."""
+    """The root of all errors of this package.
+
+    `exit_code` is that of a command line which ends with the error.
+    """
+
+    exit_code: ClassVar[int] = 2
 
 
 class SettingsError(LocalnetError):

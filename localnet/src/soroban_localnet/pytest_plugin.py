@@ -34,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def _soroban_beginning(pytestconfig: pytest.Config) -> tuple[LocalNetwork, int]:
     from soroban_localnet.ledger import settings  # noqa: PLC0415
-    from soroban_localnet.network import STANDALONE, LocalNetwork  # noqa: PLC0415
+    from soroban_localnet.ledger.parameters import STANDALONE  # noqa: PLC0415
+    from soroban_localnet.network import LocalNetwork  # noqa: PLC0415
 
     file = pytestconfig.getini(_SETTINGS)
     try:

@@ -28,7 +28,7 @@ from localnet.tests.fuzz.requests import (
     transactions,
     ways_in,
 )
-from localnet.tests.fuzz.world import World, world
+from localnet.tests.support.served_network import ServedNetwork, served_network
 
 PARTS = {"bodies": 25, "ways": 5, "parameters": 25, "transactions": 45}
 """The parts of a campaign, and how many of a hundred requests each makes."""
@@ -37,12 +37,12 @@ ROUND = 5_000
 """Examples that Hypothesis draws at a time: it remembers all of them."""
 
 
-def sweep(made: World, every: int = 1) -> None:
+def sweep(served: ServedNetwork, every: int = 1) -> None:
     """Send and simulate each envelope with one field changed, and some deeply nested ones."""
-    for name, path, envelope in chain(nested(made), swept(made, every)):
+    for name, path, envelope in chain(nested(served), swept(served, every)):
         for method in ("sendTransaction", "simulateTransaction"):
             try:
-                made.call(sending(envelope, method))
+                served.call(sending(envelope, method))
             except AssertionError as broken:
                 broken.add_note(f"{method} of {name!r}, {path} changed: {envelope[:5_000].hex()}")
                 raise
@@ -69,37 +69,37 @@ def drawn(
     run()
 
 
-def campaign(made: World, requests: int, number: int, only: Collection[str]) -> None:
+def campaign(served: ServedNetwork, requests: int, number: int, only: Collection[str]) -> None:
     """Make `requests` requests: the sweep of all fields, and the rest in four parts."""
-    sweep(made, max(1, 4 * 2 * 3_000 // requests))
-    print(f"{made.asked} requests with one field changed", flush=True)
+    sweep(served, max(1, 4 * 2 * 3_000 // requests))
+    print(f"{served.asked} requests with one field changed", flush=True)
 
     def knock(way: tuple[str, str, bytes, dict[str, str]]) -> None:
         verb, path, body, headers = way
-        answer = made.ask(body, path, verb, headers)
-        made.check_http(answer, friendbot=path.startswith("/friendbot"))
+        answer = served.ask(body, path, verb, headers)
+        served.check_http(answer, friendbot=path.startswith("/friendbot"))
 
     strategies: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
-        "bodies": (bodies(made), made.call),
-        "ways": (ways_in(made), knock),
-        "parameters": (calls(made).map(encoded), made.call),
-        "transactions": (transactions(made), made.call),
+        "bodies": (bodies(served), served.call),
+        "ways": (ways_in(served), knock),
+        "parameters": (calls(served).map(encoded), served.call),
+        "transactions": (transactions(served), served.call),
     }
-    left = requests - made.asked
+    left = requests - served.asked
     for name in only:
-        before, begin = made.asked, time.perf_counter()
+        before, begin = served.asked, time.perf_counter()
         todo = left * PARTS[name] // sum(PARTS[part] for part in only)
         while todo > 0:
             drawn(*strategies[name], min(todo, ROUND), number)
             todo, number = todo - ROUND, number + 1
-            made.lives()
+            served.lives()
         spent = time.perf_counter() - begin
-        print(f"{made.asked - before} requests with odd {name} in {spent:.0f} s", flush=True)
+        print(f"{served.asked - before} requests with odd {name} in {spent:.0f} s", flush=True)
     print(
-        f"{made.asked} requests, {made.accepted} transactions accepted, "
-        f"{sum(made.crashes.values())} host crashes"
+        f"{served.asked} requests, {served.accepted} transactions accepted, "
+        f"{sum(served.crashes.values())} host crashes"
     )
-    for crash, count in made.crashes.most_common():
+    for crash, count in served.crashes.most_common():
         print(f"  {count} x {crash}")
 
 
@@ -111,8 +111,8 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
-    with world() as made:
-        campaign(made, asked.requests, asked.seed, asked.parts or PARTS)
+    with served_network() as served:
+        campaign(served, asked.requests, asked.seed, asked.parts or PARTS)
     return 0
 
 

@@ -9,8 +9,8 @@ from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
-from localnet.tests.fuzz.dream import damaged, dream, fields, odd, source_of
-from localnet.tests.fuzz.world import World, text
+from localnet.tests.support.served_network import ServedNetwork, text
+from localnet.tests.support.xdr_values import damaged, fields, invented, odd, source_of
 from stellar_sdk import StrKey, scval, xdr
 
 Document = dict[str, Any]
@@ -50,9 +50,9 @@ def _deep(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def _edited(draw: st.DrawFn, world: World) -> bytes:
+def _edited(draw: st.DrawFn, served: ServedNetwork) -> bytes:
     """A well-formed request with bytes changed."""
-    body = encoded(draw(calls(world)))
+    body = encoded(draw(calls(served)))
     source = source_of(draw(_SEEDS))
     for _ in range(draw(st.integers(1, 3))):
         at = source.randrange(len(body) + 1)
@@ -80,8 +80,8 @@ def _shaped(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def _batches(draw: st.DrawFn, world: World) -> bytes:
-    items = draw(st.lists(calls(world) | JSON, max_size=4))
+def _batches(draw: st.DrawFn, served: ServedNetwork) -> bytes:
+    items = draw(st.lists(calls(served) | JSON, max_size=4))
     return encoded(items * draw(st.sampled_from((1, 1, 50))))
 
 
@@ -96,12 +96,12 @@ def _large(draw: st.DrawFn) -> bytes:
     ).encode()
 
 
-def bodies(world: World) -> st.SearchStrategy[bytes]:
+def bodies(served: ServedNetwork) -> st.SearchStrategy[bytes]:
     """Bodies of any kind: bytes, JSON, requests with a mistake, batches, deep and large ones."""
     usual = st.binary(max_size=200) | JSON.map(encoded)
     rare = st.one_of(_deep(), _large())
     return st.integers(0, 40).flatmap(
-        lambda n: rare if n == 0 else st.one_of(usual, _edited(world), _shaped(), _batches(world))
+        lambda n: rare if n == 0 else st.one_of(usual, _edited(served), _shaped(), _batches(served))
     )
 
 
@@ -112,13 +112,15 @@ _VERBS = st.sampled_from(("GET", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "T
 
 
 @st.composite
-def ways_in(draw: st.DrawFn, world: World) -> tuple[str, str, bytes, dict[str, str]]:
+def ways_in(draw: st.DrawFn, served: ServedNetwork) -> tuple[str, str, bytes, dict[str, str]]:
     """A verb, a path with a query, a body, headers."""
     known = [
-        world.alice.id,
+        served.alice.id,
         StrKey.encode_ed25519_public_key(draw(st.binary(min_size=32, max_size=32))),
     ]
-    address = draw(st.sampled_from((*known, world.contract.id, world.alice.id.lower(), "", "%ff")))
+    address = draw(
+        st.sampled_from((*known, served.contract.id, served.alice.id.lower(), "", "%ff"))
+    )
     query = draw(
         st.sampled_from(("", "?addr=" + address, "?addr", f"?addr={address}&addr=x", "?&="))
     )
@@ -163,10 +165,10 @@ METHODS: dict[str, Document] = {
 """The parameters of every method, by the kind of their values; the last one does not exist."""
 
 
-def _kinds(world: World) -> dict[str, st.SearchStrategy[Any]]:
-    latest, oldest, hashes = world.network.latest_ledger, world.oldest, world.hashes
+def _kinds(served: ServedNetwork) -> dict[str, st.SearchStrategy[Any]]:
+    latest, oldest, hashes = served.network.latest_ledger, served.oldest, served.hashes
     ledgers = (-1, 0, 1, oldest - 1, oldest, latest - 1, latest, latest + 1, 2**32 - 1, 2**32)
-    contracts = (world.contract.id, world.alice.id, "C" * 56, world.contract.id[:-1])
+    contracts = (served.contract.id, served.alice.id, "C" * 56, served.contract.id[:-1])
     return {
         "ledger": st.sampled_from(ledgers),
         "number": _NUMBERS,
@@ -178,9 +180,9 @@ def _kinds(world: World) -> dict[str, st.SearchStrategy[Any]]:
         "cursor": st.sampled_from(
             (f"{latest << 32:019d}-{0:010d}", f"{oldest << 32}-1", str(latest << 32), "-", "9" * 40)
         ),
-        "topic": st.sampled_from(("*", "**", "")) | _dreams(world, xdr.SCVal),
-        "key": keys(world),
-        "envelope": st.sampled_from([text(data) for data in world.envelopes.values()]),
+        "topic": st.sampled_from(("*", "**", "")) | _invented(served, xdr.SCVal),
+        "key": keys(served),
+        "envelope": st.sampled_from([text(data) for data in served.envelopes.values()]),
     }
 
 
@@ -208,11 +210,11 @@ def _value(
 
 
 @st.composite
-def calls(draw: st.DrawFn, world: World) -> Document:
+def calls(draw: st.DrawFn, served: ServedNetwork) -> Document:
     """A request whose parameters are those of its method, as to their names."""
     method = draw(st.sampled_from(tuple(METHODS)))
     shape = {**METHODS[method], "xdrFormat": "format"}
-    kinds = {**_kinds(world), "format": st.sampled_from(("base64", "json", "", None))}
+    kinds = {**_kinds(served), "format": st.sampled_from(("base64", "json", "", None))}
     return {
         "jsonrpc": "2.0",
         "id": draw(st.sampled_from((1, "a", 0, None, 2**70))),
@@ -224,18 +226,20 @@ def calls(draw: st.DrawFn, world: World) -> Document:
 # -- XDR ---------------------------------------------------------------------------------------
 
 
-def _dreams(world: World, kind: Any) -> st.SearchStrategy[str]:
-    return _SEEDS.map(lambda seed: text(dream(kind, source_of(seed), world.known).to_xdr_bytes()))
+def _invented(served: ServedNetwork, kind: Any) -> st.SearchStrategy[str]:
+    return _SEEDS.map(
+        lambda seed: text(invented(kind, source_of(seed), served.known).to_xdr_bytes())
+    )
 
 
 @st.composite
-def keys(draw: st.DrawFn, world: World) -> str:
+def keys(draw: st.DrawFn, served: ServedNetwork) -> str:
     """A ledger key: one that exists, one made up, or one with bytes changed."""
     way, source = draw(st.integers(0, 2)), source_of(draw(_SEEDS))
     if way == 0:
-        return draw(_dreams(world, xdr.LedgerKey))
-    key = draw(st.sampled_from(world.keys))
-    return text(key if way == 1 else damaged(key, source, draw(st.sampled_from(world.keys))))
+        return draw(_invented(served, xdr.LedgerKey))
+    key = draw(st.sampled_from(served.keys))
+    return text(key if way == 1 else damaged(key, source, draw(st.sampled_from(served.keys))))
 
 
 def paths(envelope: bytes) -> list[str]:
@@ -243,32 +247,34 @@ def paths(envelope: bytes) -> list[str]:
     return [path for path, _, _ in fields(xdr.TransactionEnvelope.from_xdr_bytes(envelope))]
 
 
-def changed(envelope: bytes, places: Sequence[int], source: random.Random, world: World) -> bytes:
+def changed(
+    envelope: bytes, places: Sequence[int], source: random.Random, served: ServedNetwork
+) -> bytes:
     """Change fields of an envelope; return it as it was where XDR cannot say the new value."""
     decoded = xdr.TransactionEnvelope.from_xdr_bytes(envelope)
     try:
         for place in places:
             found = list(fields(decoded))
             _, held, put = found[place % len(found)]
-            put(deepcopy(odd(held, source, world.known)))
+            put(deepcopy(odd(held, source, served.known)))
         return decoded.to_xdr_bytes()
     except Exception:  # the encoder raises whatever Python raises on values out of range
         return envelope
 
 
 @st.composite
-def envelopes(draw: st.DrawFn, world: World) -> bytes:
+def envelopes(draw: st.DrawFn, served: ServedNetwork) -> bytes:
     """An envelope: fields changed, bytes changed, or made up; mostly signed after that."""
     way, source = draw(st.integers(0, 5)), source_of(draw(_SEEDS))
-    envelope = draw(st.sampled_from(list(world.envelopes.values())))
+    envelope = draw(st.sampled_from(list(served.envelopes.values())))
     if way == 0:
-        envelope = dream(xdr.TransactionEnvelope, source, world.known).to_xdr_bytes()
+        envelope = invented(xdr.TransactionEnvelope, source, served.known).to_xdr_bytes()
     elif way == 1:
-        envelope = damaged(envelope, source, draw(st.sampled_from(list(world.envelopes.values()))))
+        envelope = damaged(envelope, source, draw(st.sampled_from(list(served.envelopes.values()))))
     else:
         places = [source.randrange(1_000) for _ in range(source.choice((1, 1, 2, 3)))]
-        envelope = changed(envelope, places, source, world)
-    return world.sign(envelope) if draw(st.integers(0, 4)) else envelope
+        envelope = changed(envelope, places, source, served)
+    return served.sign(envelope) if draw(st.integers(0, 4)) else envelope
 
 
 def sending(envelope: bytes, method: str, mode: str | None = None) -> bytes:
@@ -278,18 +284,18 @@ def sending(envelope: bytes, method: str, mode: str | None = None) -> bytes:
 
 
 @st.composite
-def transactions(draw: st.DrawFn, world: World) -> bytes:
+def transactions(draw: st.DrawFn, served: ServedNetwork) -> bytes:
     """A body that sends or simulates an envelope."""
     method = draw(st.sampled_from(("sendTransaction", "sendTransaction", "simulateTransaction")))
     mode = None
     if method == "simulateTransaction":
         mode = draw(st.sampled_from((None, "enforce", "record", "record_allow_nonroot")))
-    return sending(draw(envelopes(world)), method, mode)
+    return sending(draw(envelopes(served)), method, mode)
 
 
-def nested(world: World) -> Iterator[tuple[str, str, bytes]]:
+def nested(served: ServedNetwork) -> Iterator[tuple[str, str, bytes]]:
     """Put an argument into vectors, and a call into calls, some deep, some deeper than allowed."""
-    emit, approve = world.envelopes["emit"], world.envelopes["approve"]
+    emit, approve = served.envelopes["emit"], served.envelopes["approve"]
     argument = scval.to_uint32(9).to_xdr_bytes()
     in_vector = scval.to_vec([scval.to_uint32(9)]).to_xdr_bytes().removesuffix(argument)
     decoded = xdr.TransactionEnvelope.from_xdr_bytes(approve)
@@ -300,17 +306,17 @@ def nested(world: World) -> Iterator[tuple[str, str, bytes]]:
     in_call = call[:-1] + b"\1"
     for depth in (5, 90, 120, 240, 260, 480, 520, 5_000, 60_000):
         vectors = emit.replace(argument, in_vector * depth + argument)
-        yield "emit", f"{depth} vectors", world.sign(vectors)
+        yield "emit", f"{depth} vectors", served.sign(vectors)
         calls_in_calls = approve.replace(call, in_call * min(depth, 5_000) + call)
-        yield "approve", f"{depth} calls", world.sign(calls_in_calls)
+        yield "approve", f"{depth} calls", served.sign(calls_in_calls)
 
 
-def swept(world: World, every: int) -> Iterator[tuple[str, str, bytes]]:
+def swept(served: ServedNetwork, every: int) -> Iterator[tuple[str, str, bytes]]:
     """Change each `every`th field of each envelope once: name of the envelope, path, envelope."""
     number = 0
-    for name, envelope in world.envelopes.items():
+    for name, envelope in served.envelopes.items():
         for index, path in enumerate(paths(envelope)):
             number += 1
             if number % every == 0:
                 source = source_of(f"{name} {path}")
-                yield name, path, world.sign(changed(envelope, [index], source, world))
+                yield name, path, served.sign(changed(envelope, [index], source, served))

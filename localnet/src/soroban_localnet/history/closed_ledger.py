@@ -13,10 +13,13 @@ from soroban_localnet import xdr
 from soroban_localnet.history.events import Event, in_order
 from soroban_localnet.history.record import Record
 from soroban_localnet.host.protocols import PROTOCOL
-from soroban_localnet.ledger.environment import BASE_FEE, BASE_RESERVE, MAX_CLASSIC_OPERATIONS
+from soroban_localnet.ledger.parameters import (
+    BASE_FEE,
+    BASE_RESERVE,
+    MAX_CLASSIC_OPERATIONS,
+    TOTAL_COINS,
+)
 from soroban_localnet.transactions.set import UNCONTESTED, BaseFees, encode_set
-
-TOTAL_COINS = 100_000_000_000 * 10_000_000
 
 _TAIL = Struct(">I q q I Q I I I")
 

@@ -7,13 +7,9 @@ import attrs
 from soroban_localnet.host.host import Host
 from soroban_localnet.host.messages import LedgerInfo
 from soroban_localnet.host.protocols import PROTOCOL
+from soroban_localnet.ledger.parameters import BASE_RESERVE
 from soroban_localnet.ledger.settings import Limits
 from soroban_localnet.ledger.store import Store
-
-BASE_FEE = 100
-BASE_RESERVE = 5_000_000
-# How many classic operations a ledger takes, as on the public network.
-MAX_CLASSIC_OPERATIONS = 1_000
 
 
 @attrs.frozen

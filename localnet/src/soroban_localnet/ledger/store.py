@@ -78,6 +78,10 @@ class _Ends:
                 heappush(self._ledgers, new)
             self._keys[new].add(key)
 
+    def keys(self) -> set[bytes]:
+        """Return the keys whose ends are still awaited."""
+        return set().union(*self._keys.values())
+
     def take(self, ledger: int) -> list[bytes]:
         """Return what does not live in `ledger` any more, in order, and forget it."""
         taken: list[bytes] = []
@@ -155,6 +159,11 @@ class Ledger:
             self._entries.pop(key, None)
         else:
             self._entries[key] = entry
+
+    @property
+    def watched(self) -> set[bytes]:
+        """The keys of temporary entries that `expired` will return one day."""
+        return self._ends.keys()
 
     def expired(self, ledger: int) -> list[bytes]:
         """Return the keys of temporary entries whose lives ended before `ledger`, each once."""
@@ -247,3 +256,38 @@ class Changes:
             self._ledger.put(key, entry)
         self._entries.clear()
         self.restored.clear()
+
+
+def key_of(entry: bytes) -> bytes:
+    """Return the LedgerKey of a LedgerEntry, both as XDR. Raises ValueError for other types."""
+    data = stellar_xdr.LedgerEntry.from_xdr_bytes(entry).data
+    kind = stellar_xdr.LedgerEntryType
+    if data.account is not None:
+        key = stellar_xdr.LedgerKey(
+            kind.ACCOUNT, account=stellar_xdr.LedgerKeyAccount(data.account.account_id)
+        )
+    elif data.contract_data is not None:
+        held = data.contract_data
+        key = stellar_xdr.LedgerKey(
+            kind.CONTRACT_DATA,
+            contract_data=stellar_xdr.LedgerKeyContractData(
+                held.contract, held.key, held.durability
+            ),
+        )
+    elif data.contract_code is not None:
+        key = stellar_xdr.LedgerKey(
+            kind.CONTRACT_CODE,
+            contract_code=stellar_xdr.LedgerKeyContractCode(data.contract_code.hash),
+        )
+    elif data.trust_line is not None:
+        line = data.trust_line
+        key = stellar_xdr.LedgerKey(
+            kind.TRUSTLINE, trust_line=stellar_xdr.LedgerKeyTrustLine(line.account_id, line.asset)
+        )
+    elif data.data is not None:
+        key = stellar_xdr.LedgerKey(
+            kind.DATA, data=stellar_xdr.LedgerKeyData(data.data.account_id, data.data.data_name)
+        )
+    else:
+        raise ValueError(f"entries of type {data.type.name} cannot be set here")
+    return key.to_xdr_bytes()

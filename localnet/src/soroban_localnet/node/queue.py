@@ -1,5 +1,53 @@
 """Transactions that wait for a ledger: which may wait, and whose turn it is.
 
+Theory of operation
+===================
+
+A transaction that was sent is a `Waiting` until it has an `outcome`. It waits in one of two places:
+
+    at once                                      at a pace
+    Node.submit                                  Node.send
+        |                                            |
+        v                                            v
+    Node.arrivals (a line)                       Queue.admit ---> DUPLICATE, TRY_AGAIN_LATER,
+        |                                            |            Invalid: it never waits
+        |                                            | PENDING
+        |                                            v
+        |                                        Queue (one transaction an account)
+        |                                            |
+        +---------------------+----------------------+
+                              | a ledger is closed with both
+                              v
+        ready    ------> DUPLICATE, Invalid       it can be in no ledger
+                              |
+                              v
+        choose   ------> TRY_AGAIN_LATER          it fits in no ledger, however empty
+                              |
+                              v
+        apply    ------> Record                   it is in the ledger, successful or failed
+                 ------> Exception                closing its own ledger raised: nothing happened
+
+*Who waits where.* Without a `close_time`, `Node.send` puts the transaction in the line and closes
+ledgers until it has an outcome. The line is joined before the node's lock is taken, so whoever has
+the lock takes everybody in the line along, and several senders share a ledger. With a `close_time`,
+`Node.send` asks `Queue.admit` and answers; a tick of `Pace`, or `close_ledgers`, closes the ledger.
+The faucet uses the line at any pace: an account that is funded is there when the call returns.
+
+*Who decides.* `admit` holds a transaction to the rules of the next ledger, with a margin for its
+close time, and to those of the queue: one transaction an account, fees that the payer has beside
+those it owes already, room for two ledgers. Where there is no room, the lowest bids leave for a
+higher one; a fee bump takes the place of the transaction inside it for ten times its bid. What
+leaves is forgotten, and nobody is told, as on a real network. `ready` checks each transaction again
+in the ledger that is being made; of an account's several it takes the lowest sequence number.
+`choose` takes the highest bids for the room of one ledger.
+
+*What ends the waiting.* An outcome, which is set once and never changes. Without one, a place in
+the line is kept; a place in the queue is lost after four ledgers (`settle`). A snapshot that is
+reverted to empties the queue: what waited is of another time. Whoever is in the line stays in it.
+
+*What is held throughout.* The lock of the node, but for joining the line. `_room` and `_owed` are
+sums over the queue: each change of `_by_source` changes them too.
+
 Source: stellar-core's transaction queue.
 """
 

@@ -1,7 +1,7 @@
-"""The methods of Stellar RPC: one dispatcher, whatever the door.
+"""The methods of Stellar RPC: one dispatcher, whatever the transport.
 
 The in-process transport and the HTTP server both end in the Dispatcher. Each module holds the
-methods of one subject, as functions of the network and their parameters.
+methods of one subject, as functions of the node and their parameters.
 Source: the JSON-RPC reference of Stellar RPC, and stellar-rpc's own handlers for what it leaves
 open.
 """

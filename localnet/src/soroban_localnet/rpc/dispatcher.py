@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from soroban_localnet.errors import FileError, ForkError, HostCrashed
+from soroban_localnet.node.node import Node
 from soroban_localnet.rpc import entries, events, fee_stats, ledgers, status, transactions
 from soroban_localnet.rpc.errors import (
     INTERNAL_ERROR,
@@ -20,13 +21,10 @@ from soroban_localnet.rpc.errors import (
 )
 from soroban_localnet.rpc.parameters import NoParameters
 
-if TYPE_CHECKING:
-    from soroban_localnet.network import LocalNetwork
-
 MAX_BATCH = 100
 
-Method = tuple[type[Struct], Callable[["LocalNetwork", Any], dict[str, Any]]]
-"""The type of a method's parameters, and the function of network and parameters."""
+Method = tuple[type[Struct], Callable[[Node, Any], dict[str, Any]]]
+"""The type of a method's parameters, and the function of node and parameters."""
 
 METHODS: dict[str, Method] = {
     "getHealth": (NoParameters, status.get_health),
@@ -48,19 +46,24 @@ METHODS: dict[str, Method] = {
 
 
 UNLOCKED = ("simulateTransaction", "sendTransaction")
-"""Methods that take the network's lock themselves, after they have read an envelope."""
+"""Methods that take the node's lock themselves, after they have read an envelope."""
 
 
 class Dispatcher:
-    """The methods of one network.
+    """The methods of one network, for one transport.
 
-    Arguments: `network`; `more`, methods beside those of Stellar RPC, by name.
+    `friendbot_urls` are where the network's friendbot is reached; getNetwork names the first.
+    Arguments: `node`; `more`, methods beside those of Stellar RPC, by name.
     """
 
-    def __init__(self, network: LocalNetwork, more: Mapping[str, Method] | None = None) -> None:
-        self._network = network
-        self._methods = {**METHODS, **(more or {})}
-        self.friendbot_url: str | None = None
+    def __init__(self, node: Node, more: Mapping[str, Method] | None = None) -> None:
+        self._node = node
+        self.friendbot_urls: list[str] = []
+        own = {"getNetwork": (NoParameters, self._get_network)}
+        self._methods: dict[str, Method] = {**METHODS, **(more or {}), **own}
+
+    def _get_network(self, node: Node, params: NoParameters) -> dict[str, Any]:
+        return status.get_network(node, params, next(iter(self.friendbot_urls), None))
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -118,9 +121,9 @@ class Dispatcher:
             decoded = msgspec.convert(params, kind)
         except (msgspec.ValidationError, UnicodeEncodeError) as error:
             raise RpcError(INVALID_PARAMS, str(error)) from error
-        lock = nullcontext() if method in UNLOCKED else self._network.lock
+        lock = nullcontext() if method in UNLOCKED else self._node.lock
         with lock:
             try:
-                return function(self._network, decoded)
+                return function(self._node, decoded)
             except (HostCrashed, ForkError, FileError) as failure:
                 raise RpcError(INTERNAL_ERROR, str(failure)) from failure

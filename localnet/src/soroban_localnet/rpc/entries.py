@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import xdr
+from soroban_localnet.node.node import Node
 from soroban_localnet.rpc.errors import INTERNAL_ERROR, INVALID_PARAMS, RpcError
 from soroban_localnet.rpc.parameters import Formatted, decode_xdr
-
-if TYPE_CHECKING:
-    from soroban_localnet.network import LocalNetwork
 
 MAX_KEYS = 200
 
@@ -25,7 +23,7 @@ class GetLedgerEntries(Formatted):
     keys: list[str]
 
 
-def get_ledger_entries(network: LocalNetwork, params: GetLedgerEntries) -> dict[str, Any]:
+def get_ledger_entries(node: Node, params: GetLedgerEntries) -> dict[str, Any]:
     """Return the entries that are there; an archived one has 0 for the ledger it lives until."""
     if len(params.keys) > MAX_KEYS:
         count = len(params.keys)
@@ -39,10 +37,10 @@ def get_ledger_entries(network: LocalNetwork, params: GetLedgerEntries) -> dict[
         message = f"{_CORE}http request failed with non-200 status code (404)"
         raise RpcError(INTERNAL_ERROR, message, "keys: one of them is there twice")
     entries = []
-    for text, key, entry in zip(params.keys, keys, network.lookup(*keys), strict=True):
+    for text, key, entry in zip(params.keys, keys, node.lookup(*keys), strict=True):
         if entry is None:
             continue
-        live = entry.is_live(network.latest_ledger)
+        live = entry.is_live(node.latest_ledger)
         if not live and xdr.is_temporary(key):
             continue
         extension = entry.extension
@@ -55,7 +53,7 @@ def get_ledger_entries(network: LocalNetwork, params: GetLedgerEntries) -> dict[
         if entry.live_until is not None:
             item["liveUntilLedgerSeq"] = entry.live_until if live else 0
         entries.append(item)
-    return {"entries": entries, "latestLedger": network.latest_ledger}
+    return {"entries": entries, "latestLedger": node.latest_ledger}
 
 
 def _ledger_key(text: str, index: int) -> bytes:

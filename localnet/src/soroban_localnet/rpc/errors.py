@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from soroban_localnet.errors import LocalnetError
+
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
@@ -11,7 +13,7 @@ INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 
 
-class RpcError(Exception):
+class RpcError(LocalnetError):
     """A JSON-RPC error: `code` and `message` of the answer, and `data` that explains it further."""
 
     def __init__(self, code: int, message: str, data: str | None = None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 from msgspec import Struct
@@ -26,12 +26,10 @@ from soroban_localnet.history.events import (
     Term,
 )
 from soroban_localnet.history.events import read as read_event
+from soroban_localnet.node.node import Node
 from soroban_localnet.rpc.cursors import EventCursor
 from soroban_localnet.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from soroban_localnet.rpc.parameters import LedgerSequence, Paged, decode_xdr
-
-if TYPE_CHECKING:
-    from soroban_localnet.network import LocalNetwork
 
 DEFAULT_EVENTS, MAX_EVENTS = 100, 10_000
 SCANNED_LEDGERS = 10_000
@@ -105,14 +103,14 @@ class _Filter:
         )
 
 
-def get_events(network: LocalNetwork, params: GetEvents) -> dict[str, Any]:
+def get_events(node: Node, params: GetEvents) -> dict[str, Any]:
     """Return a page of events.
 
     At most 10,000 ledgers are searched for one page. The cursor is the id of its last event, or the
     end of what was searched where the page is not full.
     """
     filters, start = _valid(params)
-    history = network.history
+    history = node.history
     oldest, latest = history.oldest, history.latest
     if not oldest.sequence <= start.ledger <= latest.sequence:
         span = f"{oldest.sequence} - {latest.sequence}"

@@ -6,22 +6,20 @@ Source: stellar-rpc's fee windows and their default sizes.
 from __future__ import annotations
 
 from statistics import mode
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from soroban_localnet.history.history import History
+from soroban_localnet.history.record import Record
+from soroban_localnet.node.node import Node
 from soroban_localnet.rpc.parameters import NoParameters
-
-if TYPE_CHECKING:
-    from soroban_localnet.history.history import History
-    from soroban_localnet.history.record import Record
-    from soroban_localnet.network import LocalNetwork
 
 SOROBAN_LEDGERS, CLASSIC_LEDGERS = 50, 10
 PERCENTILES = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 
 
-def get_fee_stats(network: LocalNetwork, params: NoParameters) -> dict[str, Any]:
+def get_fee_stats(node: Node, params: NoParameters) -> dict[str, Any]:
     """Return the distributions of inclusion fees in stroops, of the classic ones an operation."""
-    history = network.history
+    history = node.history
     return {
         "sorobanInclusionFee": _distribution(history, SOROBAN_LEDGERS, soroban=True),
         "inclusionFee": _distribution(history, CLASSIC_LEDGERS, soroban=False),

@@ -1,4 +1,4 @@
-"""The in-process door: a transport for stellar-sdk that ends in a network of this process."""
+"""The in-process transport for stellar-sdk: it ends in a network of this process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stellar_sdk import soroban_rpc
 from stellar_sdk.client.base_sync_client import BaseSyncClient
 from stellar_sdk.client.response import Response
 
-from soroban_localnet.rpc import Dispatcher
+from soroban_localnet.rpc.dispatcher import Dispatcher
 
 # pydantic keeps parametrised models in a weak cache and stellar-sdk names them inside its methods,
 # so each call would build them anew.

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from soroban_localnet import xdr
+from soroban_localnet.history.closed_ledger import ClosedLedger
+from soroban_localnet.history.history import History
 from soroban_localnet.host.protocols import PROTOCOL
+from soroban_localnet.node.node import Node
 from soroban_localnet.rpc.cursors import integer
 from soroban_localnet.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from soroban_localnet.rpc.parameters import NoParameters, Paged
-
-if TYPE_CHECKING:
-    from soroban_localnet.history.closed_ledger import ClosedLedger
-    from soroban_localnet.history.history import History
-    from soroban_localnet.network import LocalNetwork
 
 DEFAULT_LEDGERS, MAX_LEDGERS = 50, 200
 
@@ -23,9 +21,9 @@ class GetLedgers(Paged):
     """Parameters: `startLedger`, or the sequence of the ledger before as cursor."""
 
 
-def get_latest_ledger(network: LocalNetwork, params: NoParameters) -> dict[str, Any]:
+def get_latest_ledger(node: Node, params: NoParameters) -> dict[str, Any]:
     """Return the ledger that was closed last."""
-    latest = network.history.latest
+    latest = node.history.latest
     return {
         "id": latest.hash.hex(),
         "protocolVersion": PROTOCOL.version,
@@ -36,9 +34,9 @@ def get_latest_ledger(network: LocalNetwork, params: NoParameters) -> dict[str, 
     }
 
 
-def get_ledgers(network: LocalNetwork, params: GetLedgers) -> dict[str, Any]:
+def get_ledgers(node: Node, params: GetLedgers) -> dict[str, Any]:
     """Return a page of ledgers. Sequences that a jump ahead left out are left out here too."""
-    history = network.history
+    history = node.history
     first = _first_ledger(params, history)
     end = first + (params.asked_limit or DEFAULT_LEDGERS)
     ledgers = [*islice(history.ledgers(first), end - first)]

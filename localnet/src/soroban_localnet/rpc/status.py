@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from soroban_localnet.host.protocols import PROTOCOL
+from soroban_localnet.node.node import Node
 from soroban_localnet.rpc.parameters import NoParameters
 
-if TYPE_CHECKING:
-    from soroban_localnet.network import LocalNetwork
 
-
-def get_health(network: LocalNetwork, params: NoParameters) -> dict[str, Any]:
+def get_health(node: Node, params: NoParameters) -> dict[str, Any]:
     """Say which ledgers are kept."""
-    history = network.history
+    history = node.history
     return {
         "status": "healthy",
         "latestLedger": history.latest.sequence,
@@ -25,18 +23,20 @@ def get_health(network: LocalNetwork, params: NoParameters) -> dict[str, Any]:
     }
 
 
-def get_network(network: LocalNetwork, params: NoParameters) -> dict[str, Any]:
-    """Name the passphrase, the protocol and, over HTTP, friendbot."""
+def get_network(
+    node: Node, params: NoParameters, friendbot_url: str | None = None
+) -> dict[str, Any]:
+    """Name the passphrase, the protocol and, where the network is served over HTTP, friendbot."""
     answer: dict[str, Any] = {
-        "passphrase": network.passphrase,
+        "passphrase": node.passphrase,
         "protocolVersion": PROTOCOL.version,
     }
-    if network.dispatcher.friendbot_url:
-        answer["friendbotUrl"] = network.dispatcher.friendbot_url
+    if friendbot_url is not None:
+        answer["friendbotUrl"] = friendbot_url
     return answer
 
 
-def get_version_info(network: LocalNetwork, params: NoParameters) -> dict[str, Any]:
+def get_version_info(node: Node, params: NoParameters) -> dict[str, Any]:
     """Name this package and its host in the places of stellar-rpc and stellar-core.
 
     The version is a semantic one whose first number is the protocol's, as that of stellar-rpc.

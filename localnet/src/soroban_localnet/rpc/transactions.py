@@ -6,24 +6,22 @@ import binascii
 from base64 import b64decode
 from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
 from soroban_localnet import xdr
 from soroban_localnet.errors import MalformedEnvelope
 from soroban_localnet.history.events import AFTER_LAST
+from soroban_localnet.history.history import History
+from soroban_localnet.history.record import Record
+from soroban_localnet.node.node import Node
 from soroban_localnet.rpc.cursors import TOID_BITS, integer, toid
 from soroban_localnet.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, RpcError
 from soroban_localnet.rpc.parameters import Formatted, Paged
 from soroban_localnet.transactions.envelope import Transaction, parse
 from soroban_localnet.transactions.results import Invalid
 from soroban_localnet.transactions.simulation import Unsimulatable, simulate
-
-if TYPE_CHECKING:
-    from soroban_localnet.history.history import History
-    from soroban_localnet.history.record import Record
-    from soroban_localnet.network import LocalNetwork
 
 DEFAULT_TRANSACTIONS, MAX_TRANSACTIONS = 50, 200
 
@@ -59,7 +57,7 @@ class GetTransactions(Paged):
     """Parameters: `startLedger`, or the TOID of the transaction before as cursor."""
 
 
-def simulate_transaction(network: LocalNetwork, params: SimulateTransaction) -> dict[str, Any]:
+def simulate_transaction(node: Node, params: SimulateTransaction) -> dict[str, Any]:
     """Say what a transaction would do, need and cost.
 
     What is refused before a ledger is looked at is answered with 0 as the latest ledger.
@@ -69,39 +67,39 @@ def simulate_transaction(network: LocalNetwork, params: SimulateTransaction) -> 
     if not 0 <= leeway < 2**32:
         raise RpcError(INVALID_PARAMS, "resourceConfig.instructionLeeway: 0 to 4294967295")
     try:
-        transaction = _parse(network, params.transaction)
-        with network.lock:
-            network.prepare(transaction)
+        transaction = _parse(node, params.transaction)
+        with node.lock:
+            node.prepare(transaction)
             answer = simulate(
                 transaction,
-                network.current_environment(),
+                node.current_environment(),
                 auth_mode=params.auth_mode,
                 upgraded_auth=bool(params.use_upgraded_auth),
                 instruction_leeway=leeway,
             )
-            return {**answer, "latestLedger": network.latest_ledger}
+            return {**answer, "latestLedger": node.latest_ledger}
     except MalformedEnvelope:
         return {"error": "Could not unmarshal transaction", "latestLedger": 0}
     except Unsimulatable as reason:
         return {"error": str(reason), "latestLedger": 0}
 
 
-def send_transaction(network: LocalNetwork, params: SendTransaction) -> dict[str, Any]:
+def send_transaction(node: Node, params: SendTransaction) -> dict[str, Any]:
     """Put a transaction into a ledger, or say why it may not enter.
 
     `latestLedger` is the latest one from before: the transaction is in none up to that.
     """
     try:
-        transaction = _parse(network, params.transaction)
+        transaction = _parse(node, params.transaction)
     except MalformedEnvelope as error:
         raise RpcError(INVALID_PARAMS, "invalid_xdr", error.reason) from error
-    latest = network.history.latest
+    latest = node.history.latest
     answer: dict[str, Any] = {
         "hash": transaction.hash.hex(),
         "latestLedger": latest.sequence,
         "latestLedgerCloseTime": str(latest.close_time),
     }
-    verdict = network.send(transaction)
+    verdict = node.send(transaction)
     if isinstance(verdict, Invalid):
         answer["status"] = "ERROR"
         answer["errorResultXdr"] = xdr.base64(verdict.result)
@@ -112,7 +110,7 @@ def send_transaction(network: LocalNetwork, params: SendTransaction) -> dict[str
     return answer
 
 
-def get_transaction(network: LocalNetwork, params: GetTransaction) -> dict[str, Any]:
+def get_transaction(node: Node, params: GetTransaction) -> dict[str, Any]:
     """Return a transaction and its result, or NOT_FOUND with the ledgers that were searched."""
     if len(params.hash) // 2 != 32:
         length = len(params.hash)
@@ -121,7 +119,7 @@ def get_transaction(network: LocalNetwork, params: GetTransaction) -> dict[str, 
         transaction_hash = binascii.unhexlify(params.hash)
     except ValueError as error:
         raise RpcError(INVALID_PARAMS, f"incorrect hash: {error}") from error
-    history = network.history
+    history = node.history
     record = history.find(transaction_hash)
     return {
         "latestLedger": history.latest.sequence,
@@ -134,13 +132,13 @@ def get_transaction(network: LocalNetwork, params: GetTransaction) -> dict[str, 
     }
 
 
-def get_transactions(network: LocalNetwork, params: GetTransactions) -> dict[str, Any]:
+def get_transactions(node: Node, params: GetTransactions) -> dict[str, Any]:
     """Return a page of transactions.
 
     The cursor is the TOID of its last transaction, or of the latest ledger's last one where the
     page is not full; the one that was given where there was nothing behind it.
     """
-    history = network.history
+    history = node.history
     oldest, latest = history.oldest, history.latest
     first, index = _first_transaction(params, history)
     limit = params.asked_limit or DEFAULT_TRANSACTIONS
@@ -187,12 +185,12 @@ def _first_transaction(params: GetTransactions, history: History) -> tuple[int, 
     return first, index
 
 
-def _parse(network: LocalNetwork, text: str) -> Transaction:
+def _parse(node: Node, text: str) -> Transaction:
     try:
         envelope = b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedEnvelope(f"not base64 ({error})") from error
-    return parse(envelope, network.network_id)
+    return parse(envelope, node.network_id)
 
 
 _NOT_FOUND: dict[str, Any] = {

@@ -14,7 +14,9 @@ from stellar_sdk import StrKey
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet.errors import FundingFailed, UnknownSnapshot
-from soroban_localnet.network import LEDGER_SECONDS, LocalNetwork
+from soroban_localnet.ledger.parameters import LEDGER_SECONDS
+from soroban_localnet.node import faucet
+from soroban_localnet.node.node import Node
 from soroban_localnet.rpc import INVALID_PARAMS, Method, RpcError
 from soroban_localnet.rpc.parameters import LedgerSequence, decode_xdr
 
@@ -81,43 +83,43 @@ class Fund(Struct, forbid_unknown_fields=True):
     stroops: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
 
 
-def close_ledgers(network: LocalNetwork, params: CloseLedgers) -> dict[str, Any]:
+def close_ledgers(node: Node, params: CloseLedgers) -> dict[str, Any]:
     """Close ledgers, the first of them with what waits."""
-    _check_ledger(network, params.count)
-    network.close_ledgers(params.count)
-    return _latest(network)
+    _check_ledger(node, params.count)
+    node.close_ledgers(params.count)
+    return _latest(node)
 
 
-def advance_ledgers(network: LocalNetwork, params: AdvanceLedgers) -> dict[str, Any]:
+def advance_ledgers(node: Node, params: AdvanceLedgers) -> dict[str, Any]:
     """Jump ahead by ledgers, 5 seconds each."""
-    _check_ledger(network, params.count)
-    _check_time(network, "count", params.count * LEDGER_SECONDS)
-    network.advance_ledgers(params.count)
-    return _latest(network)
+    _check_ledger(node, params.count)
+    _check_time(node, "count", params.count * LEDGER_SECONDS)
+    node.advance_ledgers(params.count)
+    return _latest(node)
 
 
-def advance_time(network: LocalNetwork, params: AdvanceTime) -> dict[str, Any]:
+def advance_time(node: Node, params: AdvanceTime) -> dict[str, Any]:
     """Move the clock ahead and close a ledger with the new time."""
-    _check_time(network, "seconds", params.seconds)
-    network.advance_time(params.seconds)
-    return _latest(network)
+    _check_time(node, "seconds", params.seconds)
+    node.advance_time(params.seconds)
+    return _latest(node)
 
 
-def snapshot(network: LocalNetwork, params: NoArguments) -> dict[str, Any]:
+def snapshot(node: Node, params: NoArguments) -> dict[str, Any]:
     """Mark the present state, for localnet_revert."""
-    return {"snapshot": network.snapshot(), **_latest(network)}
+    return {"snapshot": node.snapshot(), **_latest(node)}
 
 
-def revert(network: LocalNetwork, params: Revert) -> dict[str, Any]:
+def revert(node: Node, params: Revert) -> dict[str, Any]:
     """Go back to a mark. It stays usable; marks that were taken after it are gone."""
     try:
-        network.revert(params.snapshot)
+        node.revert(params.snapshot)
     except UnknownSnapshot as error:
         raise _invalid("snapshot", str(error)) from error
-    return _latest(network)
+    return _latest(node)
 
 
-def set_entry(network: LocalNetwork, params: SetEntry) -> dict[str, Any]:
+def set_entry(node: Node, params: SetEntry) -> dict[str, Any]:
     """Store an entry as it is, past all rules."""
     data, entry = _decode("xdr", params.xdr, stellar_xdr.LedgerEntry)
     has_ttl = entry.data.type in _TTL_TYPES
@@ -126,31 +128,31 @@ def set_entry(network: LocalNetwork, params: SetEntry) -> dict[str, Any]:
     if not has_ttl and params.live_until is not None:
         raise _invalid("liveUntilLedgerSeq", "only contract data and code have one")
     try:
-        network.set_entry(data, params.live_until)
+        node.set_entry(data, params.live_until)
     except ValueError as error:
         raise _invalid("xdr", str(error)) from error
-    return _latest(network)
+    return _latest(node)
 
 
-def remove_entry(network: LocalNetwork, params: RemoveEntry) -> dict[str, Any]:
+def remove_entry(node: Node, params: RemoveEntry) -> dict[str, Any]:
     """Remove an entry, past all rules; nothing happens where there is none."""
     data, key = _decode("key", params.key, stellar_xdr.LedgerKey)
     if key.type in (stellar_xdr.LedgerEntryType.TTL, stellar_xdr.LedgerEntryType.CONFIG_SETTING):
         raise _invalid("key", f"entries of type {key.type.name} cannot be removed")
-    network.remove_entry(data)
-    return _latest(network)
+    node.remove_entry(data)
+    return _latest(node)
 
 
-def fund(network: LocalNetwork, params: Fund) -> dict[str, Any]:
+def fund(node: Node, params: Fund) -> dict[str, Any]:
     """Create an account with a balance, as friendbot does."""
     if not StrKey.is_valid_ed25519_public_key(params.address):
         raise _invalid("address", "an account (G...)")
     amount = () if params.stroops is None else (params.stroops,)
     try:
-        transaction_hash = network.fund(params.address, *amount)
+        transaction_hash = faucet.fund(node, params.address, *amount)
     except FundingFailed as error:
         raise _invalid("address", str(error)) from error
-    return {"hash": transaction_hash, **_latest(network)}
+    return {"hash": transaction_hash, **_latest(node)}
 
 
 METHODS: Mapping[str, Method] = {
@@ -165,10 +167,10 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def _latest(network: LocalNetwork) -> dict[str, Any]:
+def _latest(node: Node) -> dict[str, Any]:
     return {
-        "latestLedger": network.latest_ledger,
-        "latestLedgerCloseTime": str(network.close_time),
+        "latestLedger": node.latest_ledger,
+        "latestLedgerCloseTime": str(node.close_time),
     }
 
 
@@ -183,13 +185,13 @@ def _decode(field: str, text: str, kind: Any) -> tuple[bytes, Any]:
         raise _invalid(field, str(error)) from error
 
 
-def _check_ledger(network: LocalNetwork, count: int) -> None:
-    left = LAST_LEDGER - network.latest_ledger
+def _check_ledger(node: Node, count: int) -> None:
+    left = LAST_LEDGER - node.latest_ledger
     if count > left:
         raise _invalid("count", f"{left} ledgers are left up to the last one, {LAST_LEDGER}")
 
 
-def _check_time(network: LocalNetwork, field: str, seconds: int) -> None:
-    left = LAST_TIME - network.close_time
+def _check_time(node: Node, field: str, seconds: int) -> None:
+    left = LAST_TIME - node.close_time
     if seconds > left:
         raise _invalid(field, f"{left} seconds are left up to the end of the year 9999")

@@ -1,7 +1,7 @@
-"""The HTTP door: JSON-RPC and friendbot for any Stellar client, on this machine.
+"""The HTTP server: JSON-RPC and friendbot for any Stellar client, on this machine.
 
-Nothing but programs comes in: what a browser sends for a page is refused, unless its origin was
-named. Friendbot answers as stellar's own, from its source.
+Nothing but programs gets in: what a browser sends for a page is refused, unless its origin was
+named.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import socket
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from ipaddress import ip_address
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import attrs
 import msgspec
@@ -30,12 +29,13 @@ from soroban_localnet.errors import FundingFailed, LocalnetError
 from soroban_localnet.network import LocalNetwork
 from soroban_localnet.rpc import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, Dispatcher, RpcError
 from soroban_localnet.serve import control as control_methods
+from soroban_localnet.serve.answers import FUNDED, bad_address, encoded, problem, refusal
+from soroban_localnet.serve.body import FORM, BodyRefused, is_json, read
+from soroban_localnet.serve.browser_guard import BrowserGuard, is_loopback
 
 _log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-MAX_BODY_BYTES = 1_048_576
-BODY_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 75
 STOP_SECONDS = 1
 
@@ -43,9 +43,6 @@ RPC_PATHS = ("/", "/rpc", "/soroban/rpc")
 """Where JSON-RPC is: at the root, and where stellar's quickstart image has it."""
 
 FRIENDBOT_PATH = "/friendbot"
-
-_FORM = "application/x-www-form-urlencoded"
-_FUNDED = "account already funded to starting balance"
 
 
 @attrs.frozen
@@ -62,87 +59,35 @@ def application(
     control: bool = False,
     cors: Collection[str] = (),
     any_host: bool = False,
+    friendbot_url: str | None = None,
 ) -> ASGIApp:
     """Return the ASGI application that serves JSON-RPC on / and friendbot on /friendbot.
 
     Arguments: `control` adds the methods of soroban_localnet.serve.control; `cors`, the origins
     whose pages may come in, "*" for all; `any_host` serves whatever name the client knows this
-    machine by, not only the names of the machine itself.
+    machine by, not only the names of the machine itself; `friendbot_url`, what getNetwork says of
+    where friendbot is.
     """
-    door: ASGIApp = _Door(network, control=control)
+    app: ASGIApp = _Handler(network, control=control, friendbot_url=friendbot_url)
     if cors:
-        door = CORSMiddleware(
-            door,
+        app = CORSMiddleware(
+            app,
             allow_origins=cors,
             allow_methods=("GET", "HEAD", "POST"),
             allow_headers=("*",),
             allow_private_network=True,
         )
-    return _Guard(door, frozenset(cors), any_host=any_host)
+    return BrowserGuard(app, frozenset(cors), any_host=any_host)
 
 
-@attrs.frozen
-class _Guard:
-    """Turns away what a browser sends for a page of another origin.
-
-    A page can send without being able to read the answer, so what it sends must not get in. A name
-    that is not this machine's own in `Host` is a page that made its name point here.
-    """
-
-    _door: ASGIApp
-    _origins: frozenset[str]
-    _any_host: bool = attrs.field(kw_only=True)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])  # names in lower case
-        reason = self._reason(
-            headers.get(b"host", b"").decode("latin-1"),
-            headers.get(b"origin", b"").decode("latin-1"),
-            headers.get(b"sec-fetch-site", b"").decode("latin-1"),
-        )
-        if reason is None:
-            await self._door(scope, receive, send)
-        else:
-            await _refusal(403, reason)(scope, receive, send)
-
-    def _reason(self, host: str, origin: str, site: str) -> str | None:
-        if host and not self._any_host and not _names_this_machine(host):
-            return f"Host {host!r} is not a name of this machine; use localhost or 127.0.0.1"
-        allowed = origin in self._origins or "*" in self._origins
-        if origin and not allowed:
-            return (
-                f"pages of {origin!r} get nothing here; start with --cors {origin} to let them in"
-            )
-        if not origin and site in ("cross-site", "same-site"):
-            return "pages of other origins get nothing here"
-        return None
-
-
-@lru_cache(maxsize=64)
-def _names_this_machine(host: str) -> bool:
-    try:
-        return is_loopback(urlsplit(f"//{host}").hostname or "")
-    except ValueError:
-        return False
-
-
-def is_loopback(name: str) -> bool:
-    """Tell whether a host name or address is this machine's own, which no other machine reaches."""
-    name = name.removesuffix(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-class _Door:
+class _Handler:
     """Answers JSON-RPC on the RPC paths and friendbot on its own; everything in JSON."""
 
-    def __init__(self, network: LocalNetwork, *, control: bool) -> None:
+    def __init__(self, network: LocalNetwork, *, control: bool, friendbot_url: str | None) -> None:
         self._network = network
-        self._dispatcher = Dispatcher(network, control_methods.METHODS if control else None)
+        self._dispatcher = Dispatcher(network.node, control_methods.METHODS if control else None)
+        if friendbot_url is not None:
+            self._dispatcher.friendbot_urls.append(friendbot_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -150,15 +95,15 @@ class _Door:
             response = await self._answer(request)
         except ClientDisconnect:
             return
-        except _BodyRefused as refused:
-            response = _refusal(refused.status, refused.message, INVALID_REQUEST, **refused.headers)
+        except BodyRefused as refused:
+            response = refusal(refused.status, refused.message, INVALID_REQUEST, **refused.headers)
         except LocalnetError as error:
             _log.error("%s", error)
-            response = _refusal(500, str(error), INTERNAL_ERROR)
+            response = refusal(500, str(error), INTERNAL_ERROR)
         except Exception as error:
             what = f"{type(error).__name__}: {' '.join(str(error).split())}"
             _log.exception("a fault of soroban-localnet: %s", what)
-            response = _refusal(500, f"a fault of soroban-localnet, {what}", INTERNAL_ERROR)
+            response = refusal(500, f"a fault of soroban-localnet, {what}", INTERNAL_ERROR)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -168,26 +113,26 @@ class _Door:
                 return await self._rpc(request)
             if method in ("GET", "HEAD"):
                 greeting = msgspec.json.encode(self._greeting(request))
-                return _encoded(msgspec.json.format(greeting))
+                return encoded(msgspec.json.format(greeting))
         elif path == FRIENDBOT_PATH:
             if method in ("GET", "POST"):
                 return await self._friendbot(request)
         else:
-            return _refusal(
+            return refusal(
                 404, f"nothing is at {path}; JSON-RPC is at / and friendbot at /friendbot"
             )
-        return _refusal(405, f"{method} is not served at {path}", allow="GET, HEAD, POST")
+        return refusal(405, f"{method} is not served at {path}", allow="GET, HEAD, POST")
 
     # -- JSON-RPC --------------------------------------------------------------------------
 
     async def _rpc(self, request: Request) -> Response:
-        if not _is_json(request.headers.get("content-type", "")):
-            return _refusal(
+        if not is_json(request.headers.get("content-type", "")):
+            return refusal(
                 415, "JSON-RPC comes with the header Content-Type: application/json, in UTF-8"
             )
-        body = await _read(request)
+        body = await read(request)
         answer = await asyncio.get_running_loop().run_in_executor(None, self._call, body)
-        return Response(status_code=204) if answer is None else _encoded(answer)
+        return Response(status_code=204) if answer is None else encoded(answer)
 
     def _call(self, body: bytes) -> bytes | None:
         try:
@@ -211,14 +156,14 @@ class _Door:
     # -- friendbot -------------------------------------------------------------------------
 
     async def _friendbot(self, request: Request) -> Response:
-        body = await _read(request)
+        body = await read(request)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        form = parse_qs(body.decode("latin-1")) if kind == _FORM else {}
+        form = parse_qs(body.decode("latin-1")) if kind == FORM else {}
         address = (form.get("addr") or [request.query_params.get("addr", "")])[0]
         if StrKey.is_valid_contract(address):
-            return _bad_address("contract addresses are not supported or enabled")
+            return bad_address("contract addresses are not supported or enabled")
         if not StrKey.is_valid_ed25519_public_key(address):
-            return _bad_address("invalid address: must be a valid G or C address")
+            return bad_address("invalid address: must be a valid G or C address")
         return await asyncio.get_running_loop().run_in_executor(None, self._fund, address)
 
     def _fund(self, address: str) -> Response:
@@ -228,90 +173,14 @@ class _Door:
             exists = error.reason == "CREATE_ACCOUNT_ALREADY_EXIST"
             reason = "op_already_exists" if exists else error.reason
             codes = {"transaction": "tx_failed", "operations": [reason]}
-            return _problem(_FUNDED if exists else str(error), {"result_codes": codes})
+            return problem(FUNDED if exists else str(error), {"result_codes": codes})
         sent = self._dispatcher.call("getTransaction", {"hash": transaction_hash})
         answer = {
             "successful": True,
             "hash": transaction_hash,
             "envelope_xdr": sent["envelopeXdr"],
         }
-        return _encoded(msgspec.json.encode(answer), media_type="application/hal+json")
-
-
-# -- what comes in -----------------------------------------------------------------------------
-
-
-class _BodyRefused(Exception):
-    """A body that is not taken: `status`, `message` and `headers` of the answer."""
-
-    def __init__(self, status: int, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.headers = headers
-
-
-@lru_cache(maxsize=64)
-def _is_json(content_type: str) -> bool:
-    kind, *parameters = content_type.lower().replace(" ", "").split(";")
-    charsets = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
-    return kind == "application/json" and all(each in ("utf-8", "utf8") for each in charsets)
-
-
-async def _read(request: Request) -> bytes:
-    """Return the body. Raises _BodyRefused, ClientDisconnect.
-
-    A body that is too large is read on, and dropped: so the client comes to read the answer, and
-    none goes on for ever.
-    """
-    body = bytearray()
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size <= MAX_BODY_BYTES:
-                    body += chunk
-    except TimeoutError:
-        message = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
-        raise _BodyRefused(408, message, connection="close") from None
-    if size > MAX_BODY_BYTES:
-        raise _BodyRefused(413, f"the body exceeds {MAX_BODY_BYTES} bytes")
-    return bytes(body)
-
-
-# -- answers -----------------------------------------------------------------------------------
-
-
-def _encoded(
-    document: bytes, status: int = 200, media_type: str = "application/json", **headers: str
-) -> Response:
-    return Response(document, status, headers, media_type)
-
-
-def _refusal(status: int, message: str, code: int = INVALID_REQUEST, **headers: str) -> Response:
-    """Answer in the form of JSON-RPC: whoever comes here by mistake may expect it."""
-    answer = RpcError(code, message).answer(None)
-    return _encoded(msgspec.json.encode(answer), status, **headers)
-
-
-def _bad_address(reason: str) -> Response:
-    detail = "The request you sent was invalid in some way."
-    return _problem(detail, {"invalid_field": "addr", "reason": reason})
-
-
-def _problem(detail: str, extras: dict[str, object]) -> Response:
-    problem = {
-        "type": "https://stellar.org/friendbot-errors/bad_request",
-        "title": "Bad Request",
-        "status": 400,
-        "detail": detail,
-        "extras": extras,
-    }
-    return _encoded(msgspec.json.encode(problem), 400, media_type="application/problem+json")
-
-
-# -- the server --------------------------------------------------------------------------------
+        return encoded(msgspec.json.encode(answer), media_type="application/hal+json")
 
 
 @contextmanager
@@ -337,9 +206,15 @@ def serve_http(
     shown = f"[{address}]" if address.version == 6 else str(address)
     url = f"http://{shown}:{listener.getsockname()[1]}"
     endpoint = Endpoint(url, url + FRIENDBOT_PATH)
-    network.dispatcher.friendbot_url = endpoint.friendbot_url
+    served = application(
+        network,
+        control=control,
+        cors=cors,
+        any_host=not is_loopback(bound),
+        friendbot_url=endpoint.friendbot_url,
+    )
     config = uvicorn.Config(
-        application(network, control=control, cors=cors, any_host=not is_loopback(bound)),
+        served,
         # one behaviour everywhere, whatever else is installed; h11 limits what a header may be
         http="h11",
         loop="asyncio",
@@ -358,13 +233,14 @@ def serve_http(
         target=server.run, args=([listener],), name="soroban-localnet-http", daemon=True
     )
     thread.start()
+    network.dispatcher.friendbot_urls.append(endpoint.friendbot_url)
     try:
         yield endpoint
     finally:
+        network.dispatcher.friendbot_urls.remove(endpoint.friendbot_url)
         server.should_exit = True
         thread.join()
         listener.close()
-        network.dispatcher.friendbot_url = None
 
 
 def _listen(host: str, port: int) -> socket.socket:

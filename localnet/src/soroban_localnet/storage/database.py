@@ -35,7 +35,7 @@ class Database:
         self.path = path
         self._kind = kind
         with self._clear_errors():
-            self._connection = sqlite3.connect(
+            self.connection = sqlite3.connect(
                 path,
                 timeout=0 if exclusive else _WAIT_SECONDS,
                 isolation_level=None,
@@ -51,11 +51,11 @@ class Database:
                     self._one("PRAGMA journal_mode = WAL")
                     self._one("PRAGMA synchronous = NORMAL")
         except BaseException:
-            self._connection.close()
+            self.connection.close()
             raise
 
     def _one(self, statement: str) -> int:
-        row = self._connection.execute(statement).fetchone()
+        row = self.connection.execute(statement).fetchone()
         return row[0] if row else 0
 
     def _recognise(self) -> bool:
@@ -79,7 +79,7 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write all or nothing. Raises FileInUse, FileError."""
         with self._clear_errors():
-            connection = self._connection
+            connection = self.connection
             connection.execute("BEGIN IMMEDIATE")
             try:
                 if self.is_new and self._recognise():
@@ -98,11 +98,11 @@ class Database:
     def rows(self, query: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query. Raises FileInUse, FileError."""
         with self._clear_errors():
-            yield from self._connection.execute(query, parameters)
+            yield from self.connection.execute(query, parameters)
 
     def close(self) -> None:
         """Close the file; other processes may use it."""
-        self._connection.close()
+        self.connection.close()
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:

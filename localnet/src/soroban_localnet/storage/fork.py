@@ -10,12 +10,10 @@ Source: stellar-rpc's getLedgerEntries: an archived entry has 0 for the ledger i
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import attrs
-import msgspec
 from stellar_sdk import Address, StrKey
 from stellar_sdk import xdr as stellar_xdr
 from stellar_sdk.client.base_sync_client import BaseSyncClient
@@ -32,10 +30,10 @@ from soroban_localnet.errors import (
 from soroban_localnet.history.closed_ledger import ClosedLedger, first_ledger
 from soroban_localnet.host.protocols import PROTOCOL
 from soroban_localnet.ledger import settings
-from soroban_localnet.ledger.environment import BASE_FEE, BASE_RESERVE
+from soroban_localnet.ledger.parameters import BASE_FEE, BASE_RESERVE
 from soroban_localnet.ledger.settings import NetworkSettings
 from soroban_localnet.ledger.store import Entry, Ledger
-from soroban_localnet.storage.database import Database, Kind
+from soroban_localnet.storage.fork_cache import ForkCache, Origin
 from soroban_localnet.storage.remote import MAX_KEYS, Remote, SentEntry
 from soroban_localnet.transactions.envelope import InvokeBody, Transaction
 from soroban_localnet.transactions.set import BaseFees
@@ -48,67 +46,6 @@ REAL_KEYS_WARNING = (
 
 TIMEOUT_SECONDS = 10.0
 
-_CACHE = Kind(
-    application=0x534C4E46,
-    version=1,
-    tables=(
-        "CREATE TABLE origin (only INTEGER PRIMARY KEY CHECK (only = 1), value BLOB NOT NULL)",
-        "CREATE TABLE entry (key BLOB PRIMARY KEY, xdr BLOB, live_until INTEGER)",
-    ),
-)
-
-
-@attrs.frozen
-class _Origin:
-    """Where a fork begins: the remote's latest ledger when it was first asked.
-
-    `close_time` in seconds since 1970; `header` and `settings` as XDR, those that it sent.
-    """
-
-    passphrase: str
-    protocol_version: int
-    sequence: int
-    close_time: int
-    hash: bytes
-    header: bytes
-    settings: dict[bytes, bytes]
-
-
-class _Cache:
-    """What was read of one network, in a file that several processes may share."""
-
-    def __init__(self, path: Path) -> None:
-        self.database = Database(path, _CACHE, exclusive=False)
-
-    def origin(self) -> _Origin | None:
-        """Return where the fork began that fills this file, or None where it is new."""
-        if self.database.is_new:
-            return None
-        ((value,),) = self.database.rows("SELECT value FROM origin")
-        origin: _Origin = msgspec.msgpack.decode(value, type=_Origin)
-        return origin
-
-    def begin(self, origin: _Origin) -> _Origin:
-        """Note where the fork begins, unless another process just did; return what is noted."""
-        with self.database.transaction() as connection:
-            encoded = msgspec.msgpack.encode(origin)
-            connection.execute("INSERT OR IGNORE INTO origin VALUES (1, ?)", (encoded,))
-        return self.origin() or origin
-
-    def get(self, key: bytes) -> tuple[bytes | None, int | None] | None:
-        """Return XDR (None where the remote had no entry) and last ledger of life, or None."""
-        query = "SELECT xdr, live_until FROM entry WHERE key = ?"
-        return next(self.database.rows(query, (key,)), None)
-
-    def add(self, found: Mapping[bytes, Entry | None]) -> None:
-        """Keep what was found, unless another process found it first."""
-        rows = [
-            (key, None, None) if entry is None else (key, entry.xdr, entry.live_until)
-            for key, entry in found.items()
-        ]
-        with self.database.transaction() as connection:
-            connection.executemany("INSERT OR IGNORE INTO entry VALUES (?, ?, ?)", rows)
-
 
 class Fork:
     """The state of another network at its latest ledger, for a LocalNetwork to go on from.
@@ -118,7 +55,7 @@ class Fork:
     """
 
     def __init__(
-        self, origin: _Origin, remote: Remote | None, cache: _Cache | None, *, verified: bool
+        self, origin: Origin, remote: Remote | None, cache: ForkCache | None, *, verified: bool
     ) -> None:
         self._origin = origin
         self._remote = remote
@@ -147,7 +84,7 @@ class Fork:
         Raises RemoteFailed, RemoteMismatch where the cache is of another network, FileError.
         """
         remote = None if url is None else Remote(url, client, timeout)
-        kept = None if cache is None or not cache.exists() else _Cache(cache)
+        kept = None if cache is None or not cache.exists() else ForkCache(cache)
         try:
             origin = None if kept is None else kept.origin()
             if origin is not None:
@@ -157,7 +94,7 @@ class Fork:
                 raise ForkError(name, "without a URL, a cache that a fork has filled is needed")
             origin = _ask_origin(remote)
             if cache is not None:
-                kept = kept or _Cache(cache)
+                kept = kept or ForkCache(cache)
                 origin = kept.begin(origin)
             return cls(origin, remote, kept, verified=True)
         except BaseException:
@@ -363,7 +300,7 @@ class Fork:
 # -- asking the remote -------------------------------------------------------------------------
 
 
-def _is_verified(origin: _Origin, remote: Remote | None) -> bool:
+def _is_verified(origin: Origin, remote: Remote | None) -> bool:
     """Tell whether the remote is there and of the cache's network. Raises RemoteMismatch."""
     if remote is None:
         return False
@@ -374,18 +311,18 @@ def _is_verified(origin: _Origin, remote: Remote | None) -> bool:
     return True
 
 
-def _check_network(origin: _Origin, remote: Remote) -> None:
+def _check_network(origin: Origin, remote: Remote) -> None:
     passphrase = remote.network().passphrase
     if passphrase != origin.passphrase:
         raise RemoteMismatch(remote.name, origin.passphrase, passphrase)
 
 
-def _ask_origin(remote: Remote) -> _Origin:
+def _ask_origin(remote: Remote) -> Origin:
     network = remote.network()
     latest = remote.latest_ledger()
     found = remote.entries([key for key, _ in settings.load().entries])
     try:
-        return _Origin(
+        return Origin(
             passphrase=network.passphrase,
             protocol_version=network.protocol_version,
             sequence=latest.sequence,
@@ -402,7 +339,7 @@ def _ask_origin(remote: Remote) -> _Origin:
 # -- reading what it sent ----------------------------------------------------------------------
 
 
-def _header(origin: _Origin) -> stellar_xdr.LedgerHeader | None:
+def _header(origin: Origin) -> stellar_xdr.LedgerHeader | None:
     """Return the header of the first ledger where it can be read and is the one of its hash."""
     try:
         header = stellar_xdr.LedgerHeader.from_xdr_bytes(origin.header)

@@ -78,24 +78,24 @@ class State:
     def __init__(self, path: Path, retention: int) -> None:
         self.path = path
         self._retention = retention
-        self._database = Database(path, _STATE, exclusive=True)
+        self.database = Database(path, _STATE, exclusive=True)
         try:
-            self.about = None if self._database.is_new else self._read_about()
+            self.about = None if self.database.is_new else self._read_about()
             self._ledgers = 0 if self.about is None else self._count()
         except BaseException:
-            self._database.close()
+            self.database.close()
             raise
 
     def _read_about(self) -> About:
         query = "SELECT protocol, passphrase, fork, time_offset FROM about"
-        ((protocol, passphrase, fork, time_offset),) = self._database.rows(query)
+        ((protocol, passphrase, fork, time_offset),) = self.database.rows(query)
         if protocol != PROTOCOL.version:
             reason = f"was written under protocol {protocol}, this is {PROTOCOL.version}"
             raise FileMismatch(self.path, reason)
         return About(passphrase, fork, time_offset)
 
     def _count(self) -> int:
-        ((count,),) = self._database.rows("SELECT count(*) FROM ledger")
+        ((count,),) = self.database.rows("SELECT count(*) FROM ledger")
         return int(count)
 
     def check(self, passphrase: str | None, fork: bytes | None) -> None:
@@ -122,12 +122,12 @@ class State:
     def entries(self) -> Iterator[tuple[bytes, Entry | None]]:
         """Yield what was written, by LedgerKey XDR; None where a fork's entry was removed."""
         query = "SELECT key, xdr, live_until, ttl_modified FROM entry"
-        for key, xdr, live_until, ttl_modified in self._database.rows(query):
+        for key, xdr, live_until, ttl_modified in self.database.rows(query):
             yield key, None if xdr is None else Entry(xdr, live_until, ttl_modified)
 
     def ledgers(self) -> Iterator[ClosedLedger]:
         """Yield the closed ledgers, oldest first."""
-        for sequence, encoded in self._database.rows("SELECT * FROM ledger ORDER BY sequence"):
+        for sequence, encoded in self.database.rows("SELECT * FROM ledger ORDER BY sequence"):
             try:
                 body = _body.decode(encoded)
             except msgspec.DecodeError as error:
@@ -147,7 +147,7 @@ class State:
 
     def begin(self, about: About, changed: Mapping[bytes, Held], ledger: ClosedLedger) -> None:
         """Make the file that of a new network. Raises FileInUse, FileError."""
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             row = (PROTOCOL.version, about.passphrase, about.fork, about.time_offset)
             connection.execute("INSERT INTO about VALUES (1, ?, ?, ?, ?)", row)
             self._put(connection, changed, about)
@@ -163,7 +163,7 @@ class State:
         """
         about = attrs.evolve(self._known, time_offset=time_offset)
         kept = self._ledgers
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             self._put(connection, changed, about)
             if ledger is not None:
                 _append(connection, ledger)
@@ -178,7 +178,7 @@ class State:
         Raises FileInUse, FileError; what it raises leaves the file as it was.
         """
         about = attrs.evolve(self._known, time_offset=time_offset)
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             self._put(connection, changed, about)
             after = connection.execute("DELETE FROM ledger WHERE sequence > ?", (ledger.sequence,))
             kept = self._ledgers - after.rowcount
@@ -210,7 +210,7 @@ class State:
 
     def close(self) -> None:
         """Close the file; another process may open it."""
-        self._database.close()
+        self.database.close()
 
 
 def _append(connection: Connection, ledger: ClosedLedger) -> None:

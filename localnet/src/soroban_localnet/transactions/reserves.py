@@ -11,7 +11,7 @@ import attrs
 
 from soroban_localnet import xdr
 from soroban_localnet.ledger.account import MAX_SIGNERS, MAX_WEIGHT, Account
-from soroban_localnet.ledger.environment import BASE_RESERVE
+from soroban_localnet.ledger.parameters import BASE_RESERVE
 from soroban_localnet.ledger.store import Changes
 from soroban_localnet.transactions.results import OperationCode, OperationFailed, untried
 

@@ -10,6 +10,7 @@ from stellar_sdk import scval
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import xdr
+from soroban_localnet.errors import LocalnetError
 
 Code = stellar_xdr.TransactionResultCode
 OperationCode = stellar_xdr.OperationResultCode
@@ -130,7 +131,7 @@ class OperationOutcome:
     internal_error: bool = False
 
 
-class OperationFailed(Exception):
+class OperationFailed(LocalnetError):
     """Ends an operation with its OperationResult; what it changed until then is dropped."""
 
     def __init__(self, result: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 import attrs
 
 from soroban_localnet import xdr
-from soroban_localnet.ledger.environment import BASE_FEE, MAX_CLASSIC_OPERATIONS
+from soroban_localnet.ledger.parameters import BASE_FEE, MAX_CLASSIC_OPERATIONS
 from soroban_localnet.ledger.settings import LedgerLimits
 from soroban_localnet.transactions.envelope import Transaction
 from soroban_localnet.transactions.fees import disk_read_entries

@@ -10,7 +10,7 @@ from typing import Any
 from stellar_sdk import xdr as stellar_xdr
 
 from soroban_localnet import xdr
-from soroban_localnet.errors import HostCrashed, HostRefused
+from soroban_localnet.errors import HostCrashed, HostRefused, LocalnetError
 from soroban_localnet.host.messages import Modified, SimulateAnswer, SimulateRequest
 from soroban_localnet.ledger.environment import Environment
 from soroban_localnet.transactions.envelope import InvokeBody, Operation, Transaction
@@ -21,7 +21,7 @@ _MODES = {RECORD: 0, RECORD_ALLOW_NONROOT: 1, ENFORCE: 2}
 _Type = stellar_xdr.OperationType
 
 
-class Unsimulatable(Exception):
+class Unsimulatable(LocalnetError):
     """A transaction that is refused before it is simulated; the text is the answer's `error`."""
 
 

@@ -13,7 +13,8 @@ from stellar_sdk import xdr as stellar_xdr
 from soroban_localnet import xdr
 from soroban_localnet.ledger.account import LOW, Account
 from soroban_localnet.ledger.asset import Asset
-from soroban_localnet.ledger.environment import BASE_FEE, Environment
+from soroban_localnet.ledger.environment import Environment
+from soroban_localnet.ledger.parameters import BASE_FEE
 from soroban_localnet.transactions.envelope import Operation, SorobanData, Transaction
 from soroban_localnet.transactions.fees import disk_read_entries, resource_fee
 from soroban_localnet.transactions.operations import table as operations

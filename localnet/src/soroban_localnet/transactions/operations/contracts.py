@@ -16,8 +16,14 @@ from soroban_localnet.host.messages import InvokeAnswer, InvokeRequest, RentChan
 from soroban_localnet.ledger.environment import Environment
 from soroban_localnet.ledger.settings import Limits
 from soroban_localnet.ledger.store import Changes, Entry
-from soroban_localnet.transactions.envelope import InvokeBody, Operation, SorobanData, Transaction
-from soroban_localnet.transactions.fees import resource_fee
+from soroban_localnet.transactions.envelope import InvokeBody, Operation, Transaction
+from soroban_localnet.transactions.operations.resources import (
+    ResourceFailure,
+    check_entry_size,
+    pay,
+    resource_limit,
+    soroban_data,
+)
 from soroban_localnet.transactions.results import (
     ErrorCode,
     ErrorType,
@@ -30,78 +36,6 @@ from soroban_localnet.transactions.results import (
 _Invoke = stellar_xdr.InvokeHostFunctionResultCode
 _Extend = stellar_xdr.ExtendFootprintTTLResultCode
 _Restore = stellar_xdr.RestoreFootprintResultCode
-
-_OUT_OF_RESOURCES = {
-    stellar_xdr.OperationType.INVOKE_HOST_FUNCTION: (
-        _Invoke.INVOKE_HOST_FUNCTION_RESOURCE_LIMIT_EXCEEDED.value,
-        _Invoke.INVOKE_HOST_FUNCTION_INSUFFICIENT_REFUNDABLE_FEE.value,
-    ),
-    stellar_xdr.OperationType.EXTEND_FOOTPRINT_TTL: (
-        _Extend.EXTEND_FOOTPRINT_TTL_RESOURCE_LIMIT_EXCEEDED.value,
-        _Extend.EXTEND_FOOTPRINT_TTL_INSUFFICIENT_REFUNDABLE_FEE.value,
-    ),
-    stellar_xdr.OperationType.RESTORE_FOOTPRINT: (
-        _Restore.RESTORE_FOOTPRINT_RESOURCE_LIMIT_EXCEEDED.value,
-        _Restore.RESTORE_FOOTPRINT_INSUFFICIENT_REFUNDABLE_FEE.value,
-    ),
-}
-
-
-class _Failure(Exception):
-    """Ends an operation with a result code and the event that explains it."""
-
-    def __init__(self, code: int, *diagnostics: bytes) -> None:
-        super().__init__(code)
-        self.code = code
-        self.diagnostics = diagnostics
-
-
-def _data(transaction: Transaction) -> SorobanData:
-    assert transaction.soroban is not None  # noqa: S101 - validity has seen to it
-    return transaction.soroban
-
-
-def _resource_limit(operation: Operation, message: str, used: int, limit: int) -> _Failure:
-    event = diagnostic(ErrorType.SCE_BUDGET, ErrorCode.SCEC_EXCEEDED_LIMIT, message, used, limit)
-    return _Failure(_OUT_OF_RESOURCES[operation.type][0], event)
-
-
-def _check_entry_size(operation: Operation, key: bytes, size: int, limits: Limits) -> None:
-    kind = xdr.key_type(key)
-    if kind == xdr.CONTRACT_CODE and size > limits.contract_bytes:
-        message = "Wasm size exceeds network config maximum contract size"
-        raise _resource_limit(operation, message, size, limits.contract_bytes)
-    if kind == xdr.CONTRACT_DATA and size > limits.data_entry_bytes:
-        message = "ContractData size exceeds network config maximum size"
-        raise _resource_limit(operation, message, size, limits.data_entry_bytes)
-
-
-def _pay(
-    operation: Operation,
-    transaction: Transaction,
-    environment: Environment,
-    rent: int,
-    event_bytes: int,
-) -> int:
-    """Return the fee for events in stroops, or fail where the refundable fee does not cover it."""
-    data = _data(transaction)
-    fixed, events = resource_fee(transaction, data, event_bytes, environment.host)
-    refundable = data.resource_fee - fixed
-    if rent > refundable:
-        message = (
-            "refundable resource fee was not sufficient to cover the ledger storage rent: {} > {}"
-        )
-        used, limit = rent, refundable
-    elif rent + events > refundable:
-        message = (
-            "refundable resource fee was not sufficient to cover the events fee after paying for "
-            "ledger storage rent: {} > {}"
-        )
-        used, limit = events, refundable - rent
-    else:
-        return events
-    event = diagnostic(ErrorType.SCE_BUDGET, ErrorCode.SCEC_EXCEEDED_LIMIT, message, used, limit)
-    raise _Failure(_OUT_OF_RESOURCES[operation.type][1], event)
 
 
 # -- invoke ------------------------------------------------------------------------------------
@@ -141,8 +75,8 @@ def invoke(
             return _host_failure(operation, transaction, environment, answer)
         _store(operation, transaction, changes, environment, answer)
         event_bytes = _measure_events(operation, answer.value, answer.events, environment.limits)
-        event_fee = _pay(operation, transaction, environment, answer.rent_fee, event_bytes)
-    except _Failure as failure:
+        event_fee = pay(operation, transaction, environment, answer.rent_fee, event_bytes)
+    except ResourceFailure as failure:
         return OperationOutcome(
             False,
             inner(operation.type, failure.code),
@@ -167,7 +101,7 @@ def _load_footprint(
     operation: Operation, transaction: Transaction, changes: Changes, environment: Environment
 ) -> tuple[list[tuple[bytes | None, int | None]], list[int]]:
     """Collect the footprint's entries as the host wants them, and the indexes of restored ones."""
-    data = _data(transaction)
+    data = soroban_data(transaction)
     entries: list[tuple[bytes | None, int | None]] = []
     restored: list[int] = []
     disk_bytes = 0
@@ -187,17 +121,17 @@ def _load_footprint(
             live_until = environment.sequence + environment.limits.minimum_persistent_ttl - 1
             restored.append(index)
             changes.restored.add(key)
-        _check_entry_size(operation, key, len(entry.xdr), environment.limits)
+        check_entry_size(operation, key, len(entry.xdr), environment.limits)
         if archived or not soroban:
             disk_bytes += len(entry.xdr)
             if disk_bytes > data.disk_read_bytes:
                 message = "operation byte-read resources exceeds amount specified"
-                raise _resource_limit(operation, message, disk_bytes, data.disk_read_bytes)
+                raise resource_limit(operation, message, disk_bytes, data.disk_read_bytes)
         entries.append((entry.xdr, live_until))
     return entries, restored
 
 
-def _archived(key: bytes) -> _Failure:
+def _archived(key: bytes) -> ResourceFailure:
     decoded = stellar_xdr.LedgerKey.from_xdr_bytes(key)
     arguments: list[stellar_xdr.SCVal] = []
     if decoded.contract_code is not None:
@@ -211,7 +145,7 @@ def _archived(key: bytes) -> _Failure:
         )
         arguments = [address, decoded.contract_data.key]
     event = diagnostic(ErrorType.SCE_VALUE, ErrorCode.SCEC_INVALID_INPUT, message, *arguments)
-    return _Failure(_Invoke.INVOKE_HOST_FUNCTION_ENTRY_ARCHIVED.value, event)
+    return ResourceFailure(_Invoke.INVOKE_HOST_FUNCTION_ENTRY_ARCHIVED.value, event)
 
 
 def _call_host(
@@ -222,7 +156,7 @@ def _call_host(
     entries: list[tuple[bytes | None, int | None]],
     restored: list[int],
 ) -> InvokeAnswer:
-    data = _data(transaction)
+    data = soroban_data(transaction)
     body: InvokeBody = operation.body
     return environment.host.invoke(
         InvokeRequest(
@@ -259,13 +193,13 @@ def _host_failure(
     internal = code == ErrorCode.SCEC_INTERNAL_ERROR.value and kind != ErrorType.SCE_CONTRACT.value
     if internal:
         return OperationOutcome(False, b"", diagnostics=diagnostics, internal_error=True)
-    declared, memory_limit = _data(transaction).instructions, environment.limits.memory_bytes
+    declared, memory_limit = soroban_data(transaction).instructions, environment.limits.memory_bytes
     if answer.instructions > declared:
         message = "operation instructions exceeds amount specified"
-        exceeded = _resource_limit(operation, message, answer.instructions, declared)
+        exceeded = resource_limit(operation, message, answer.instructions, declared)
     elif answer.memory > memory_limit:
         message = "operation memory usage exceeds network config limit"
-        exceeded = _resource_limit(operation, message, answer.memory, memory_limit)
+        exceeded = resource_limit(operation, message, answer.memory, memory_limit)
     else:
         trapped = _Invoke.INVOKE_HOST_FUNCTION_TRAPPED.value
         return OperationOutcome(False, inner(operation.type, trapped), diagnostics=diagnostics)
@@ -284,7 +218,7 @@ def _store(
     answer: InvokeAnswer,
 ) -> None:
     """Note what the host returned; a read-write key that it did not return is erased."""
-    data = _data(transaction)
+    data = soroban_data(transaction)
     returned = set()
     written = 0
     for change in answer.changes:
@@ -297,11 +231,11 @@ def _store(
         if change.new_value is not None and not change.read_only:
             returned.add(change.key)
             size = len(change.new_value)
-            _check_entry_size(operation, change.key, size, environment.limits)
+            check_entry_size(operation, change.key, size, environment.limits)
             written += size
             if written > data.write_bytes:
                 message = "operation byte-write resources exceeds amount specified"
-                raise _resource_limit(operation, message, written, data.write_bytes)
+                raise resource_limit(operation, message, written, data.write_bytes)
             entry = xdr.with_last_modified(change.new_value, environment.sequence)
             changes.put(change.key, Entry(entry, live_until, ttl_modified))
         elif before is not None and live_until != before.live_until:
@@ -315,15 +249,12 @@ def _measure_events(operation: Operation, value: bytes, events: list[bytes], lim
     size = sum(map(len, events))
     if size > limits.event_bytes:
         message = "total events size exceeds network config maximum"
-        raise _resource_limit(operation, message, size, limits.event_bytes)
+        raise resource_limit(operation, message, size, limits.event_bytes)
     size += len(value)
     if size > limits.event_bytes:
         message = "return value pushes events size above network config maximum"
-        raise _resource_limit(operation, message, size, limits.event_bytes)
+        raise resource_limit(operation, message, size, limits.event_bytes)
     return size
-
-
-# -- extend and restore ------------------------------------------------------------------------
 
 
 def _malformed(operation: Operation, code: int, message: str, *values: int) -> Refused:
@@ -331,11 +262,14 @@ def _malformed(operation: Operation, code: int, message: str, *values: int) -> R
     return Refused(inner(operation.type, code), (event,))
 
 
+# -- extend and restore ------------------------------------------------------------------------
+
+
 def check_extend(
     operation: Operation, source: bytes, transaction: Transaction, limits: Limits
 ) -> Refused | None:
     """Refuse a footprint that is not all read-only Soroban keys, and too long a term."""
-    data = _data(transaction)
+    data = soroban_data(transaction)
     malformed = _Extend.EXTEND_FOOTPRINT_TTL_MALFORMED.value
     extend_to = operation.body.extend_footprint_ttl_op.extend_to.uint32
     if data.read_write:
@@ -362,17 +296,17 @@ def extend(
     live_until = environment.sequence + operation.body.extend_footprint_ttl_op.extend_to.uint32
     rent_changes = []
     try:
-        for key in _data(transaction).read_only:
+        for key in soroban_data(transaction).read_only:
             entry = changes.get(key)
             if entry is None or entry.live_until is None or not entry.is_live(environment.sequence):
                 continue
             if entry.live_until >= live_until:
                 continue
-            _check_entry_size(operation, key, len(entry.xdr), environment.limits)
+            check_entry_size(operation, key, len(entry.xdr), environment.limits)
             rent_changes.append(_rent_change(key, entry, live_until, environment, restored=False))
             changes.put(key, Entry(entry.xdr, live_until, environment.sequence))
         return _settle(operation, transaction, environment, rent_changes)
-    except _Failure as failure:
+    except ResourceFailure as failure:
         result = inner(operation.type, failure.code)
         return OperationOutcome(False, result, diagnostics=failure.diagnostics)
 
@@ -381,7 +315,7 @@ def check_restore(
     operation: Operation, source: bytes, transaction: Transaction, limits: Limits
 ) -> Refused | None:
     """Refuse a footprint that is not all read-write keys of persistent Soroban entries."""
-    data = _data(transaction)
+    data = soroban_data(transaction)
     malformed = _Restore.RESTORE_FOOTPRINT_MALFORMED.value
     if data.read_only:
         message = "read-only footprint must be empty for RestoreFootprint operation"
@@ -400,7 +334,7 @@ def restore(
     environment: Environment,
 ) -> OperationOutcome:
     """Bring archived entries of the read-write footprint back to life."""
-    data = _data(transaction)
+    data = soroban_data(transaction)
     live_until = environment.sequence + environment.limits.minimum_persistent_ttl - 1
     rent_changes = []
     size = 0
@@ -412,16 +346,16 @@ def restore(
             size += len(entry.xdr)
             if size > data.disk_read_bytes:
                 message = "operation byte-read resources exceeds amount specified"
-                raise _resource_limit(operation, message, size, data.disk_read_bytes)
-            _check_entry_size(operation, key, len(entry.xdr), environment.limits)
+                raise resource_limit(operation, message, size, data.disk_read_bytes)
+            check_entry_size(operation, key, len(entry.xdr), environment.limits)
             if size > data.write_bytes:
                 message = "operation byte-write resources exceeds amount specified"
-                raise _resource_limit(operation, message, size, data.write_bytes)
+                raise resource_limit(operation, message, size, data.write_bytes)
             rent_changes.append(_rent_change(key, entry, live_until, environment, restored=True))
             changes.put(key, Entry(entry.xdr, live_until, environment.sequence))
             changes.restored.add(key)
         return _settle(operation, transaction, environment, rent_changes)
-    except _Failure as failure:
+    except ResourceFailure as failure:
         result = inner(operation.type, failure.code)
         return OperationOutcome(False, result, diagnostics=failure.diagnostics)
 
@@ -448,5 +382,5 @@ def _settle(
     rent_changes: list[RentChange],
 ) -> OperationOutcome:
     rent = environment.host.rent_fee(rent_changes, environment.sequence)
-    event_fee = _pay(operation, transaction, environment, rent, 0)
+    event_fee = pay(operation, transaction, environment, rent, 0)
     return OperationOutcome(True, inner(operation.type, 0), rent_fee=rent, event_fee=event_fee)

@@ -16,10 +16,12 @@ from soroban_localnet.ledger.environment import Environment
 from soroban_localnet.ledger.settings import Limits
 from soroban_localnet.ledger.store import Changes
 from soroban_localnet.transactions.envelope import Operation, Transaction
-from soroban_localnet.transactions.operations import account_options as options
-from soroban_localnet.transactions.operations import contracts as soroban
-from soroban_localnet.transactions.operations import payments
-from soroban_localnet.transactions.operations import trustlines as trust
+from soroban_localnet.transactions.operations import (
+    account_options,
+    contracts,
+    payments,
+    trustlines,
+)
 from soroban_localnet.transactions.results import (
     OperationCode,
     OperationFailed,
@@ -56,19 +58,25 @@ _KNOWN: dict[stellar_xdr.OperationType, _Known] = {
     _Type.PAYMENT: _Known(payments.check_payment, payments.payment, _always(MEDIUM)),
     _Type.ACCOUNT_MERGE: _Known(payments.check_merge, payments.merge, _always(HIGH)),
     _Type.SET_OPTIONS: _Known(
-        options.check_set_options,
-        options.set_options,
-        lambda operation: HIGH if options.changes_signers(operation) else MEDIUM,
+        account_options.check_set_options,
+        account_options.set_options,
+        lambda operation: HIGH if account_options.changes_signers(operation) else MEDIUM,
     ),
-    _Type.MANAGE_DATA: _Known(options.check_manage_data, options.manage_data, _always(MEDIUM)),
-    _Type.BUMP_SEQUENCE: _Known(options.check_bump_sequence, options.bump_sequence, _always(LOW)),
-    _Type.CHANGE_TRUST: _Known(trust.check_change_trust, trust.change_trust, _always(MEDIUM)),
+    _Type.MANAGE_DATA: _Known(
+        account_options.check_manage_data, account_options.manage_data, _always(MEDIUM)
+    ),
+    _Type.BUMP_SEQUENCE: _Known(
+        account_options.check_bump_sequence, account_options.bump_sequence, _always(LOW)
+    ),
+    _Type.CHANGE_TRUST: _Known(
+        trustlines.check_change_trust, trustlines.change_trust, _always(MEDIUM)
+    ),
     _Type.SET_TRUST_LINE_FLAGS: _Known(
-        trust.check_trustline_flags, trust.set_trustline_flags, _always(LOW)
+        trustlines.check_trustline_flags, trustlines.set_trustline_flags, _always(LOW)
     ),
-    _Type.INVOKE_HOST_FUNCTION: _Known(soroban.check_invoke, soroban.invoke, _always(MEDIUM)),
-    _Type.EXTEND_FOOTPRINT_TTL: _Known(soroban.check_extend, soroban.extend, _always(LOW)),
-    _Type.RESTORE_FOOTPRINT: _Known(soroban.check_restore, soroban.restore, _always(LOW)),
+    _Type.INVOKE_HOST_FUNCTION: _Known(contracts.check_invoke, contracts.invoke, _always(MEDIUM)),
+    _Type.EXTEND_FOOTPRINT_TTL: _Known(contracts.check_extend, contracts.extend, _always(LOW)),
+    _Type.RESTORE_FOOTPRINT: _Known(contracts.check_restore, contracts.restore, _always(LOW)),
 }
 
 # what a result of success carries, for an operation that was not tried yet
