@@ -43,17 +43,6 @@ class Expected:
     read_write: tuple[xdr.LedgerKey, ...]
 
 
-def call_arguments(
-    contract: Address, method: str, arguments: Sequence[xdr.SCVal]
-) -> xdr.InvokeContractArgs:
-    """Build the call of a method."""
-    return xdr.InvokeContractArgs(
-        StellarAddress(contract).to_xdr_sc_address(),
-        xdr.SCSymbol(method.encode()),
-        list(arguments),
-    )
-
-
 # The comparison
 
 

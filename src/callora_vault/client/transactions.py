@@ -44,6 +44,7 @@ from callora_vault.client.keys import Signer
 from callora_vault.client.signing import Expected
 from callora_vault.codec.errors import HostError
 from callora_vault.codec.keys import instance_key, nonce_key
+from callora_vault.model.renewal import LEDGER_SECONDS
 from callora_vault.model.units import Address
 from callora_vault.rpc.errors import RpcRefused, Unreachable
 from callora_vault.rpc.network import Fate, Network, Simulation
@@ -69,7 +70,7 @@ class Limits:
 
     timeout: float = 120.0
     validity: int = 60
-    ledger_seconds: float = 5.0
+    ledger_seconds: float = LEDGER_SECONDS
     inclusion_fee: int = 10_000
     resource_fee: int = 50_000_000
     rent_headroom: int = 2_000_000

@@ -9,14 +9,13 @@ from typing import Final, Self, overload
 import attrs
 from stellar_sdk import xdr
 
-from callora_vault.client import signing
 from callora_vault.client.errors import UnexpectedCode, Unreadable
 from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer
 from callora_vault.client.signing import Expected
 from callora_vault.client.successors import follow
 from callora_vault.client.transactions import Action, Limits, Transactions, failed, simulate
-from callora_vault.codec.calls import decode_returned, encode_authorisation, encode_call
+from callora_vault.codec.calls import call_function, decode_returned, encode_authorisation
 from callora_vault.codec.entries import StoredVault, decode_stored
 from callora_vault.codec.errors import HostError
 from callora_vault.codec.events import decode_event
@@ -25,13 +24,13 @@ from callora_vault.codec.values import CannotDecode
 from callora_vault.directory import VaultDirectory
 from callora_vault.model import units
 from callora_vault.model.calls import (
+    READS,
     Balance,
     BatchDeduct,
     Call,
     Deduct,
     DeductItem,
     Deposit,
-    FactoryCall,
     GetMeta,
     Init,
     SetAuthorizedCaller,
@@ -54,7 +53,6 @@ from callora_vault.rpc.errors import NoVault, SimulationFailed, Unreachable
 from callora_vault.rpc.network import Network
 from callora_vault.rpc.results import Fee, Success
 
-READS: Final = (GetMeta, Balance)
 _LOOKS: Final = 3
 """How often a refusal is looked into, while the vault changes between the call and the look."""
 
@@ -448,14 +446,6 @@ class VaultClient:
 
 
 _NO_METHOD: Final = HostError(xdr.SCErrorType.SCE_WASM_VM, xdr.SCErrorCode.SCEC_MISSING_VALUE.value)
-
-
-def call_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
-    """Build the invocation of a contract for a call."""
-    return xdr.HostFunction(
-        xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
-        invoke_contract=signing.call_arguments(contract, *encode_call(call)),
-    )
 
 
 def code_hash_of(contract: Address, executable: xdr.ContractExecutable) -> bytes:

@@ -17,11 +17,10 @@ from callora_vault.errors import CalloraError
 from callora_vault.inspect.code import Code, read_code
 from callora_vault.model import units
 from callora_vault.model.layouts import Layout, UnknownLayout, VaultMeta
+from callora_vault.model.renewal import LEDGER_SECONDS
 from callora_vault.model.units import Address
 from callora_vault.rpc.errors import NoVault
 from callora_vault.rpc.network import Entries, Network
-
-LEDGER_SECONDS = 5
 
 
 @attrs.frozen

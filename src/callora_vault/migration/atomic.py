@@ -21,7 +21,7 @@ from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer
 from callora_vault.client.signing import Expected
 from callora_vault.client.transactions import Action, Limits, Transactions, failed, measure
-from callora_vault.codec.calls import encode_authorisation, encode_call
+from callora_vault.codec.calls import call_function, encode_authorisation
 from callora_vault.codec.keys import code_key, instance_key, successor_key
 from callora_vault.errors import CalloraError
 from callora_vault.migration import ledger
@@ -73,7 +73,6 @@ def action(plan: Plan, chain: Chain) -> Action:
     meta = chain.old.stored.meta
     assert meta is not None  # noqa: S101 - checked before
     factory = _factory(plan)
-    method, arguments = encode_call(plan.call)
     withdrawn, only_read = [instance_key(plan.old)], [instance_key(factory)]
     if meta.balance == 0:  # nothing is withdrawn
         withdrawn, only_read = [], [*only_read, *withdrawn]
@@ -83,10 +82,7 @@ def action(plan: Plan, chain: Chain) -> Action:
         key=_KEY,
         contract=factory,
         request=f"migrate {plan.old} to {plan.new}",
-        function=xdr.HostFunction(
-            xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
-            invoke_contract=signing.call_arguments(factory, method, arguments),
-        ),
+        function=call_function(factory, plan.call),
         expected=Expected(
             plan.owner,
             tree(plan, meta),

@@ -19,8 +19,7 @@ from typing import Any, Final
 import attrs
 
 from callora_vault import wasm
-from callora_vault.client.deploy import contract_id, from_address
-from callora_vault.codec.addresses import vault_address
+from callora_vault.codec.addresses import deployed_address, vault_address
 from callora_vault.migration.errors import PlanUnusable
 from callora_vault.model import units
 from callora_vault.model.calls import Migrate
@@ -108,7 +107,7 @@ def new_vault(passphrase: str, factory: Address | None, owner: Address, salt: by
     """Tell at which address the new vault is made."""
     if factory is not None:
         return vault_address(factory, owner, salt, passphrase)
-    return contract_id(from_address(owner, instance_salt(salt, 0)), passphrase)
+    return deployed_address(owner, instance_salt(salt, 0), passphrase)
 
 
 # -- the file ------------------------------------------------------------------------------------

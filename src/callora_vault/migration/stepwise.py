@@ -18,7 +18,7 @@ from typing import Final
 
 from stellar_sdk import xdr
 
-from callora_vault.client.deploy import IDS, Deployer, contract_id, from_address
+from callora_vault.client.deploy import IDS, Deployer
 from callora_vault.client.errors import (
     AppliedByOthers,
     UnexpectedCode,
@@ -30,8 +30,9 @@ from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer
 from callora_vault.client.signing import Expected
 from callora_vault.client.transactions import Action, Limits
-from callora_vault.client.vault import VaultClient, call_function
-from callora_vault.codec.calls import encode_authorisation
+from callora_vault.client.vault import VaultClient
+from callora_vault.codec.addresses import deployed_address
+from callora_vault.codec.calls import call_function, encode_authorisation
 from callora_vault.codec.entries import decode_stored
 from callora_vault.codec.events import decode_event
 from callora_vault.codec.keys import code_key, instance_key
@@ -80,8 +81,7 @@ def apply(
 def instances(plan: Plan) -> Iterator[Address]:
     """Yield the ids that the new vault may have, in the order in which they are tried: no end."""
     for number in count():
-        preimage = from_address(plan.owner, instance_salt(plan.salt, number))
-        yield contract_id(preimage, plan.network)
+        yield deployed_address(plan.owner, instance_salt(plan.salt, number), plan.network)
 
 
 def find(network: Network, plan: Plan, until: float) -> tuple[Address, Held]:
