@@ -23,7 +23,7 @@ from callora_vault.client.errors import FeeTooHigh, UnexpectedAuthorisation, Une
 from callora_vault.client.keys import Signer
 from callora_vault.codec.keys import is_nonce, nonce_key
 from callora_vault.model.units import Address
-from callora_vault.rpc.network import Simulation
+from callora_vault.rpc.answers import Simulation
 
 _Credentials = xdr.SorobanCredentialsType
 _Function = xdr.SorobanAuthorizedFunctionType

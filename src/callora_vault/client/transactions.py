@@ -46,8 +46,9 @@ from callora_vault.codec.errors import HostError
 from callora_vault.codec.keys import instance_key, nonce_key
 from callora_vault.model.renewal import LEDGER_SECONDS
 from callora_vault.model.units import Address
+from callora_vault.rpc.answers import Fate, Simulation
 from callora_vault.rpc.errors import RpcRefused, Unreachable
-from callora_vault.rpc.network import Fate, Network, Simulation
+from callora_vault.rpc.network import Network
 from callora_vault.rpc.results import RETRYABLE, Failure, Success
 
 FAILURES: Final = 3

@@ -6,8 +6,7 @@ import attrs
 from stellar_sdk import xdr
 
 from callora_vault import wasm
-from callora_vault.client.successors import executable
-from callora_vault.codec.entries import StoredVault, decode_stored, decode_successor
+from callora_vault.codec.entries import StoredVault, decode_successor
 from callora_vault.codec.keys import code_key, instance_key, successor_key
 from callora_vault.codec.values import CannotDecode
 from callora_vault.migration.errors import (
@@ -18,8 +17,10 @@ from callora_vault.migration.errors import (
 from callora_vault.migration.plan import Mode, Plan
 from callora_vault.model.layouts import UnknownLayout, VaultMeta
 from callora_vault.model.units import Address
+from callora_vault.rpc.answers import Entries
 from callora_vault.rpc.errors import NoVault, WrongNetwork
-from callora_vault.rpc.network import Entries, Network
+from callora_vault.rpc.network import Network
+from callora_vault.rpc.reading import instance_in
 
 
 @attrs.frozen
@@ -65,7 +66,8 @@ def look(network: Network, plan: Plan, until: float) -> Chain:
         raise NoVault(plan.old)
     factory, successor = None, None
     if plan.factory is not None:
-        factory = executable(entries, plan.factory)
+        found = instance_in(entries, plan.factory)
+        factory = None if found is None else found.code_hash
         noted = entries.get(successor_key(plan.factory, plan.old))
         if noted is not None:
             successor = decode_successor(xdr.LedgerEntryData.from_xdr(noted.xdr))
@@ -86,14 +88,14 @@ def held(network: Network, contract: Address, until: float) -> Held | None:
 
 def held_in(entries: Entries, contract: Address) -> Held | None:
     """Decode a vault; None where there is none. Raises CannotMigrate."""
-    found = entries.get(instance_key(contract))
+    found = instance_in(entries, contract)
     if found is None:
         return None
     try:
-        stored = decode_stored(xdr.LedgerEntryData.from_xdr(found.xdr))
+        stored = found.vault()
     except (UnknownLayout, CannotDecode) as error:
         raise CannotMigrate(contract, Why.UNDECODABLE, str(error)) from error
-    return Held(stored, found.last_modified_ledger)
+    return Held(stored, found.modified)
 
 
 # -- the checks before anything is signed --------------------------------------------------------

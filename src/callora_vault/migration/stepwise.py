@@ -55,8 +55,9 @@ from callora_vault.model.errors import AlreadyInitialized, CallRefused, MissingM
 from callora_vault.model.events import WithdrawEvent
 from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import Address
+from callora_vault.rpc.answers import EventRecord
 from callora_vault.rpc.errors import SimulationFailed
-from callora_vault.rpc.network import EventRecord, Network
+from callora_vault.rpc.network import Network
 from callora_vault.rpc.results import Success
 
 AUTHORISE: Final = "authorise"

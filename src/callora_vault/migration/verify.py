@@ -11,13 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
-from stellar_sdk import Address as StellarAddress
-from stellar_sdk import xdr
 
 from callora_vault import wasm
 from callora_vault.client.journal import Journal
 from callora_vault.client.transactions import Limits
-from callora_vault.codec.events import decode_event
 from callora_vault.codec.values import CannotDecode
 from callora_vault.inspect import Audit, History, Verdict, audit, export
 from callora_vault.inspect.audit import balance_before
@@ -35,7 +32,9 @@ from callora_vault.model.events import (
 )
 from callora_vault.model.layouts import LAYOUTS
 from callora_vault.model.units import Address
-from callora_vault.rpc.network import EventRecord, Network
+from callora_vault.rpc.answers import EventRecord
+from callora_vault.rpc.network import Network
+from callora_vault.rpc.reading import read_event
 from callora_vault.rpc.results import Success
 
 
@@ -65,9 +64,9 @@ class Late:
         return f"{event} in ledger {self.record.ledger}, {self.record.transaction}"
 
 
-def late_call(record: EventRecord, contract: Address) -> Late:
+def late_call(record: EventRecord) -> Late:
     """Decode an event that an old vault told of late."""
-    return Late(record, decode(record, contract))
+    return Late(record, decode(record))
 
 
 @attrs.frozen
@@ -107,7 +106,7 @@ class _Told:
 
     @classmethod
     def of(cls, history: History) -> _Told:
-        decoded = tuple((record, decode(record, history.contract)) for record in history.events)
+        decoded = tuple((record, decode(record)) for record in history.events)
         return cls(history, decoded, audit(history))
 
 
@@ -177,17 +176,10 @@ def verify(
     )
 
 
-def decode(record: EventRecord, contract: Address) -> Event | None:
+def decode(record: EventRecord) -> Event | None:
     """Decode an event of a vault; None for what is none."""
-    topics = [xdr.SCVal.from_xdr(topic) for topic in record.topics]
-    event = xdr.ContractEvent(
-        ext=xdr.ExtensionPoint(0),
-        contract_id=StellarAddress(contract).to_xdr_sc_address().contract_id,
-        type=xdr.ContractEventType.CONTRACT,
-        body=xdr.ContractEventBody(0, xdr.ContractEventV0(topics, xdr.SCVal.from_xdr(record.data))),
-    )
     try:
-        return decode_event(event, contract)
+        return read_event(record)
     except (CannotDecode, ValueError):
         return None
 

@@ -11,15 +11,12 @@ import attrs
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
-from stellar_sdk import xdr
 
 from callora_vault import wasm
 from callora_vault.cli.options import SigningOptions, VaultOptions
 from callora_vault.cli.print import Amount, Json, Vault, numbers_as_text, print_json, rows
-from callora_vault.client import Deployer, JournalEntry, NoVault, Receipt, VaultClient
+from callora_vault.client import Deployer, JournalEntry, Receipt, VaultClient
 from callora_vault.client.journal import State
-from callora_vault.codec.entries import decode_stored
-from callora_vault.codec.keys import instance_key
 from callora_vault.model.calls import (
     BatchDeduct,
     Call,
@@ -35,6 +32,7 @@ from callora_vault.model.errors import NotInitialized
 from callora_vault.model.events import Event, fields
 from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import BadValue
+from callora_vault.rpc.reading import read_instance
 
 _SIGNING = SigningOptions()
 _READING = VaultOptions()
@@ -260,11 +258,7 @@ def _submit(vault: str, call: Call, options: SigningOptions, json: bool) -> int:
 def _stored(vault: str, options: VaultOptions) -> VaultMeta:
     network = options.connect()
     contract = options.find(vault, network)
-    key = instance_key(contract)
-    found = network.entries([key], network.deadline(options.timeout)).get(key)
-    if found is None:
-        raise NoVault(contract)
-    stored = decode_stored(xdr.LedgerEntryData.from_xdr(found.xdr))
+    stored = read_instance(network, contract, network.deadline(options.timeout)).vault()
     if stored.meta is None:
         raise NotInitialized
     return stored.meta
