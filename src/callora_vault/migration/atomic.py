@@ -14,13 +14,14 @@ import attrs
 from stellar_sdk import xdr
 
 from callora_vault import wasm
-from callora_vault.client import signing
+from callora_vault.client import approval
+from callora_vault.client.approval import Expected
 from callora_vault.client.deploy import Deployer
 from callora_vault.client.errors import UnexpectedAuthorisation, Unknown
 from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer
-from callora_vault.client.signing import Expected
-from callora_vault.client.transactions import Action, Limits, Transactions, failed, measure
+from callora_vault.client.refusals import failed
+from callora_vault.client.transactions import Action, Limits, Transactions, measure
 from callora_vault.codec.calls import call_function, encode_authorisation
 from callora_vault.codec.keys import code_key, instance_key, successor_key
 from callora_vault.errors import CalloraError
@@ -101,7 +102,7 @@ def simulated(network: Network, plan: Plan, doing: Action, until: float, limits:
         simulation = measure(network, doing, plan.owner, until)
     except SimulationFailed as failure:
         raise refusal(plan, failure) from failure
-    signing.check(
+    approval.check(
         simulation,
         doing.expected,
         by_address=False,

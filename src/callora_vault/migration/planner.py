@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from callora_vault.client import signing
+from callora_vault.client import approval
 from callora_vault.client.deploy import create_action, upload_action
 from callora_vault.client.errors import UnexpectedAuthorisation
 from callora_vault.client.transactions import Action, Limits
@@ -159,7 +159,7 @@ class _Pricing:
     def atomic(self) -> None:
         plan = self.plan
         action = atomic.action(plan, self._chain)
-        tree = signing.outline(atomic.tree(plan, plan.meta))
+        tree = approval.outline(atomic.tree(plan, plan.meta))
         self.add(action if self._chain.code_lives else None, *tree)
 
     def stepwise(self) -> None:

@@ -18,6 +18,7 @@ from typing import Final
 
 from stellar_sdk import xdr
 
+from callora_vault.client.approval import Expected
 from callora_vault.client.deploy import IDS, Deployer
 from callora_vault.client.errors import (
     AppliedByOthers,
@@ -28,7 +29,6 @@ from callora_vault.client.errors import (
 )
 from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer
-from callora_vault.client.signing import Expected
 from callora_vault.client.transactions import Action, Limits
 from callora_vault.client.vault import VaultClient
 from callora_vault.codec.addresses import deployed_address

@@ -15,7 +15,8 @@ from rich.table import Table
 from callora_vault import wasm
 from callora_vault.cli.options import SigningOptions, VaultOptions
 from callora_vault.cli.print import Amount, Json, Vault, numbers_as_text, print_json, rows
-from callora_vault.client import Deployer, JournalEntry, Receipt, VaultClient
+from callora_vault.client import Deployer, JournalEntry, Receipt
+from callora_vault.client import resume as settle
 from callora_vault.client.journal import State
 from callora_vault.model.calls import (
     BatchDeduct,
@@ -226,10 +227,8 @@ def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
     """
     network = options.connect()
     with options.noted() as journal:
-        # any contract: what is open says itself which vault it is for
-        client = VaultClient(_ANY, network, journal, limits=options.limits)
-        settled = client.resume()
-        lost = client.for_the_operator()
+        settled = settle(network, journal, options.limits)
+        lost = journal.for_the_operator(network.passphrase)
     entries = {entry.id: entry for entry in (*settled, *lost)}
     if json:
         print_json([_entry(entry) for entry in entries.values()])
@@ -240,9 +239,6 @@ def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
     if lost:
         return 4
     return 3 if any(entry.state is State.OPEN for entry in settled) else 0
-
-
-_ANY = "CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABSC4"
 
 
 # -- how a call is made ------------------------------------------------------------------------
