@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from callora_vault import wasm
+from callora_vault.client.transactions import Limits
 from callora_vault.codec.addresses import deployed_address, vault_address
 from callora_vault.migration.errors import PlanUnusable
 from callora_vault.model import units
@@ -27,8 +30,8 @@ from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import Address
 
 FORMAT: Final = 1
-SWEEP: Final = "sweep "
-"""How the request keys of what is moved after a migration begin."""
+LIMITS: Final = Limits(resource_fee=200_000_000)
+"""A migration renews the lives of three codes at once, which costs more than one call does."""
 
 
 class Mode(Enum):
@@ -103,11 +106,17 @@ def instance_salt(salt: bytes, number: int) -> bytes:
     return sha256(salt + number.to_bytes(4, "big")).digest()
 
 
-def new_vault(passphrase: str, factory: Address | None, owner: Address, salt: bytes) -> Address:
+def new_address(passphrase: str, factory: Address | None, owner: Address, salt: bytes) -> Address:
     """Tell at which address the new vault is made."""
     if factory is not None:
         return vault_address(factory, owner, salt, passphrase)
     return deployed_address(owner, instance_salt(salt, 0), passphrase)
+
+
+def instances(plan: Plan) -> Iterator[Address]:
+    """Yield the ids that the new vault may have without a factory, in order: no end."""
+    for number in count():
+        yield deployed_address(plan.owner, instance_salt(plan.salt, number), plan.network)
 
 
 # -- the file ------------------------------------------------------------------------------------
@@ -180,7 +189,7 @@ def from_json(document: Any, path: Path) -> Plan:
         )
         if (plan.factory is None) == (plan.mode is Mode.ATOMIC):
             raise ValueError("mode and factory do not fit")
-        if plan.new != new_vault(plan.network, plan.factory, plan.owner, plan.salt):
+        if plan.new != new_address(plan.network, plan.factory, plan.owner, plan.salt):
             raise ValueError("the new vault's id does not follow from owner and salt")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"it is damaged ({type(error).__name__}: {error}); make a new one"

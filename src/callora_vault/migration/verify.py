@@ -18,11 +18,11 @@ from callora_vault.client.transactions import Limits
 from callora_vault.codec.values import CannotDecode
 from callora_vault.inspect import Audit, History, Verdict, audit, export
 from callora_vault.inspect.audit import balance_before
-from callora_vault.migration import ledger, stepwise
+from callora_vault.migration.checks import check_network, find_new_vault
 from callora_vault.migration.errors import HistoryGone
-from callora_vault.migration.ledger import Chain, Held
-from callora_vault.migration.plan import Mode, Plan
-from callora_vault.migration.planner import LIMITS
+from callora_vault.migration.ledger import Held, LedgerView, look
+from callora_vault.migration.plan import LIMITS, Mode, Plan
+from callora_vault.migration.record import drains, is_of
 from callora_vault.model.events import (
     Event,
     InitEvent,
@@ -137,15 +137,15 @@ def verify(
     keeps them; they are brought up to date first. ``journal``, which names the withdrawals of a
     stepwise migration; without it all withdrawals between plan and ``init`` count as such.
     Raises NotMigrated, MigratedElsewhere, CannotMigrate, HistoryGone, HistoryUnusable, NoState,
-    NoVault, WrongNetwork, what Network raises, and as ``stepwise.drains``.
+    NoVault, WrongNetwork, what Network raises, and as ``record.drains``.
     """
-    ledger.check_network(network, plan)
+    check_network(network, plan)
 
     def until() -> float:
         return network.deadline(limits.timeout)
 
-    chain = ledger.look(network, plan, until())
-    new, held = stepwise.new_vault(network, plan, chain, until())
+    view = look(network, plan, until())
+    new, held = find_new_vault(network, plan, view, until())
     old_told, new_told = (
         _Told.of(export(network, contract, path, until, progress=progress))
         for contract, path in zip((plan.old, new), histories, strict=True)
@@ -157,7 +157,7 @@ def verify(
     own = _own(plan, old_told, record, journal)
     checks = (
         *_conserved(plan, old_told, new_told, own, init),
-        *_carried(plan, chain, held, old_told, new_told, record),
+        *_carried(plan, view, held, old_told, new_told, record),
     )
     state = old_told.audit.state
     return Verification(
@@ -199,8 +199,8 @@ def _own(plan: Plan, old: _Told, born: EventRecord, journal: Journal | None) -> 
     if plan.mode is Mode.ATOMIC:
         hashes = {born.transaction}
         first = born.ledger
-    elif journal is not None and stepwise.is_of(journal, plan):
-        drained = list(stepwise.drains(journal, plan))
+    elif journal is not None and is_of(journal, plan):
+        drained = list(drains(journal, plan))
         hashes = {entry.hash for entry, _ in drained}
         ledgers = [e.result.ledger for e, _ in drained if isinstance(e.result, Success)]
         first = min(ledgers, default=first)
@@ -235,7 +235,7 @@ def _emptied(plan: Plan, old: _Told, born: EventRecord) -> str:
 
 
 def _trusted(plan: Plan, journal: Journal | None) -> Iterator[str]:
-    if plan.mode is Mode.STEPWISE and (journal is None or not stepwise.is_of(journal, plan)):
+    if plan.mode is Mode.STEPWISE and (journal is None or not is_of(journal, plan)):
         yield "that every withdrawal between the plan and init was the migration's: no journal"
     if plan.mode is Mode.ZERO:
         yield "nothing is said of what the old vault holds: it was left as it was"
@@ -284,7 +284,7 @@ def _balance_at(old: _Told, event_id: str) -> int | None:
 
 
 def _carried(
-    plan: Plan, chain: Chain, held: Held, old: _Told, new: _Told, born: EventRecord
+    plan: Plan, view: LedgerView, held: Held, old: _Told, new: _Told, born: EventRecord
 ) -> Iterator[Check]:
     meta, layout = held.stored.meta, held.stored.layout
     assert meta is not None  # noqa: S101 - it is initialised
@@ -295,7 +295,7 @@ def _carried(
         meta.min_deposit == plan.min_deposit,
         f"{meta.min_deposit:,}, planned {plan.min_deposit:,}",
     )
-    expected, found = _authorised(plan, chain, old, new, born)
+    expected, found = _authorised(plan, view, old, new, born)
     yield Check(
         "the authorised caller was carried over",
         expected == found,
@@ -303,7 +303,7 @@ def _carried(
     )
     yield Check("the new vault runs the planned code", held.code == plan.new_code, held.code)
     yield Check(
-        "the old vault runs the planned code", chain.old.code == plan.old_code, chain.old.code
+        "the old vault runs the planned code", view.old.code == plan.old_code, view.old.code
     )
     wanted = _layout(plan.new_code)
     yield Check(
@@ -314,12 +314,12 @@ def _carried(
 
 
 def _authorised(
-    plan: Plan, chain: Chain, old: _Told, new: _Told, born: EventRecord
+    plan: Plan, view: LedgerView, old: _Told, new: _Told, born: EventRecord
 ) -> tuple[Address | None, Address | None]:
     """Return who was authorised in the old vault at the migration, and who in the new one."""
     carried = _carried_caller(plan, new, born)
     moment = born.id if carried is None else carried[0].id
-    stored = chain.old.stored.meta
+    stored = view.old.stored.meta
     expected = plan.meta.authorized_caller if stored is None else stored.authorized_caller
     told = [(r, e) for r, e in old.events if isinstance(e, SetAuthorizedCallerEvent)]
     before = [event for record, event in told if record.id < moment]
