@@ -8,10 +8,7 @@ read again.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from enum import Enum
 from hashlib import sha256
 from itertools import count
@@ -20,7 +17,7 @@ from typing import Any, Final
 
 import attrs
 
-from callora_vault import wasm
+from callora_vault import files, wasm
 from callora_vault.client.transactions import Limits
 from callora_vault.codec.addresses import deployed_address, vault_address
 from callora_vault.migration.errors import PlanUnusable
@@ -216,17 +213,7 @@ def write(plan: Plan, path: Path) -> None:
     """Write a plan to its file, whole or not at all. Raises PlanUnusable."""
     text = json.dumps(to_json(plan), indent=2) + "\n"
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        files.replace(path, text, files.PRIVATE)
     except OSError as error:
         raise PlanUnusable(path, error.strerror or type(error).__name__) from error
 
