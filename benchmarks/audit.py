@@ -18,7 +18,7 @@ from callora_vault.inspect.history import appending
 from callora_vault.model.calls import Call, Deduct, Deposit, Init
 from callora_vault.model.layouts import V1
 from callora_vault.model.vault import Accepted, State, transition
-from callora_vault.rpc.network import EventRecord
+from callora_vault.rpc.answers import EventRecord
 
 EVENTS = 100_000
 OWNER = StrKey.encode_ed25519_public_key(bytes(31) + b"\1")

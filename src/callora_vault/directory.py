@@ -8,18 +8,17 @@ running client sees that there was one.
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 from filelock import FileLock, Timeout
 
+from callora_vault import files
 from callora_vault.errors import CalloraError
 from callora_vault.model import units
 from callora_vault.model.units import Address
@@ -210,21 +209,8 @@ class VaultDirectory:
         networks = {**self._contents.networks, network: names}
         kept = {key: value for key, value in networks.items() if value}
         contents = _Contents(self._contents.generation + 1, kept)
-        folder = self.path.parent
-        mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else 0o644
-        handle, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=folder)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(_encode(contents))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(self.path)
-        except BaseException:
-            with suppress(OSError):
-                Path(temporary).unlink()
-            raise
-        _sync_folder(folder)
+        mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else files.PUBLIC
+        files.replace(self.path, _encode(contents), mode)
 
 
 def _expect(name: str, present: Listed | None, contract: Address | None) -> None:
@@ -238,17 +224,6 @@ def _check_name(name: str) -> None:
         raise units.BadValue(
             "name", "a vault's name has 1 to 64 letters, digits, '.', '_' and '-', no sign first"
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name of a file durable, where folders can be opened."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _why(error: Exception) -> str:

@@ -31,7 +31,8 @@ from callora_vault.client import (
     Unreachable,
     WrongNetwork,
 )
-from callora_vault.client.signing import call_arguments
+from callora_vault.codec.addresses import id_preimage
+from callora_vault.codec.calls import invocation
 from callora_vault.codec.keys import account_key, code_key, instance_key, nonce_key
 from callora_vault.codec.values import encode_i128
 
@@ -78,7 +79,7 @@ def an_inner_call(entry: xdr.SorobanAuthorizationEntry) -> None:
     kind = xdr.SorobanAuthorizedFunctionType
     function = xdr.SorobanAuthorizedFunction(
         kind.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
-        contract_fn=call_arguments(OTHER, "transfer", arguments),
+        contract_fn=invocation(OTHER, "transfer", arguments),
     )
     inner = xdr.SorobanAuthorizedInvocation(function, [])
     entry.root_invocation.sub_invocations.append(inner)
@@ -87,18 +88,12 @@ def an_inner_call(entry: xdr.SorobanAuthorizationEntry) -> None:
 @authorised
 def a_creation(entry: xdr.SorobanAuthorizationEntry) -> None:
     kind = xdr.SorobanAuthorizedFunctionType
-    preimage = xdr.ContractIDPreimage(
-        xdr.ContractIDPreimageType.CONTRACT_ID_PREIMAGE_FROM_ADDRESS,
-        from_address=xdr.ContractIDPreimageFromAddress(
-            Address(ME).to_xdr_sc_address(), xdr.Uint256(bytes(32))
-        ),
-    )
     executable = xdr.ContractExecutable(
         xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM, xdr.Hash(bytes(32))
     )
     entry.root_invocation.function = xdr.SorobanAuthorizedFunction(
         kind.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CREATE_CONTRACT_HOST_FN,
-        create_contract_host_fn=xdr.CreateContractArgs(preimage, executable),
+        create_contract_host_fn=xdr.CreateContractArgs(id_preimage(ME, bytes(32)), executable),
     )
 
 

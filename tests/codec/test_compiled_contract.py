@@ -11,10 +11,11 @@ from stellar_sdk import (
     TransactionEnvelope,
     xdr,
 )
+from stellar_sdk.operation import InvokeHostFunction
 from tests.model.values import CONTRACT
 
 from callora_vault import wasm
-from callora_vault.codec.calls import decode_returned, encode_call
+from callora_vault.codec.calls import call_function, decode_returned, encode_authorisation
 from callora_vault.codec.entries import StoredVault, decode_stored
 from callora_vault.codec.errors import find_error
 from callora_vault.codec.events import decode_event
@@ -64,24 +65,13 @@ class Deployed:
 
     def call(self, call: Call, *, signed: bool = True) -> xdr.TransactionMetaV4:
         """Send a call without simulating it, so that refused ones are applied too."""
-        method, arguments = encode_call(call)
-        invocation = xdr.InvokeContractArgs(
-            instance_key(self.contract_id).contract_data.contract,  # type: ignore[union-attr]
-            xdr.SCSymbol(method.encode()),
-            arguments,
-        )
         entry = xdr.SorobanAuthorizationEntry(
             xdr.SorobanCredentials(xdr.SorobanCredentialsType.SOROBAN_CREDENTIALS_SOURCE_ACCOUNT),
-            xdr.SorobanAuthorizedInvocation(
-                xdr.SorobanAuthorizedFunction(
-                    xdr.SorobanAuthorizedFunctionType.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
-                    contract_fn=invocation,
-                ),
-                [],
-            ),
+            encode_authorisation(self.contract_id, call),
         )
-        builder = self._builder().append_invoke_contract_function_op(
-            self.contract_id, method, arguments, [entry] if signed else []
+        function = call_function(self.contract_id, call)
+        builder = self._builder().append_operation(
+            InvokeHostFunction(function, [entry] if signed else [])
         )
         footprint = xdr.LedgerFootprint([code_key(HASH)], [instance_key(self.contract_id)])
         resources = xdr.SorobanTransactionData(

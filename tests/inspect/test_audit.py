@@ -20,7 +20,7 @@ from callora_vault.model.events import Event, InitEvent
 from callora_vault.model.layouts import V2, VaultMeta
 from callora_vault.model.units import I128_MAX
 from callora_vault.model.vault import Accepted, State, transition
-from callora_vault.rpc.network import EventRecord
+from callora_vault.rpc.answers import EventRecord
 
 VAULT = values.CONTRACT
 START = VaultMeta(values.OWNER, 1_000, 5)

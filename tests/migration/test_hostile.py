@@ -63,7 +63,7 @@ from callora_vault.migration import (
     successors,
     sweep,
 )
-from callora_vault.migration.stepwise import instances
+from callora_vault.migration.plan import instances
 from callora_vault.model.calls import Init
 from callora_vault.model.errors import AlreadyInitialized, FactoryError, FactoryErrorCode
 from callora_vault.model.units import Address

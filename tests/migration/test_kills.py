@@ -9,7 +9,7 @@ from tests.migration.world import BALANCE, Killed, Migrating, killed_at, other_c
 
 from callora_vault.client import Journal
 from callora_vault.migration import Mode
-from callora_vault.migration.stepwise import instances
+from callora_vault.migration.plan import instances
 
 POINTS = {Mode.ATOMIC: 21, Mode.STEPWISE: 55, Mode.ZERO: 44}
 """How many answers and journal writes a migration has, before and after each write."""

@@ -26,7 +26,7 @@ from callora_vault.client.errors import (
 from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.keys import Signer, from_environment, from_file, from_keypair
 from callora_vault.client.successors import NotFollowed, NotOurFactory, SuccessorLoop
-from callora_vault.client.transactions import Limits
+from callora_vault.client.transactions import Limits, resume
 from callora_vault.client.vault import Receipt, VaultClient
 from callora_vault.rpc.errors import (
     NoAccount,
@@ -82,4 +82,5 @@ __all__ = [
     "from_environment",
     "from_file",
     "from_keypair",
+    "resume",
 ]

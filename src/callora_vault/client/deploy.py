@@ -4,8 +4,6 @@ A factory does the last two in one transaction. Without one these are transactio
 a stranger can give a fresh instance an owner first: an instance with another owner is left alone,
 and the next one tried. Owner and code are read back in any case. The ids follow from the name of
 the deployment, so that the same deployment after a crash goes on where it was.
-
-Source: contract ids in CAP-46-02.
 """
 
 from __future__ import annotations
@@ -16,19 +14,19 @@ from hashlib import sha256
 from typing import Final
 
 import attrs
-from stellar_sdk import Address as StellarAddress
-from stellar_sdk import StrKey, xdr
+from stellar_sdk import xdr
 
 from callora_vault import wasm
+from callora_vault.client.approval import Expected
 from callora_vault.client.errors import CallFailed, NoFreeId, UnexpectedCode, UnexpectedFootprint
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
-from callora_vault.client.signing import Expected
+from callora_vault.client.refusals import failed
 from callora_vault.client.successors import NotOurFactory
-from callora_vault.client.transactions import Action, Limits, Transactions, failed
-from callora_vault.client.vault import VaultClient, call_function, code_hash_of
-from callora_vault.codec.addresses import vault_address
-from callora_vault.codec.calls import encode_authorisation
+from callora_vault.client.transactions import Action, Limits, Transactions
+from callora_vault.client.vault import VaultClient, code_hash_of
+from callora_vault.codec.addresses import deployed_address, id_preimage, vault_address
+from callora_vault.codec.calls import call_function, encode_authorisation
 from callora_vault.codec.entries import StoredVault
 from callora_vault.codec.keys import code_key, instance_key
 from callora_vault.model import units
@@ -236,13 +234,13 @@ def upload_action(code: bytes) -> Action:
 def create_action(deployer: Address, code_hash: bytes, salt: bytes, passphrase: str) -> Action:
     """Build the transaction that makes an instance of code; its id follows from who pays."""
     arguments = xdr.CreateContractArgsV2(
-        from_address(deployer, salt),
+        id_preimage(deployer, salt),
         xdr.ContractExecutable(
             xdr.ContractExecutableType.CONTRACT_EXECUTABLE_WASM, xdr.Hash(code_hash)
         ),
         [],
     )
-    contract = contract_id(arguments.contract_id_preimage, passphrase)
+    contract = deployed_address(deployer, salt, passphrase)
     kind = xdr.SorobanAuthorizedFunctionType
     node = xdr.SorobanAuthorizedInvocation(
         xdr.SorobanAuthorizedFunction(
@@ -256,24 +254,3 @@ def create_action(deployer: Address, code_hash: bytes, salt: bytes, passphrase: 
     )
     expected = Expected(deployer, node, (code_key(code_hash),), (instance_key(contract),))
     return Action(contract, "create", contract, f"create {code_hash.hex()}", function, expected)
-
-
-def from_address(deployer: Address, salt: bytes) -> xdr.ContractIDPreimage:
-    """Return what the id of a contract follows from, that somebody makes with a salt."""
-    return xdr.ContractIDPreimage(
-        xdr.ContractIDPreimageType.CONTRACT_ID_PREIMAGE_FROM_ADDRESS,
-        from_address=xdr.ContractIDPreimageFromAddress(
-            StellarAddress(deployer).to_xdr_sc_address(), xdr.Uint256(salt)
-        ),
-    )
-
-
-def contract_id(preimage: xdr.ContractIDPreimage, passphrase: str) -> Address:
-    """Return the id of the contract that a preimage makes on a network."""
-    hashed = xdr.HashIDPreimage(
-        xdr.EnvelopeType.ENVELOPE_TYPE_CONTRACT_ID,
-        contract_id=xdr.HashIDPreimageContractID(
-            xdr.Hash(sha256(passphrase.encode()).digest()), preimage
-        ),
-    )
-    return StrKey.encode_contract(sha256(hashed.to_xdr_bytes()).digest())

@@ -249,6 +249,10 @@ class Journal:
             *(state.value for state in states),
         )
 
+    def for_the_operator(self, network: str) -> tuple[JournalEntry, ...]:
+        """List what the program cannot settle: UNKNOWN, and APPLIED_BY_OTHERS."""
+        return self.listed(network, State.UNKNOWN, State.APPLIED_BY_OTHERS)
+
     def forget(self, network: str, before: int) -> int:
         """Drop settled transactions that were valid up to a time before `before`; return how many.
 

@@ -14,14 +14,14 @@ import attrs
 from stellar_sdk import xdr
 
 from callora_vault import wasm
-from callora_vault.codec.entries import decode_stored, decode_successor
+from callora_vault.codec.entries import decode_successor
 from callora_vault.codec.keys import instance_key, successor_key
 from callora_vault.codec.values import CannotDecode
 from callora_vault.errors import CalloraError
 from callora_vault.model.layouts import UnknownLayout
 from callora_vault.model.units import Address
-from callora_vault.rpc.errors import NoVault
-from callora_vault.rpc.network import Entries, Network
+from callora_vault.rpc.network import Network
+from callora_vault.rpc.reading import Instance, instance_in, read_instance
 
 _VAULTS: Final = ("v1", "v2")
 
@@ -63,23 +63,12 @@ class NotFollowed(CalloraError):
         )
 
 
-def executable(entries: Entries, contract: Address) -> bytes | None:
-    """Return the hash of a contract's own code, None where it has none or is not there."""
-    found = entries.get(instance_key(contract))
-    if found is None:
-        return None
-    data = xdr.LedgerEntryData.from_xdr(found.xdr).contract_data
-    instance = None if data is None else data.val.instance
-    hashed = None if instance is None else instance.executable.wasm_hash
-    return None if hashed is None else hashed.hash
-
-
 def successors(network: Network, factory: Address, vault: Address, until: float) -> list[Address]:
     """Follow a vault to its last successor; the list begins with the vault.
 
     What the successors are is not looked at. Raises SuccessorLoop, NotOurFactory, and as Network.
     """
-    return [vault, *_chain(network, factory, vault, until)]
+    return [vault, *_walk(network, factory, vault, until)]
 
 
 def follow(network: Network, factory: Address, vault: Address, until: float) -> Address:
@@ -90,42 +79,40 @@ def follow(network: Network, factory: Address, vault: Address, until: float) -> 
     """
     before = vault
     owner = None
-    for contract in _chain(network, factory, vault, until):
+    for contract in _walk(network, factory, vault, until):
         if owner is None:
-            owner = _owner(network.entries([instance_key(vault)], until), vault, contract, vault)
-        found = network.entries([instance_key(contract)], until)
-        code = executable(found, contract)
-        if code not in {wasm.code_hash(name) for name in _VAULTS}:
+            owner = _owner(read_instance(network, vault, until), vault, contract)
+        found = instance_in(network.entries([instance_key(contract)], until), contract)
+        code = None if found is None else found.code_hash
+        if found is None or code not in {wasm.code_hash(name) for name in _VAULTS}:
             reason = "no code" if code is None else f"the code {code.hex()}"
             raise NotFollowed(before, contract, f"it runs {reason}, which is not this program's")
-        other = _owner(found, before, contract, contract)
+        other = _owner(found, before, contract)
         if other != owner:
             raise NotFollowed(before, contract, f"its owner is {other}, not {owner}")
         before = contract
     return before
 
 
-def _owner(entries: Entries, before: Address, after: Address, contract: Address) -> Address:
-    found = entries.get(instance_key(contract))
-    if found is None:
-        raise NoVault(contract)
+def _owner(found: Instance, before: Address, after: Address) -> Address:
+    """Return who owns one of two vaults, of which the first was migrated to the other."""
     try:
-        stored = decode_stored(xdr.LedgerEntryData.from_xdr(found.xdr))
+        stored = found.vault()
     except (UnknownLayout, CannotDecode) as error:
-        raise NotFollowed(
-            before, after, f"what {contract} stores is no vault's ({error})"
-        ) from error
+        reason = f"what {found.contract} stores is no vault's ({error})"
+        raise NotFollowed(before, after, reason) from error
     if stored.meta is None:
-        raise NotFollowed(before, after, f"{contract} has no owner")
+        raise NotFollowed(before, after, f"{found.contract} has no owner")
     return stored.meta.owner
 
 
-def _chain(network: Network, factory: Address, vault: Address, until: float) -> Iterator[Address]:
+def _walk(network: Network, factory: Address, vault: Address, until: float) -> Iterator[Address]:
     seen = [vault]
     while True:
         key = successor_key(factory, seen[-1])
         entries = network.entries([instance_key(factory), key], until)
-        code = executable(entries, factory)
+        found = instance_in(entries, factory)
+        code = None if found is None else found.code_hash
         if code != wasm.code_hash("factory"):
             raise NotOurFactory(factory, "" if code is None else code.hex())
         noted = entries.get(key)

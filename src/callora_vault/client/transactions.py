@@ -27,11 +27,11 @@ from stellar_sdk import (
 from stellar_sdk.operation import InvokeHostFunction
 from stellar_sdk.soroban_rpc import SendTransactionStatus
 
-from callora_vault.client import signing
+from callora_vault.client import approval, signing
+from callora_vault.client.approval import Expected
 from callora_vault.client.errors import (
     AppliedByOthers,
     BadKey,
-    CallFailed,
     KeyReused,
     NeverApplied,
     NotAccepted,
@@ -41,12 +41,13 @@ from callora_vault.client.errors import (
 )
 from callora_vault.client.journal import Conflict, Journal, JournalEntry, NewTransaction, State
 from callora_vault.client.keys import Signer
-from callora_vault.client.signing import Expected
 from callora_vault.codec.errors import HostError
 from callora_vault.codec.keys import instance_key, nonce_key
+from callora_vault.model.renewal import LEDGER_SECONDS
 from callora_vault.model.units import Address
+from callora_vault.rpc.answers import Fate, Simulation
 from callora_vault.rpc.errors import RpcRefused, Unreachable
-from callora_vault.rpc.network import Fate, Network, Simulation
+from callora_vault.rpc.network import Network
 from callora_vault.rpc.results import RETRYABLE, Failure, Success
 
 FAILURES: Final = 3
@@ -69,7 +70,7 @@ class Limits:
 
     timeout: float = 120.0
     validity: int = 60
-    ledger_seconds: float = 5.0
+    ledger_seconds: float = LEDGER_SECONDS
     inclusion_fee: int = 10_000
     resource_fee: int = 50_000_000
     rent_headroom: int = 2_000_000
@@ -214,7 +215,7 @@ class Transactions:
         envelope = _envelope(self._payer.address, operation, network.passphrase)
         simulation = network.simulate(envelope, until)
         nonce = signing.fresh_nonce()
-        data = signing.check(
+        data = approval.check(
             simulation,
             expected,
             by_address=action.by_address,
@@ -363,6 +364,19 @@ class Transactions:
         return otherwise if found.ledger <= entry.signed_ledger + life else State.UNKNOWN
 
 
+def resume(
+    network: Network, journal: Journal, limits: Limits | None = None
+) -> tuple[JournalEntry, ...]:
+    """Settle all that is open in a journal on a network, as after a crash, whoever signed it.
+
+    Returns every transaction that was open, as it is known now; needs no key. What stays OPEN was
+    not settled within the timeout.
+    """
+    limits = limits or Limits()
+    transactions = Transactions(network, journal, None, {}, limits)
+    return transactions.resume(network.deadline(limits.timeout))
+
+
 _OVER: Final = object()
 _STATES: Final = {Unknown: State.UNKNOWN, AppliedByOthers: State.APPLIED_BY_OTHERS}
 
@@ -403,10 +417,3 @@ def _is_retryable(failure: Failure) -> bool:
 
 _EXPIRED: Final = HostError(xdr.SCErrorType.SCE_AUTH, xdr.SCErrorCode.SCEC_INVALID_INPUT.value)
 """A signature that expired before its transaction was applied."""
-
-
-def failed(entry: JournalEntry) -> CallFailed:
-    """Build the exception for a transaction that failed in a ledger."""
-    assert isinstance(entry.result, Failure)  # noqa: S101 - it failed in a ledger
-    result = entry.result
-    return CallFailed(entry.key, entry.contract, entry.hash, result.code, result.error)

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final, Self, overload
 
 import attrs
 from stellar_sdk import xdr
 
-from callora_vault.client import signing
+from callora_vault.client.approval import Expected
 from callora_vault.client.errors import UnexpectedCode, Unreadable
-from callora_vault.client.journal import Journal, JournalEntry, State
+from callora_vault.client.journal import Journal, JournalEntry
 from callora_vault.client.keys import Signer
-from callora_vault.client.signing import Expected
-from callora_vault.client.successors import follow
-from callora_vault.client.transactions import Action, Limits, Transactions, failed, simulate
-from callora_vault.codec.calls import decode_returned, encode_authorisation, encode_call
-from callora_vault.codec.entries import StoredVault, decode_stored
+from callora_vault.client.refusals import contract_refusal, failed, lacks_a_signature
+from callora_vault.client.transactions import Action, Limits, Transactions, simulate
+from callora_vault.client.whereabouts import Whereabouts
+from callora_vault.codec.calls import call_function, decode_returned, encode_authorisation
+from callora_vault.codec.entries import StoredVault
 from callora_vault.codec.errors import HostError
 from callora_vault.codec.events import decode_event
 from callora_vault.codec.keys import account_key, code_key, instance_key
 from callora_vault.codec.values import CannotDecode
 from callora_vault.directory import VaultDirectory
-from callora_vault.model import units
 from callora_vault.model.calls import (
+    READS,
     Balance,
     BatchDeduct,
     Call,
     Deduct,
     DeductItem,
     Deposit,
-    FactoryCall,
     GetMeta,
     Init,
     SetAuthorizedCaller,
@@ -46,15 +45,14 @@ from callora_vault.model.errors import (
 )
 from callora_vault.model.events import Event
 from callora_vault.model.layouts import V0, V1, UnknownLayout, VaultMeta
-from callora_vault.model.refusals import refusal, vault_error
+from callora_vault.model.refusals import refusal
 from callora_vault.model.units import Address, Symbol
 from callora_vault.model.vault import Outcome, Rejected, Unsigned, transition
 from callora_vault.model.versions import VAULT_V1
-from callora_vault.rpc.errors import NoVault, SimulationFailed, Unreachable
+from callora_vault.rpc.errors import SimulationFailed
 from callora_vault.rpc.network import Network
 from callora_vault.rpc.results import Fee, Success
 
-READS: Final = (GetMeta, Balance)
 _LOOKS: Final = 3
 """How often a refusal is looked into, while the vault changes between the call and the look."""
 
@@ -86,19 +84,20 @@ class VaultClient:
     contract and the model, which do not look at request ids, the client takes no two deducts with
     one. Reads are simulated and cost nothing.
 
-    Arguments: `contract`, the vault's id (C...); `journal`, where transactions are noted before
-    they are sent; `signers`, whose keys are at hand; `source`, who pays and has the sequence
-    numbers, the first signer where nothing else is said: an account that no other process uses at
-    the time. `address_credentials`: whether a signer other than `source` signs the call alone, not
-    the transaction. `scope`, within which request keys are told apart: the contract's id where
-    nothing else is said. `factory`, a pinned one of this package's code: where it names a
-    successor of the vault, this client turns to it at its first call, and when funds are lacking.
+    Arguments: `contract`, the vault's id (C...), or its whereabouts, which have a factory of their
+    own; `journal`, where transactions are noted before they are sent; `signers`, whose keys are at
+    hand; `source`, who pays and has the sequence numbers, the first signer where nothing else is
+    said: an account that no other process uses at the time. `address_credentials`: whether a signer
+    other than `source` signs the call alone, not the transaction. `scope`, within which request
+    keys are told apart: the contract's id where nothing else is said. `factory`, a pinned one of
+    this package's code: where it names a successor of the vault, this client turns to it at its
+    first call, and when funds are lacking.
     Raises BadValue for an id that is none of a contract's.
     """
 
     def __init__(
         self,
-        contract: Address,
+        contract: Address | Whereabouts,
         network: Network,
         journal: Journal,
         signers: Iterable[Signer] = (),
@@ -109,11 +108,14 @@ class VaultClient:
         factory: Address | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self.contract = units.contract(contract, "contract")
+        where = contract
+        if not isinstance(where, Whereabouts):
+            where = Whereabouts(network, where, factory)
         self.limits = limits or Limits()
+        self._whereabouts = where
         self._network = network
         self._journal = journal
-        self._scope = contract if scope is None else scope
+        self._scope = where.contract if scope is None else scope
         self._by_address = address_credentials
         self._signers = {signer.address: signer for signer in signers}
         self._source = source or next(iter(self._signers.values()), None)
@@ -122,11 +124,6 @@ class VaultClient:
         self._transactions = Transactions(
             network, journal, self._source, self._signers, self.limits
         )
-        self._known: StoredVault | None = None
-        self._factory = factory
-        self._followed = factory is None
-        self._named: Callable[[], Address] | None = None
-        self._name_stood_for = contract
 
     @classmethod
     def open(
@@ -153,19 +150,21 @@ class VaultClient:
         def named() -> Address:
             return directory.find(network.passphrase, name).contract
 
-        client = cls(
-            named(),
+        return cls(
+            Whereabouts(network, named, factory),
             network,
             journal,
             signers,
             source=source,
             address_credentials=address_credentials,
             scope=f"vault {name}",
-            factory=factory,
             limits=limits,
         )
-        client._named = named
-        return client
+
+    @property
+    def contract(self) -> Address:
+        """The id of the vault that the last call went to, or that the next one goes to."""
+        return self._whereabouts.contract
 
     def __repr__(self) -> str:
         return f"<VaultClient {self.contract} on {self._network!r}>"
@@ -273,7 +272,7 @@ class VaultClient:
         """
         if isinstance(call, READS):
             until = self._network.deadline(self.limits.timeout)
-            self._turn(until)
+            self._whereabouts.turn(until)
             return self._simulated(call, until)
         return self.submit(call, key=key).returned
 
@@ -290,13 +289,11 @@ class VaultClient:
         until = self._network.deadline(self.limits.timeout)
         if key is None:
             key = getattr(call, "request_id", None) or uuid.uuid4().hex
-        self._turn(until)
+        self._whereabouts.turn(until)
         try:
             return self._submit(call, key, until)
         except InsufficientBalance:
-            refusing, self._followed = self.contract, self._factory is None
-            self._turn(until)
-            if self.contract == refusing:
+            if not self._whereabouts.has_moved(until):
                 raise
             return self._submit(call, key, until)
 
@@ -316,7 +313,7 @@ class VaultClient:
             return _receipt(call, entry, entry.result, repeated=repeated)
         failure = failed(entry)
         error = failure.error
-        if error is not None and error.type == xdr.SCErrorType.SCE_AUTH and action.expected.signer:
+        if lacks_a_signature(error) and action.expected.signer:
             raise MissingSignature(action.expected.signer)
         refused, _ = self._refused(call, error, until)
         if refused is not None:
@@ -337,20 +334,8 @@ class VaultClient:
     def stored(self) -> StoredVault:
         """Read the vault's entry as it is stored. Raises as ``predict``."""
         until = self._network.deadline(self.limits.timeout)
-        self._turn(until)
-        return self._stored(until)
-
-    def _turn(self, until: float) -> None:
-        """Turn to the vault that the name stands for now, and to where that was migrated."""
-        contract = self.contract
-        if self._named is not None and (named := self._named()) != self._name_stood_for:
-            contract = self._name_stood_for = named
-            self._followed = self._factory is None
-        if not self._followed and self._factory is not None:
-            contract = follow(self._network, self._factory, contract, until)
-            self._followed = True
-        if contract != self.contract:
-            self.contract, self._known = contract, None
+        self._whereabouts.turn(until)
+        return self._whereabouts.stored(until)
 
     # -- the journal -------------------------------------------------------------------------
 
@@ -365,14 +350,12 @@ class VaultClient:
 
     def for_the_operator(self) -> tuple[JournalEntry, ...]:
         """List what the client cannot settle: UNKNOWN, and APPLIED_BY_OTHERS."""
-        return self._journal.listed(
-            self._network.passphrase, State.UNKNOWN, State.APPLIED_BY_OTHERS
-        )
+        return self._journal.for_the_operator(self._network.passphrase)
 
     # -- how a call is built -----------------------------------------------------------------
 
     def _action(self, call: Call, key: str, until: float) -> Action:
-        known = self._identity(until)
+        known = self._whereabouts.identity(until)
         # whether the vault is initialised and who signs is decided before anything else
         asked = transition(known.meta, call, frozenset())
         if isinstance(asked, Rejected):
@@ -397,22 +380,6 @@ class VaultClient:
             by_address=by_address,
         )
 
-    def _identity(self, until: float) -> StoredVault:
-        """Return owner and code, which are read once: neither of them ever changes."""
-        if self._known is not None:
-            return self._known
-        found = self._stored(until)
-        if found.meta is not None:
-            self._known = found
-        return found
-
-    def _stored(self, until: float) -> StoredVault:
-        key = instance_key(self.contract)
-        found = self._network.entries([key], until).get(key)
-        if found is None:
-            raise NoVault(self.contract)
-        return decode_stored(xdr.LedgerEntryData.from_xdr(found.xdr))
-
     def _simulated(self, call: Call, until: float) -> VaultMeta | int | None:
         """Return what a call that nobody signs would return; raise what it is refused with."""
         function = call_function(self.contract, call)
@@ -427,35 +394,10 @@ class VaultClient:
     def _refused(
         self, call: Call, error: HostError | None, until: float
     ) -> tuple[CallRefused | None, bool]:
-        """Return the exception for an error of the contract, with the values that explain it.
+        def stored() -> StoredVault:
+            return self._whereabouts.stored(until)
 
-        The second value says whether what is stored now explains it: others may have changed that.
-        """
-        code = None if error is None else error.vault_error
-        if code is None and error != _NO_METHOD:
-            return None, True
-        try:
-            stored = self._stored(until)
-        except (CannotDecode, UnknownLayout, Unreachable):
-            stored = None
-        if code is None:
-            layout = None if stored is None else stored.layout
-            return MissingMethod(call.method, "this code" if layout is None else layout.name), True
-        if stored is None:
-            return vault_error(code, call), True
-        explained = transition(stored.meta, call, frozenset(self._signers)) == Rejected(code)
-        return vault_error(code, call, stored.meta), explained
-
-
-_NO_METHOD: Final = HostError(xdr.SCErrorType.SCE_WASM_VM, xdr.SCErrorCode.SCEC_MISSING_VALUE.value)
-
-
-def call_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
-    """Build the invocation of a contract for a call."""
-    return xdr.HostFunction(
-        xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
-        invoke_contract=signing.call_arguments(contract, *encode_call(call)),
-    )
+        return contract_refusal(call, error, stored, self._signers.keys())
 
 
 def code_hash_of(contract: Address, executable: xdr.ContractExecutable) -> bytes:

@@ -1,6 +1,6 @@
 """Calls of vault and factory: arguments, the tree that is signed for them, what they return."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from stellar_sdk import Address as StellarAddress
 from stellar_sdk import scval, xdr
@@ -81,6 +81,25 @@ def _arguments(call: Call | FactoryCall) -> list[xdr.SCVal]:
             return [encode_address(old)]
 
 
+def invocation(
+    contract: Address, method: str, arguments: Sequence[xdr.SCVal]
+) -> xdr.InvokeContractArgs:
+    """Build the invocation of a contract's method, as it is signed and sent."""
+    return xdr.InvokeContractArgs(
+        StellarAddress(contract).to_xdr_sc_address(),
+        xdr.SCSymbol(method.encode()),
+        list(arguments),
+    )
+
+
+def call_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
+    """Build the host function that makes `call` to a contract."""
+    return xdr.HostFunction(
+        xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
+        invoke_contract=invocation(contract, *encode_call(call)),
+    )
+
+
 def _item(item: DeductItem) -> xdr.SCVal:
     return encode_fields(
         {"amount": encode_i128(item.amount), "request_id": encode_optional_symbol(item.request_id)}
@@ -130,15 +149,10 @@ def encode_authorisation(
     call: Call | FactoryCall,
     nested: Iterable[tuple[Address, Call]] = (),
 ) -> xdr.SorobanAuthorizedInvocation:
-    """Build the tree that is signed for ``call``, with the calls that it makes in turn under it."""
-    method, arguments = encode_call(call)
+    """Build the tree that is signed for `call`, with the calls that it makes in turn under it."""
     function = xdr.SorobanAuthorizedFunction(
         xdr.SorobanAuthorizedFunctionType.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
-        contract_fn=xdr.InvokeContractArgs(
-            StellarAddress(contract_id).to_xdr_sc_address(),
-            xdr.SCSymbol(method.encode()),
-            arguments,
-        ),
+        contract_fn=invocation(contract_id, *encode_call(call)),
     )
     return xdr.SorobanAuthorizedInvocation(
         function, [encode_authorisation(*each) for each in nested]

@@ -67,7 +67,20 @@ def _decode_event(
         raise CannotDecode("the event's contract", contract_id, found)
     if event.type != xdr.ContractEventType.CONTRACT or event.body.v0 is None:
         raise CannotDecode("the event's type", "CONTRACT", event.type.name)
-    topics, data = event.body.v0.topics, event.body.v0.data
+    return _decode_body(event.body.v0.topics, event.body.v0.data, kinds)
+
+
+def decode_event_body(topics: Sequence[xdr.SCVal], data: xdr.SCVal) -> Event:
+    """Decode topics and data of a vault's event, whichever contract emitted it.
+
+    Raises CannotDecode.
+    """
+    return _decode_body(topics, data, _EVENTS)
+
+
+def _decode_body(
+    topics: Sequence[xdr.SCVal], data: xdr.SCVal, kinds: Mapping[str, type[_Event]]
+) -> _Event:
     name = decode_symbol(topics[0], "the event's name") if topics else ""
     kind = kinds.get(name)
     if kind is None:

@@ -12,11 +12,9 @@ from enum import Enum
 from typing import assert_never
 
 import attrs
-from stellar_sdk import Address as StellarAddress
 from stellar_sdk import xdr
 
 from callora_vault.codec.entries import StoredVault, decode_stored
-from callora_vault.codec.events import decode_event
 from callora_vault.codec.values import CannotDecode
 from callora_vault.errors import CalloraError
 from callora_vault.inspect.history import History
@@ -41,7 +39,8 @@ from callora_vault.model.events import (
 from callora_vault.model.layouts import UnknownLayout, VaultMeta
 from callora_vault.model.units import Address
 from callora_vault.model.vault import Accepted, Outcome, State, transition
-from callora_vault.rpc.network import EventRecord
+from callora_vault.rpc.answers import EventRecord
+from callora_vault.rpc.reading import read_event
 
 
 class Verdict(Enum):
@@ -122,7 +121,7 @@ def audit(history: History) -> Audit:
     since = history.unbroken_since
     stored = _stored(last.entry)
     records = [e for e in history.events if since <= e.ledger <= last.ledger]
-    replay = _Replay(history.contract, stored.meta)
+    replay = _Replay(stored.meta)
     broken = replay.run(records)
     if broken is None and replay.state != stored.meta:
         broken = Break(None, str(replay.state), str(stored.meta))
@@ -154,9 +153,7 @@ def _stored(entry: str) -> StoredVault:
 class _Replay:
     """Makes the calls that events tell of. ``stored`` is what the vault stores at the end."""
 
-    def __init__(self, contract: Address, stored: VaultMeta | None) -> None:
-        self._contract = StellarAddress(contract).to_xdr_sc_address()
-        self._id = contract
+    def __init__(self, stored: VaultMeta | None) -> None:
         self._stored = stored
         self.state: State = None
         self.since_init = False
@@ -171,7 +168,7 @@ class _Replay:
         unreadable: Break | None = None
         for record in records:
             try:
-                events.append(self._decode(record))
+                events.append(read_event(record))
             except (CannotDecode, UnknownLayout, ValueError) as error:
                 unreadable = Break(record, "an event of a vault", str(error))
                 break
@@ -185,17 +182,6 @@ class _Replay:
             caller = self._stored.authorized_caller
             self.state = attrs.evolve(self.state, authorized_caller=caller)
         return unreadable
-
-    def _decode(self, record: EventRecord) -> Event:
-        topics = [xdr.SCVal.from_xdr(topic) for topic in record.topics]
-        body = xdr.ContractEventV0(topics, xdr.SCVal.from_xdr(record.data))
-        event = xdr.ContractEvent(
-            xdr.ExtensionPoint(0),
-            self._contract.contract_id,
-            xdr.ContractEventType.CONTRACT,
-            xdr.ContractEventBody(0, body),
-        )
-        return decode_event(event, self._id)
 
     def _open(self, events: Sequence[Event]) -> None:
         """Find the state before the first event."""

@@ -10,18 +10,16 @@ import attrs
 from stellar_sdk import scval, xdr
 from stellar_sdk.utils import external_ref_owner_address
 
-from callora_vault.codec.entries import decode_stored
-from callora_vault.codec.keys import code_key, instance_key
+from callora_vault.codec.keys import code_key
 from callora_vault.codec.values import CannotDecode
 from callora_vault.errors import CalloraError
 from callora_vault.inspect.code import Code, read_code
 from callora_vault.model import units
 from callora_vault.model.layouts import Layout, UnknownLayout, VaultMeta
+from callora_vault.model.renewal import LEDGER_SECONDS
 from callora_vault.model.units import Address
-from callora_vault.rpc.errors import NoVault
-from callora_vault.rpc.network import Entries, Network
-
-LEDGER_SECONDS = 5
+from callora_vault.rpc.network import Network
+from callora_vault.rpc.reading import read_instance
 
 
 @attrs.frozen
@@ -103,12 +101,9 @@ def inspect(network: Network, contract: Address, until: float) -> Inspection:
     Raises BadValue, NoVault where there is no such contract, and what Network raises.
     """
     units.contract(contract, "contract")
-    found = network.entries([instance_key(contract)], until)
-    item = found.get(instance_key(contract))
-    if item is None:
-        raise NoVault(contract)
+    found = read_instance(network, contract, until)
     tip = network.tip(until, at_least=found.ledger)
-    entry = xdr.LedgerEntryData.from_xdr(item.xdr)
+    entry = found.entry
     held = entry.contract_data
     if held is None or held.val.instance is None:
         raise CannotDecode("the entry", "ContractInstance", entry.type.name)
@@ -122,10 +117,10 @@ def inspect(network: Network, contract: Address, until: float) -> Inspection:
             contained = xdr.LedgerEntryData.from_xdr(there.xdr).contract_code
             assert contained is not None  # noqa: S101 - asked for by its key
             code = read_code(contained.code)
-            code_life = _life(there.live_until_ledger, codes, tip.close_time)
+            code_life = _life(there.live_until_ledger, codes.ledger, tip.close_time)
     problem, layout, meta = None, None, None
     try:
-        stored = decode_stored(entry)
+        stored = found.vault()
         layout, meta = stored.layout, stored.meta
         extra = tuple(item.key.to_json() for item in stored.extra)
     except (UnknownLayout, CannotDecode) as error:
@@ -143,7 +138,7 @@ def inspect(network: Network, contract: Address, until: float) -> Inspection:
         meta=meta,
         problem=problem,
         extra=extra,
-        instance_life=_life(item.live_until_ledger, found, tip.close_time),
+        instance_life=_life(found.live_until, found.ledger, tip.close_time),
         code_life=code_life,
         entry=entry,
     )
@@ -181,7 +176,7 @@ def _is_meta(key: xdr.SCVal) -> bool:
     return key.sym is not None and key.sym.sc_symbol == b"meta"
 
 
-def _life(live_until: int | None, entries: Entries, close_time: int) -> Life:
+def _life(live_until: int | None, ledger: int, close_time: int) -> Life:
     last = live_until or 0
-    left = last - entries.ledger if last else -1
+    left = last - ledger if last else -1
     return Life(last, left, close_time + max(left, 0) * LEDGER_SECONDS)

@@ -23,12 +23,12 @@ from typing import Any, BinaryIO, Final
 import attrs
 from filelock import FileLock, Timeout
 
-from callora_vault.codec.keys import instance_key
 from callora_vault.errors import CalloraError
 from callora_vault.model import units
 from callora_vault.model.units import Address
-from callora_vault.rpc.errors import NoVault
-from callora_vault.rpc.network import EventRecord, Network
+from callora_vault.rpc.answers import EventRecord
+from callora_vault.rpc.network import Network
+from callora_vault.rpc.reading import read_instance
 
 FORMAT: Final = 1
 _START: Final = bytes(32).hex()
@@ -150,12 +150,8 @@ def export(
 
 
 def _state(network: Network, contract: Address, until: float) -> StoredEntry:
-    key = instance_key(contract)
-    found = network.entries([key], until)
-    item = found.get(key)
-    if item is None:
-        raise NoVault(contract)
-    return StoredEntry(found.ledger, item.xdr)
+    found = read_instance(network, contract, until)
+    return StoredEntry(found.ledger, found.raw)
 
 
 def _follow(

@@ -6,7 +6,6 @@ traffic follows once everything is verified.
 
 from callora_vault.client.successors import SuccessorLoop, successors
 from callora_vault.migration.apply import apply
-from callora_vault.migration.atomic import TRIES, Applied
 from callora_vault.migration.dry_run import DryRun, dry_run, simulate
 from callora_vault.migration.errors import (
     CannotMigrate,
@@ -23,10 +22,12 @@ from callora_vault.migration.errors import (
     WithdrawnByOthers,
     WrongKey,
 )
-from callora_vault.migration.plan import Mode, Plan, read, to_json, write
-from callora_vault.migration.planner import LIMITS, make
+from callora_vault.migration.plan import LIMITS, Mode, Plan, read, to_json, write
+from callora_vault.migration.planner import make
+from callora_vault.migration.record import Applied
 from callora_vault.migration.redirect import Watched, redirect, watch
 from callora_vault.migration.status import Stage, Status, status
+from callora_vault.migration.steps import TRIES
 from callora_vault.migration.sweep import Swept, sweep
 from callora_vault.migration.verify import Check, Late, Verification, verify
 

@@ -8,11 +8,10 @@ from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
 from callora_vault.client.transactions import Limits
 from callora_vault.migration import atomic, stepwise
-from callora_vault.migration import ledger as chain
-from callora_vault.migration.atomic import Applied
-from callora_vault.migration.errors import WrongKey
-from callora_vault.migration.plan import Mode, Plan
-from callora_vault.migration.planner import LIMITS
+from callora_vault.migration.checks import check_code, check_key, check_network
+from callora_vault.migration.plan import LIMITS, Mode, Plan
+from callora_vault.migration.record import Applied
+from callora_vault.migration.steps import Setup
 from callora_vault.rpc.network import Network
 
 _APPLY: Final = {
@@ -41,8 +40,7 @@ def apply(
     FactoryError with nothing signed for the migration; KeepsMoving, WithdrawnByOthers; and as
     ``VaultClient.submit``. After any of them the same call goes on.
     """
-    chain.check_network(network, plan)
-    if owner.address != plan.owner:
-        raise WrongKey(plan.owner, owner.address)
-    chain.check_code(plan, accept_unknown_code)
-    return _APPLY[plan.mode](network, journal, plan, owner, code, limits)
+    check_network(network, plan)
+    check_key(owner.address, plan)
+    check_code(plan, accept_unknown_code)
+    return _APPLY[plan.mode](Setup(network, journal, plan, owner, limits, code))

@@ -16,10 +16,11 @@ from callora_vault.client.transactions import Limits
 from callora_vault.codec.entries import StoredVault
 from callora_vault.migration import atomic, ledger
 from callora_vault.migration.apply import apply
-from callora_vault.migration.atomic import Applied
+from callora_vault.migration.checks import check_factory, check_network, check_old
 from callora_vault.migration.errors import CodeMissing, NotMigrated
-from callora_vault.migration.plan import Mode, Plan
-from callora_vault.migration.planner import LIMITS
+from callora_vault.migration.plan import LIMITS, Mode, Plan
+from callora_vault.migration.record import Applied
+from callora_vault.migration.steps import simulated
 from callora_vault.migration.verify import Verification, verify
 from callora_vault.model.units import Address
 from callora_vault.rpc.network import Network
@@ -101,13 +102,13 @@ def simulate(network: Network, plan: Plan, limits: Limits = LIMITS) -> int:
     """Simulate an atomic migration on the live network, where no fork can execute it.
 
     Compares what would be signed and touched with what is expected, as ``apply`` does, and returns
-    the least resource fee in stroops. Nothing is signed. Raises as ``planning.make``.
+    the least resource fee in stroops. Nothing is signed. Raises as `planner.make`.
     """
-    ledger.check_network(network, plan)
+    check_network(network, plan)
     until = network.deadline(limits.timeout)
-    chain = ledger.look(network, plan, until)
-    ledger.check_factory(chain, plan)
-    ledger.check_old(chain, plan)
-    if not chain.code_lives:
+    view = ledger.look(network, plan, until)
+    check_factory(view, plan)
+    check_old(view, plan)
+    if not view.code_lives:
         raise CodeMissing(plan.new_code)
-    return atomic.simulated(network, plan, atomic.action(plan, chain), until, limits)
+    return simulated(network, plan, atomic.action(plan, view), until, limits)

@@ -8,19 +8,18 @@ read again.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
 from enum import Enum
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
-from callora_vault import wasm
-from callora_vault.client.deploy import contract_id, from_address
-from callora_vault.codec.addresses import vault_address
+from callora_vault import files, wasm
+from callora_vault.client.transactions import Limits
+from callora_vault.codec.addresses import deployed_address, vault_address
 from callora_vault.migration.errors import PlanUnusable
 from callora_vault.model import units
 from callora_vault.model.calls import Migrate
@@ -28,8 +27,8 @@ from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import Address
 
 FORMAT: Final = 1
-SWEEP: Final = "sweep "
-"""How the request keys of what is moved after a migration begin."""
+LIMITS: Final = Limits(resource_fee=200_000_000)
+"""A migration renews the lives of three codes at once, which costs more than one call does."""
 
 
 class Mode(Enum):
@@ -104,11 +103,17 @@ def instance_salt(salt: bytes, number: int) -> bytes:
     return sha256(salt + number.to_bytes(4, "big")).digest()
 
 
-def new_vault(passphrase: str, factory: Address | None, owner: Address, salt: bytes) -> Address:
+def new_address(passphrase: str, factory: Address | None, owner: Address, salt: bytes) -> Address:
     """Tell at which address the new vault is made."""
     if factory is not None:
         return vault_address(factory, owner, salt, passphrase)
-    return contract_id(from_address(owner, instance_salt(salt, 0)), passphrase)
+    return deployed_address(owner, instance_salt(salt, 0), passphrase)
+
+
+def instances(plan: Plan) -> Iterator[Address]:
+    """Yield the ids that the new vault may have without a factory, in order: no end."""
+    for number in count():
+        yield deployed_address(plan.owner, instance_salt(plan.salt, number), plan.network)
 
 
 # -- the file ------------------------------------------------------------------------------------
@@ -181,7 +186,7 @@ def from_json(document: Any, path: Path) -> Plan:
         )
         if (plan.factory is None) == (plan.mode is Mode.ATOMIC):
             raise ValueError("mode and factory do not fit")
-        if plan.new != new_vault(plan.network, plan.factory, plan.owner, plan.salt):
+        if plan.new != new_address(plan.network, plan.factory, plan.owner, plan.salt):
             raise ValueError("the new vault's id does not follow from owner and salt")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"it is damaged ({type(error).__name__}: {error}); make a new one"
@@ -208,17 +213,7 @@ def write(plan: Plan, path: Path) -> None:
     """Write a plan to its file, whole or not at all. Raises PlanUnusable."""
     text = json.dumps(to_json(plan), indent=2) + "\n"
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        files.replace(path, text, files.PRIVATE)
     except OSError as error:
         raise PlanUnusable(path, error.strerror or type(error).__name__) from error
 

@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import secrets
 from hashlib import sha256
-from typing import Final
 
 import attrs
 
-from callora_vault.client import signing
+from callora_vault.client import approval
 from callora_vault.client.deploy import create_action, upload_action
 from callora_vault.client.errors import UnexpectedAuthorisation
 from callora_vault.client.transactions import Action, Limits
 from callora_vault.inspect import Inspection, inspect, read_code
 from callora_vault.migration import atomic, stepwise
-from callora_vault.migration.atomic import simulated
+from callora_vault.migration.checks import check_factory, check_meta, check_old, check_successor
 from callora_vault.migration.errors import CannotMigrate, KeepsMoving, Why
-from callora_vault.migration.ledger import (
-    Chain,
-    check_factory,
-    check_meta,
-    check_old,
-    check_successor,
-    look,
-)
-from callora_vault.migration.plan import Mode, Plan, instance_salt, new_vault
+from callora_vault.migration.ledger import LedgerView, look
+from callora_vault.migration.plan import LIMITS, Mode, Plan, instance_salt, new_address
+from callora_vault.migration.steps import TRIES, simulated
 from callora_vault.model import units
 from callora_vault.model.errors import FactoryError, FactoryErrorCode
 from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import Address, BadValue
 from callora_vault.rpc.network import Network
-
-LIMITS: Final = Limits(resource_fee=200_000_000)
-"""A migration renews the lives of three codes at once, which costs more than one call does."""
 
 
 def make(
@@ -81,7 +71,7 @@ def make(
         meta=meta,
         min_deposit=minimum,
         factory=factory,
-        new=new_vault(network.passphrase, factory, meta.owner, salt),
+        new=new_address(network.passphrase, factory, meta.owner, salt),
         new_code=sha256(code).hexdigest(),
         salt=salt,
         archived=_archived(found),
@@ -111,38 +101,38 @@ def _archived(found: Inspection) -> tuple[str, ...]:
 def _measured(network: Network, plan: Plan, code: bytes, until: float, limits: Limits) -> Plan:
     """Add what is to be signed, and what it costs. Raises what refuses to sign it."""
     before = 0
-    for _ in range(atomic.TRIES):
-        chain = look(network, plan, until)
-        check_factory(chain, plan)
-        plan = attrs.evolve(plan, ledger=chain.ledger, meta=check_old(chain, plan))
-        if check_successor(chain, plan):
+    for _ in range(TRIES):
+        view = look(network, plan, until)
+        check_factory(view, plan)
+        plan = attrs.evolve(plan, ledger=view.ledger, meta=check_old(view, plan))
+        if check_successor(view, plan):
             raise FactoryError(FactoryErrorCode.AlreadyMigrated)
-        pricing = _Pricing(network, plan, chain, until, limits)
+        pricing = _Pricing(network, plan, view, until, limits)
         try:
-            if not chain.code_lives:
+            if not view.code_lives:
                 pricing.add(upload_action(code), f"the upload of {plan.new_code}")
             if plan.mode is Mode.ATOMIC:
                 pricing.atomic()
             else:
                 pricing.stepwise()
         except UnexpectedAuthorisation:
-            if chain.old.modified == before:
+            if view.old.modified == before:
                 raise
-            before = chain.old.modified  # somebody called the vault between the two reads
+            before = view.old.modified  # somebody called the vault between the two reads
         else:
             return pricing.plan
-    raise KeepsMoving(plan.old, atomic.TRIES)
+    raise KeepsMoving(plan.old, TRIES)
 
 
 class _Pricing:
     """Adds step after step to a plan: what is signed, and its fee where it can be simulated."""
 
     def __init__(
-        self, network: Network, plan: Plan, chain: Chain, until: float, limits: Limits
+        self, network: Network, plan: Plan, view: LedgerView, until: float, limits: Limits
     ) -> None:
         self.plan = attrs.evolve(plan, tree=(), fee=None, unpriced=())
         self._network = network
-        self._chain = chain
+        self._view = view
         self._until = until
         self._limits = limits
 
@@ -158,16 +148,16 @@ class _Pricing:
 
     def atomic(self) -> None:
         plan = self.plan
-        action = atomic.action(plan, self._chain)
-        tree = signing.outline(atomic.tree(plan, plan.meta))
-        self.add(action if self._chain.code_lives else None, *tree)
+        action = atomic.action(plan, self._view)
+        tree = approval.outline(atomic.tree(plan, plan.meta))
+        self.add(action if self._view.code_lives else None, *tree)
 
     def stepwise(self) -> None:
         plan, meta = self.plan, self.plan.meta
         salt, code_hash = instance_salt(plan.salt, 0), bytes.fromhex(plan.new_code)
         create = create_action(plan.owner, code_hash, salt, plan.network)
         self.add(
-            create if self._chain.code_lives else None,
+            create if self._view.code_lives else None,
             f"the creation of an instance of {plan.new_code}: {plan.new}",
         )
         drained = "0"

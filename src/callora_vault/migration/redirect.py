@@ -56,7 +56,7 @@ def watch(network: Network, contract: Address, start: int | str | None, until: f
     if isinstance(start, int) and start > (latest := network.tip(until).ledger):
         raise BadValue("since", f"ledger {start:,} is not there yet; the latest is {latest:,}")
     page = network.events_to_tip(contract, oldest if start is None else start, until)
-    calls = [late_call(record, contract) for record in page.events]
+    calls = [late_call(record) for record in page.events]
     if start is None:
         calls = list(_after_the_last_emptying(calls))
     return Watched(contract, page.through, page.cursor, tuple(calls))

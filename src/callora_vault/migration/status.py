@@ -12,11 +12,11 @@ from callora_vault.client.errors import AppliedByOthers, Unknown, Unreadable, Un
 from callora_vault.client.journal import Journal, JournalEntry, State
 from callora_vault.client.successors import successors
 from callora_vault.client.transactions import Limits
-from callora_vault.migration import ledger, stepwise
+from callora_vault.migration import record
+from callora_vault.migration.checks import check_network, find_new_vault
 from callora_vault.migration.errors import NotMigrated
-from callora_vault.migration.ledger import Held
-from callora_vault.migration.plan import Mode, Plan
-from callora_vault.migration.planner import LIMITS
+from callora_vault.migration.ledger import Held, look
+from callora_vault.migration.plan import LIMITS, Mode, Plan
 from callora_vault.model.units import Address
 from callora_vault.rpc.network import Network
 
@@ -38,7 +38,7 @@ class Status:
 
     ``new`` is the new vault once it has its owner. Balances are what the vaults store; ``drained``
     is what a stepwise migration is known to have withdrawn by this journal. ``open`` are
-    transactions of which it is not known whether they were applied. ``successors`` is the chain
+    transactions of which it is not known whether they were applied. ``successors`` leads
     from the old vault on, by the factory.
     """
 
@@ -57,24 +57,24 @@ def status(network: Network, journal: Journal, plan: Plan, limits: Limits = LIMI
 
     Raises WrongNetwork, MigratedElsewhere, SuccessorLoop, CannotMigrate, NoVault, and as Network.
     """
-    ledger.check_network(network, plan)
+    check_network(network, plan)
     until = network.deadline(limits.timeout)
-    chain = ledger.look(network, plan, until)
+    view = look(network, plan, until)
     entries = journal.listed(plan.network, *_UNDECIDED, State.APPLIED)
     own = [entry for entry in entries if entry.scope == plan.scope]
     followed: tuple[Address, ...] = ()
     try:
-        new, held = stepwise.new_vault(network, plan, chain, until)
+        new, held = find_new_vault(network, plan, view, until)
     except NotMigrated:
         new, held = None, None
     if plan.factory is not None and new is not None:
         followed = tuple(successors(network, plan.factory, plan.old, until))
-    begun = bool(own) or (plan.mode is not Mode.ATOMIC and chain.new is not None)
-    finished = held is not None and _is_finished(plan, chain.old, held, own)
-    stored = chain.old.stored.meta
+    begun = bool(own) or (plan.mode is not Mode.ATOMIC and view.new is not None)
+    finished = held is not None and _is_finished(plan, view.old, held, own)
+    stored = view.old.stored.meta
     return Status(
         stage=Stage.MIGRATED if finished else Stage.BEGUN if begun else Stage.NOT_BEGUN,
-        ledger=chain.ledger,
+        ledger=view.ledger,
         new=new,
         old_balance=None if stored is None else stored.balance,
         new_balance=None if held is None or held.stored.meta is None else held.stored.meta.balance,
@@ -91,13 +91,13 @@ def _is_finished(plan: Plan, old: Held, new: Held, own: list[JournalEntry]) -> b
     """
     metas = old.stored.meta, new.stored.meta
     callers = [None if meta is None else meta.authorized_caller for meta in metas]
-    carried = any(e.key == stepwise.AUTHORISE and e.state is State.APPLIED for e in own)
+    carried = any(e.key == record.AUTHORISE and e.state is State.APPLIED for e in own)
     return plan.mode is Mode.ATOMIC or callers[0] is None or callers[1] is not None or carried
 
 
 def _drained(journal: Journal, plan: Plan) -> int:
     drained = 0
     with suppress(Unsettled, Unknown, AppliedByOthers, Unreadable):  # that one is listed as open
-        for _, amount in stepwise.drains(journal, plan):
+        for _, amount in record.drains(journal, plan):
             drained += amount
     return drained

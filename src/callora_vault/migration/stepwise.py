@@ -10,155 +10,57 @@ In zero start nothing is withdrawn: the old vault can be neither drained nor pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import count
 from typing import Final
 
 from stellar_sdk import xdr
 
-from callora_vault.client.deploy import IDS, Deployer, contract_id, from_address
-from callora_vault.client.errors import (
-    AppliedByOthers,
-    UnexpectedCode,
-    Unknown,
-    Unreadable,
-    Unsettled,
-)
-from callora_vault.client.journal import Journal, JournalEntry, State
-from callora_vault.client.keys import Signer
-from callora_vault.client.signing import Expected
-from callora_vault.client.transactions import Action, Limits
-from callora_vault.client.vault import VaultClient, call_function
-from callora_vault.codec.calls import encode_authorisation
+from callora_vault.client.approval import Expected
+from callora_vault.client.deploy import IDS
+from callora_vault.client.errors import UnexpectedCode, Unknown
+from callora_vault.client.journal import JournalEntry, State
+from callora_vault.client.transactions import Action, resume
+from callora_vault.codec.calls import call_function, encode_authorisation
 from callora_vault.codec.entries import decode_stored
-from callora_vault.codec.events import decode_event
 from callora_vault.codec.keys import code_key, instance_key
-from callora_vault.codec.values import CannotDecode
-from callora_vault.migration import ledger
-from callora_vault.migration.atomic import TRIES, Applied, applied, settle_by_ledger, upload
+from callora_vault.migration import checks, ledger
 from callora_vault.migration.errors import (
     CannotMigrate,
     HistoryGone,
     InstancesTaken,
     KeepsMoving,
-    NotMigrated,
     Why,
     WithdrawnByOthers,
 )
-from callora_vault.migration.ledger import Chain, Held
-from callora_vault.migration.plan import Mode, Plan, instance_salt
+from callora_vault.migration.ledger import Held
+from callora_vault.migration.plan import Mode, Plan, instance_salt, instances
+from callora_vault.migration.record import (
+    AUTHORISE,
+    DRAIN,
+    INIT,
+    Applied,
+    applied,
+    drain_key,
+    drains,
+    settle_by_ledger,
+)
+from callora_vault.migration.steps import TRIES, Setup, upload
 from callora_vault.model.calls import Init, SetAuthorizedCaller, Withdraw
 from callora_vault.model.errors import AlreadyInitialized, CallRefused, MissingMethod
-from callora_vault.model.events import WithdrawEvent
 from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import Address
+from callora_vault.rpc.answers import EventRecord
 from callora_vault.rpc.errors import SimulationFailed
-from callora_vault.rpc.network import EventRecord, Network
-from callora_vault.rpc.results import Success
+from callora_vault.rpc.network import Network
 
-AUTHORISE: Final = "authorise"
-"""The request key of what carries the authorised caller over."""
-_DRAIN: Final = "drain "
-_INIT: Final = "init "
 _WITHDRAWS: Final = ("withdraw", "withdraw_to")
 
 
-def apply(
-    network: Network,
-    journal: Journal,
-    plan: Plan,
-    owner: Signer,
-    code: bytes | None,
-    limits: Limits,
-) -> Applied:
-    """Migrate, or go on with it. Raises what ``migration.apply`` does."""
-    return _Run(network, journal, plan, owner, code, limits).apply()
-
-
-def instances(plan: Plan) -> Iterator[Address]:
-    """Yield the ids that the new vault may have, in the order in which they are tried: no end."""
-    for number in count():
-        preimage = from_address(plan.owner, instance_salt(plan.salt, number))
-        yield contract_id(preimage, plan.network)
-
-
-def find(network: Network, plan: Plan, until: float) -> tuple[Address, Held]:
-    """Return the new vault, once it has its owner. Raises NotMigrated, CannotMigrate."""
-    contracts = instances(plan)
-    while True:
-        contract = next(contracts)
-        held = ledger.held(network, contract, until)
-        if held is None or held.stored.meta is None:
-            raise NotMigrated(plan.old, "the new vault is not initialised")
-        if held.stored.meta.owner == plan.owner:
-            return contract, held
-
-
-def new_vault(network: Network, plan: Plan, chain: Chain, until: float) -> tuple[Address, Held]:
-    """Return the new vault of a migration that is done, in any mode.
-
-    Raises NotMigrated, MigratedElsewhere, CannotMigrate.
-    """
-    if plan.mode is not Mode.ATOMIC:
-        return find(network, plan, until)
-    ledger.check_factory(chain, plan)
-    if not ledger.check_successor(chain, plan):
-        raise NotMigrated(plan.old, "the factory names no successor")
-    if chain.new is None or chain.new.stored.meta is None:
-        raise NotMigrated(plan.old, "its successor is not there")
-    if chain.new.stored.meta.owner != plan.owner:
-        raise CannotMigrate(plan.new, Why.OTHER_OWNER, chain.new.stored.meta.owner)
-    return plan.new, chain.new
-
-
-def is_of(journal: Journal, plan: Plan) -> bool:
-    """Say whether it is from this journal that the new vault was given its owner."""
-    return any(
-        entry.scope == plan.scope and entry.key.startswith(_INIT)
-        for entry in journal.listed(plan.network, State.APPLIED)
-    )
-
-
-def drains(journal: Journal, plan: Plan) -> Iterator[tuple[JournalEntry, int]]:
-    """Yield what this migration has withdrawn: the applied transactions and their amounts.
-
-    Raises Unreadable, Unsettled, Unknown, AppliedByOthers, at the first that is none of them.
-    """
-    for number in count():
-        key = _drain(number)
-        amount = withdrawn(journal, plan, key)
-        entry = journal.find(plan.network, plan.scope, key)
-        if amount is None or entry is None:
-            return
-        yield entry, amount
-
-
-def withdrawn(journal: Journal, plan: Plan, key: str) -> int | None:
-    """Return what the withdrawal of this key took out; None where it was not applied.
-
-    Raises Unreadable, Unsettled, Unknown, AppliedByOthers.
-    """
-    entry = journal.find(plan.network, plan.scope, key)
-    if entry is None or entry.state in (State.FAILED, State.NEVER_APPLIED):
-        return None
-    _settled(entry)
-    return _amount(plan.old, entry)
-
-
-def _settled(entry: JournalEntry) -> None:
-    about = entry.key, entry.contract, entry.hash
-    if entry.state is State.OPEN:
-        raise Unsettled(*about, entry.max_time)
-    if entry.state is State.UNKNOWN:
-        raise Unknown(*about, entry.signed_ledger)
-    if entry.state is State.APPLIED_BY_OTHERS:
-        raise AppliedByOthers(*about)
-
-
-def _drain(number: int) -> str:
-    return f"{_DRAIN}{number}"
+def apply(setup: Setup) -> Applied:
+    """Migrate, or go on with it. Raises what `migration.apply` does."""
+    return _Run(setup).apply()
 
 
 def withdrawal(plan: Plan, amount: int) -> Action:
@@ -166,7 +68,7 @@ def withdrawal(plan: Plan, amount: int) -> Action:
     call = Withdraw(amount)
     return Action(
         scope=plan.scope,
-        key=_drain(0),
+        key=drain_key(0),
         contract=plan.old,
         request=repr(call),
         function=call_function(plan.old, call),
@@ -179,62 +81,26 @@ def withdrawal(plan: Plan, amount: int) -> Action:
     )
 
 
-def _amount(old: Address, entry: JournalEntry) -> int:
-    """Return what an applied withdrawal took out: what was signed, and the result says so."""
-    assert isinstance(entry.result, Success)  # noqa: S101 - it was applied
-    about = entry.key, entry.contract, entry.hash
-    for event in entry.result.events:
-        try:
-            decoded = decode_event(event, old)
-        except CannotDecode as error:
-            raise Unreadable(*about, str(error)) from error
-        if isinstance(decoded, WithdrawEvent) and entry.request == repr(Withdraw(decoded.amount)):
-            return decoded.amount
-    raise Unreadable(*about, f"it has no event of {entry.request}")
-
-
 class _Run:
-    def __init__(
-        self,
-        network: Network,
-        journal: Journal,
-        plan: Plan,
-        owner: Signer,
-        code: bytes | None,
-        limits: Limits,
-    ) -> None:
-        self._network = network
-        self._journal = journal
-        self._plan = plan
-        self._owner = owner
-        self._code = code
-        self._limits = limits
-        self._deployer = Deployer(network, journal, owner, limits)
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._network = setup.network
+        self._journal = setup.journal
+        self._plan = setup.plan
+        self._until = setup.until
+        self._deployer = setup.deployer()
         self._tries = 0
         self._made: list[Address] = []
 
     def apply(self) -> Applied:
         plan = self._plan
-        self._client(plan.old).resume()
+        resume(self._network, self._journal, self._setup.limits)
         new, owned = self._instance(0)
         if not owned:
             drained = self._drain() if plan.mode is Mode.STEPWISE else 0
             new = self._init(new, drained)
         self._authorise(new)
         return applied(self._journal, plan, new, self._tries)
-
-    def _client(self, contract: Address) -> VaultClient:
-        return VaultClient(
-            contract,
-            self._network,
-            self._journal,
-            [self._owner],
-            scope=self._plan.scope,
-            limits=self._limits,
-        )
-
-    def _until(self) -> float:
-        return self._network.deadline(self._limits.timeout)
 
     # -- the new vault -------------------------------------------------------------------------
 
@@ -249,12 +115,10 @@ class _Run:
             if held is None:
                 if len(self._made) == IDS:
                     break
-                chain = ledger.look(self._network, plan, self._until())
-                ledger.check_old(chain, plan)
-                if not chain.code_lives:
-                    upload(
-                        self._network, self._journal, plan, self._owner, self._code, self._limits
-                    )
+                view = ledger.look(self._network, plan, self._until())
+                checks.check_old(view, plan)
+                if not view.code_lives:
+                    upload(self._setup)
                 create = partial(self._deployer.create, code_hash, instance_salt(plan.salt, number))
                 self._until_known(create, contract, "create", contract, lambda _: True)
                 self._made.append(contract)
@@ -302,11 +166,11 @@ class _Run:
 
     def _initialise(self, contract: Address, init: Init, number: int) -> None:
         """Send ``init``; what became of it, and whose the vault is then, is read back."""
-        key = f"{_INIT}{number}"
+        key = f"{INIT}{number}"
 
         def send() -> None:
             with suppress(AlreadyInitialized):
-                self._client(contract).submit(init, key=key)
+                self._setup.client(contract).submit(init, key=key)
 
         self._until_known(send, self._plan.scope, key, contract, lambda meta: meta is not None)
 
@@ -350,7 +214,7 @@ class _Run:
         self._tries += 1
 
         def send() -> None:
-            self._client(new).submit(SetAuthorizedCaller(caller), key=AUTHORISE)
+            self._setup.client(new).submit(SetAuthorizedCaller(caller), key=AUTHORISE)
 
         def shows(meta: VaultMeta | None) -> bool:
             return meta is not None and meta.authorized_caller == caller
@@ -363,12 +227,12 @@ class _Run:
     # -- the old one ---------------------------------------------------------------------------
 
     def _old(self) -> VaultMeta:
-        return ledger.check_old(ledger.look(self._network, self._plan, self._until()), self._plan)
+        return checks.check_old(ledger.look(self._network, self._plan, self._until()), self._plan)
 
     def _drain(self) -> int:
         """Withdraw until the old vault is empty; return what all withdrawals took out."""
         plan = self._plan
-        old = self._client(plan.old)
+        old = self._setup.client(plan.old)
         self._settle_unknown()
         tries = 0
         refused: Exception | None = None
@@ -377,7 +241,7 @@ class _Run:
             done = list(drains(self._journal, plan))
             drained = sum(amount for _, amount in done)
             held = ledger.look(self._network, plan, self._until()).old
-            balance = ledger.check_held(held, plan).balance
+            balance = checks.check_held(held, plan).balance
             if balance == 0:
                 return drained
             if done:
@@ -390,7 +254,7 @@ class _Run:
             self._tries += 1
             before, refused = held, None
             try:
-                old.submit(Withdraw(balance), key=_drain(len(done)))
+                old.submit(Withdraw(balance), key=drain_key(len(done)))
             except (CallRefused, SimulationFailed) as refusal:
                 refused = refusal  # somebody may have deducted meanwhile
 
@@ -413,11 +277,11 @@ class _Run:
         """Settle withdrawals that the network forgot, where nobody has changed the vault since."""
         plan = self._plan
         for entry in self._journal.listed(plan.network, State.UNKNOWN):
-            if entry.scope == plan.scope and entry.key.startswith(_DRAIN):
+            if entry.scope == plan.scope and entry.key.startswith(DRAIN):
 
                 def look(signed: int = entry.signed_ledger) -> tuple[int, bool]:
-                    chain = ledger.look(self._network, plan, self._until())
-                    return chain.ledger, chain.old.modified > signed
+                    view = ledger.look(self._network, plan, self._until())
+                    return view.ledger, view.old.modified > signed
 
                 unknown = Unknown(entry.key, entry.contract, entry.hash, entry.signed_ledger)
                 settle_by_ledger(self._network, self._journal, entry, self._until(), unknown, look)

@@ -15,13 +15,14 @@ import attrs
 from callora_vault.client.errors import UnexpectedCode
 from callora_vault.client.journal import Journal, State
 from callora_vault.client.keys import Signer
-from callora_vault.client.transactions import Limits
+from callora_vault.client.transactions import Limits, resume
 from callora_vault.client.vault import VaultClient
-from callora_vault.migration import ledger, stepwise
-from callora_vault.migration.atomic import TRIES
-from callora_vault.migration.errors import KeepsMoving, NotMigrated, WrongKey
-from callora_vault.migration.plan import SWEEP, Mode, Plan
-from callora_vault.migration.planner import LIMITS
+from callora_vault.migration.checks import check_key, check_network, check_old, find_new_vault
+from callora_vault.migration.errors import KeepsMoving, NotMigrated
+from callora_vault.migration.ledger import look
+from callora_vault.migration.plan import LIMITS, Mode, Plan
+from callora_vault.migration.record import SWEEP, withdrawn
+from callora_vault.migration.steps import TRIES, Setup
 from callora_vault.model.calls import Deposit, Withdraw
 from callora_vault.model.errors import InsufficientBalance
 from callora_vault.model.units import I128_MAX, Address, BadValue
@@ -54,23 +55,19 @@ def sweep(
     NotMigrated, MigratedElsewhere, CannotMigrate, UnexpectedCode, KeepsMoving; and as
     ``VaultClient.submit``. After any of them the same call goes on.
     """
-    ledger.check_network(network, plan)
-    if owner.address != plan.owner:
-        raise WrongKey(plan.owner, owner.address)
+    check_network(network, plan)
+    check_key(owner.address, plan)
     if plan.mode is Mode.ZERO:
         raise BadValue("plan", "a zero start leaves the old vault as it is; withdraw by hand")
-    until = network.deadline(limits.timeout)
-    chain = ledger.look(network, plan, until)
-    new, held = stepwise.new_vault(network, plan, chain, until)
+    setup = Setup(network, journal, plan, owner, limits)
+    until = setup.until()
+    view = look(network, plan, until)
+    new, held = find_new_vault(network, plan, view, until)
     if held.code != plan.new_code:
         raise UnexpectedCode(new, f"the code {held.code}")
-    ledger.check_old(chain, plan)
-    old_client, new_client = (
-        VaultClient(contract, network, journal, [owner], scope=plan.scope, limits=limits)
-        for contract in (plan.old, new)
-    )
-    old_client.resume()
-    return _Sweep(journal, plan, old_client, new_client).run()
+    check_old(view, plan)
+    resume(network, journal, limits)
+    return _Sweep(journal, plan, setup.client(plan.old), setup.client(new)).run()
 
 
 class _Sweep:
@@ -84,9 +81,9 @@ class _Sweep:
     def run(self) -> Swept:
         number = tries = 0
         while True:
-            withdrawn = stepwise.withdrawn(self._journal, self._plan, _WITHDRAW.format(number))
-            if withdrawn is not None:
-                self._deposit(number, withdrawn)
+            amount = withdrawn(self._journal, self._plan, _WITHDRAW.format(number))
+            if amount is not None:
+                self._deposit(number, amount)
                 number += 1
                 continue
             balance, minimum, room = self._amounts()

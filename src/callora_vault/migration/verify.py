@@ -11,21 +11,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
-from stellar_sdk import Address as StellarAddress
-from stellar_sdk import xdr
 
 from callora_vault import wasm
 from callora_vault.client.journal import Journal
 from callora_vault.client.transactions import Limits
-from callora_vault.codec.events import decode_event
 from callora_vault.codec.values import CannotDecode
 from callora_vault.inspect import Audit, History, Verdict, audit, export
 from callora_vault.inspect.audit import balance_before
-from callora_vault.migration import ledger, stepwise
+from callora_vault.migration.checks import check_network, find_new_vault
 from callora_vault.migration.errors import HistoryGone
-from callora_vault.migration.ledger import Chain, Held
-from callora_vault.migration.plan import Mode, Plan
-from callora_vault.migration.planner import LIMITS
+from callora_vault.migration.ledger import Held, LedgerView, look
+from callora_vault.migration.plan import LIMITS, Mode, Plan
+from callora_vault.migration.record import drains, is_of
 from callora_vault.model.events import (
     Event,
     InitEvent,
@@ -35,7 +32,9 @@ from callora_vault.model.events import (
 )
 from callora_vault.model.layouts import LAYOUTS
 from callora_vault.model.units import Address
-from callora_vault.rpc.network import EventRecord, Network
+from callora_vault.rpc.answers import EventRecord
+from callora_vault.rpc.network import Network
+from callora_vault.rpc.reading import read_event
 from callora_vault.rpc.results import Success
 
 
@@ -65,9 +64,9 @@ class Late:
         return f"{event} in ledger {self.record.ledger}, {self.record.transaction}"
 
 
-def late_call(record: EventRecord, contract: Address) -> Late:
+def late_call(record: EventRecord) -> Late:
     """Decode an event that an old vault told of late."""
-    return Late(record, decode(record, contract))
+    return Late(record, decode(record))
 
 
 @attrs.frozen
@@ -107,7 +106,7 @@ class _Told:
 
     @classmethod
     def of(cls, history: History) -> _Told:
-        decoded = tuple((record, decode(record, history.contract)) for record in history.events)
+        decoded = tuple((record, decode(record)) for record in history.events)
         return cls(history, decoded, audit(history))
 
 
@@ -138,15 +137,15 @@ def verify(
     keeps them; they are brought up to date first. ``journal``, which names the withdrawals of a
     stepwise migration; without it all withdrawals between plan and ``init`` count as such.
     Raises NotMigrated, MigratedElsewhere, CannotMigrate, HistoryGone, HistoryUnusable, NoState,
-    NoVault, WrongNetwork, what Network raises, and as ``stepwise.drains``.
+    NoVault, WrongNetwork, what Network raises, and as ``record.drains``.
     """
-    ledger.check_network(network, plan)
+    check_network(network, plan)
 
     def until() -> float:
         return network.deadline(limits.timeout)
 
-    chain = ledger.look(network, plan, until())
-    new, held = stepwise.new_vault(network, plan, chain, until())
+    view = look(network, plan, until())
+    new, held = find_new_vault(network, plan, view, until())
     old_told, new_told = (
         _Told.of(export(network, contract, path, until, progress=progress))
         for contract, path in zip((plan.old, new), histories, strict=True)
@@ -158,7 +157,7 @@ def verify(
     own = _own(plan, old_told, record, journal)
     checks = (
         *_conserved(plan, old_told, new_told, own, init),
-        *_carried(plan, chain, held, old_told, new_told, record),
+        *_carried(plan, view, held, old_told, new_told, record),
     )
     state = old_told.audit.state
     return Verification(
@@ -177,17 +176,10 @@ def verify(
     )
 
 
-def decode(record: EventRecord, contract: Address) -> Event | None:
+def decode(record: EventRecord) -> Event | None:
     """Decode an event of a vault; None for what is none."""
-    topics = [xdr.SCVal.from_xdr(topic) for topic in record.topics]
-    event = xdr.ContractEvent(
-        ext=xdr.ExtensionPoint(0),
-        contract_id=StellarAddress(contract).to_xdr_sc_address().contract_id,
-        type=xdr.ContractEventType.CONTRACT,
-        body=xdr.ContractEventBody(0, xdr.ContractEventV0(topics, xdr.SCVal.from_xdr(record.data))),
-    )
     try:
-        return decode_event(event, contract)
+        return read_event(record)
     except (CannotDecode, ValueError):
         return None
 
@@ -207,8 +199,8 @@ def _own(plan: Plan, old: _Told, born: EventRecord, journal: Journal | None) -> 
     if plan.mode is Mode.ATOMIC:
         hashes = {born.transaction}
         first = born.ledger
-    elif journal is not None and stepwise.is_of(journal, plan):
-        drained = list(stepwise.drains(journal, plan))
+    elif journal is not None and is_of(journal, plan):
+        drained = list(drains(journal, plan))
         hashes = {entry.hash for entry, _ in drained}
         ledgers = [e.result.ledger for e, _ in drained if isinstance(e.result, Success)]
         first = min(ledgers, default=first)
@@ -243,7 +235,7 @@ def _emptied(plan: Plan, old: _Told, born: EventRecord) -> str:
 
 
 def _trusted(plan: Plan, journal: Journal | None) -> Iterator[str]:
-    if plan.mode is Mode.STEPWISE and (journal is None or not stepwise.is_of(journal, plan)):
+    if plan.mode is Mode.STEPWISE and (journal is None or not is_of(journal, plan)):
         yield "that every withdrawal between the plan and init was the migration's: no journal"
     if plan.mode is Mode.ZERO:
         yield "nothing is said of what the old vault holds: it was left as it was"
@@ -292,7 +284,7 @@ def _balance_at(old: _Told, event_id: str) -> int | None:
 
 
 def _carried(
-    plan: Plan, chain: Chain, held: Held, old: _Told, new: _Told, born: EventRecord
+    plan: Plan, view: LedgerView, held: Held, old: _Told, new: _Told, born: EventRecord
 ) -> Iterator[Check]:
     meta, layout = held.stored.meta, held.stored.layout
     assert meta is not None  # noqa: S101 - it is initialised
@@ -303,7 +295,7 @@ def _carried(
         meta.min_deposit == plan.min_deposit,
         f"{meta.min_deposit:,}, planned {plan.min_deposit:,}",
     )
-    expected, found = _authorised(plan, chain, old, new, born)
+    expected, found = _authorised(plan, view, old, new, born)
     yield Check(
         "the authorised caller was carried over",
         expected == found,
@@ -311,7 +303,7 @@ def _carried(
     )
     yield Check("the new vault runs the planned code", held.code == plan.new_code, held.code)
     yield Check(
-        "the old vault runs the planned code", chain.old.code == plan.old_code, chain.old.code
+        "the old vault runs the planned code", view.old.code == plan.old_code, view.old.code
     )
     wanted = _layout(plan.new_code)
     yield Check(
@@ -322,12 +314,12 @@ def _carried(
 
 
 def _authorised(
-    plan: Plan, chain: Chain, old: _Told, new: _Told, born: EventRecord
+    plan: Plan, view: LedgerView, old: _Told, new: _Told, born: EventRecord
 ) -> tuple[Address | None, Address | None]:
     """Return who was authorised in the old vault at the migration, and who in the new one."""
     carried = _carried_caller(plan, new, born)
     moment = born.id if carried is None else carried[0].id
-    stored = chain.old.stored.meta
+    stored = view.old.stored.meta
     expected = plan.meta.authorized_caller if stored is None else stored.authorized_caller
     told = [(r, e) for r, e in old.events if isinstance(e, SetAuthorizedCallerEvent)]
     before = [event for record, event in told if record.id < moment]

@@ -169,6 +169,9 @@ CALLS: Final[tuple[type[Call], ...]] = (
 )
 """Every call class of the vault; abi.py tells which version has which."""
 
+READS: Final = (GetMeta, Balance)
+"""The calls of a vault that change nothing."""
+
 
 @attrs.frozen
 class Create:

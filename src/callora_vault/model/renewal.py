@@ -2,6 +2,10 @@
 
 from typing import Final
 
+LEDGER_SECONDS: Final = 5
+"""How far apart ledgers close on the public networks."""
+
+
 LEDGERS_PER_DAY: Final = 17_280
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from callora_vault import files
 from callora_vault.model.units import BadValue
 from callora_vault.parity.steps import Step, from_json, to_json
 
@@ -37,9 +38,7 @@ def store(folder: Path, code_sha256: str, examples: list[tuple[Step, ...]]) -> N
         return
     folder.mkdir(parents=True, exist_ok=True)
     document = [[to_json(step) for step in example] for example in examples]
-    fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps(document), encoding="utf-8")
-    fresh.replace(file)
+    files.replace(file, json.dumps(document))
 
 
 def _file(folder: Path, code_sha256: str) -> Path:

@@ -19,16 +19,22 @@ from stellar_sdk.soroban_rpc import (
     AuthMode,
     EventFilter,
     EventFilterType,
-    GetEventsResponse,
     GetTransactionStatus,
-    LedgerEntryResult,
     SendTransactionResponse,
-    SimulateTransactionResponse,
 )
 
-from callora_vault.codec.errors import find_error
 from callora_vault.codec.keys import account_key, instance_key, setting_key
 from callora_vault.model.units import Address, BadValue
+from callora_vault.rpc.answers import (
+    Entries,
+    EventPage,
+    EventRecord,
+    Fate,
+    Simulation,
+    Tip,
+    read_events,
+    read_simulation,
+)
 from callora_vault.rpc.errors import (
     NoAccount,
     RpcRefused,
@@ -36,13 +42,15 @@ from callora_vault.rpc.errors import (
     Unreachable,
     WrongNetwork,
 )
-from callora_vault.rpc.results import Failure, Success, read_result, read_states
+from callora_vault.rpc.results import read_result, read_states
 from callora_vault.rpc.urls import cause, is_server, origin
 
 REQUEST_SECONDS: Final = 10.0
 """How long one request over HTTP may take."""
+
 TIP_SECONDS: Final = 3.0
 """How long what is known of the latest ledger counts as new."""
+
 EVENTS_PER_PAGE: Final = 1_000
 FIRST_WAIT: Final = 0.2
 LONGEST_WAIT: Final = 5.0
@@ -60,87 +68,6 @@ class Clock:
     now: Callable[[], float] = time.monotonic
     utc: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-
-
-@attrs.frozen
-class Tip:
-    """The latest ledger: its sequence, and its close time in seconds since 1970."""
-
-    ledger: int
-    close_time: int
-
-
-@attrs.frozen
-class Entries:
-    """Ledger entries by the XDR of their keys, in base64, as they are in `ledger`."""
-
-    found: dict[str, LedgerEntryResult]
-    ledger: int
-
-    def get(self, key: xdr.LedgerKey) -> LedgerEntryResult | None:
-        """Return an entry, or None where the ledger has none."""
-        return self.found.get(key.to_xdr())
-
-    def lives(self, key: xdr.LedgerKey) -> bool:
-        """Say whether an entry of a contract is there, and not archived."""
-        found = self.get(key)
-        return found is not None and (found.live_until_ledger or 0) >= self.ledger
-
-
-@attrs.frozen
-class Simulation:
-    """A call that succeeds in simulation, as it is after `ledger`.
-
-    `data` is what it would declare, `fee` the least resource fee in stroops.
-    """
-
-    ledger: int
-    returned: xdr.SCVal
-    authorisation: tuple[xdr.SorobanAuthorizationEntry, ...]
-    data: xdr.SorobanTransactionData
-    fee: int
-
-
-@attrs.frozen
-class Fate:
-    """What one answer says of a transaction: its result in a ledger, or None for not found.
-
-    `close_time` is that of the latest ledger, `oldest_ledger` the oldest that was looked at.
-    """
-
-    close_time: int
-    oldest_ledger: int
-    result: Success | Failure | None
-
-
-@attrs.frozen
-class EventRecord:
-    """An event as an RPC hands it out; ``id`` orders all events, topics and data are base64 XDR.
-
-    ``closed_at`` is the close time of its ledger, in seconds since 1970.
-    """
-
-    id: str
-    ledger: int
-    closed_at: int
-    transaction: str
-    topics: tuple[str, ...]
-    data: str
-
-
-@attrs.frozen
-class EventPage:
-    """Events of a contract in their order, and how far the RPC looked.
-
-    Every event up to and in ``through`` is in this page or the ones before it; the next page begins
-    at ``cursor``. ``oldest`` is the first ledger that the RPC has, ``latest`` its last.
-    """
-
-    events: tuple[EventRecord, ...]
-    through: int
-    cursor: str
-    oldest: int
-    latest: int
 
 
 class Network:
@@ -288,7 +215,7 @@ class Network:
         def ask() -> Simulation:
             answer = self._server.simulate_transaction(envelope, auth_mode=AuthMode.RECORD)
             self._new_enough(answer.latest_ledger)
-            return _parse(lambda: _read_simulation(answer))
+            return _parse(lambda: read_simulation(answer))
 
         return self._ask(ask, until)
 
@@ -309,7 +236,7 @@ class Network:
         def ask() -> EventPage:
             first, cursor = (start, None) if isinstance(start, int) else (None, start)
             answer = self._server.get_events(first, None, [wanted], cursor, limit)
-            return _parse(lambda: _read_events(answer, contract, limit))
+            return _parse(lambda: read_events(answer, contract, limit))
 
         return self._ask(ask, until)
 
@@ -386,50 +313,6 @@ def _parse(read: Callable[[], _T]) -> _T:
         raise
     except Exception as error:  # the decoder raises whatever Python raises on bad input
         raise _Unusable(f"its answer cannot be read, {type(error).__name__}") from error
-
-
-def _read_simulation(answer: SimulateTransactionResponse) -> Simulation:
-    if answer.error is not None:
-        diagnostics = map(xdr.DiagnosticEvent.from_xdr, answer.events or ())
-        reason = (answer.error.splitlines() or [""])[0]
-        raise SimulationFailed(find_error(diagnostics), reason)
-    (result,) = answer.results or []
-    if answer.transaction_data is None or answer.min_resource_fee is None:
-        raise ValueError("no resources")
-    return Simulation(
-        answer.latest_ledger,
-        xdr.SCVal.from_xdr(result.xdr),
-        tuple(map(xdr.SorobanAuthorizationEntry.from_xdr, result.auth or ())),
-        xdr.SorobanTransactionData.from_xdr(answer.transaction_data),
-        answer.min_resource_fee,
-    )
-
-
-def _read_events(answer: GetEventsResponse, contract: Address, limit: int) -> EventPage:
-    events = []
-    for found in answer.events:
-        if found.contract_id != contract:
-            raise ValueError("an event of another contract")
-        events.append(
-            EventRecord(
-                found.id,
-                found.ledger,
-                int(found.ledger_close_at.timestamp()),
-                found.transaction_hash,
-                tuple(found.topic),
-                found.value,
-            )
-        )
-    # a cursor begins with 32 bits of the ledger, then those of the transaction and the operation
-    reached = int(answer.cursor.split("-")[0]) >> 32
-    full = len(events) == limit
-    return EventPage(
-        tuple(events),
-        reached - 1 if full else reached,
-        answer.cursor,
-        answer.oldest_ledger,
-        answer.latest_ledger,
-    )
 
 
 def connect(

@@ -11,15 +11,13 @@ import attrs
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
-from stellar_sdk import xdr
 
 from callora_vault import wasm
 from callora_vault.cli.options import SigningOptions, VaultOptions
 from callora_vault.cli.print import Amount, Json, Vault, numbers_as_text, print_json, rows
-from callora_vault.client import Deployer, JournalEntry, NoVault, Receipt, VaultClient
+from callora_vault.client import Deployer, JournalEntry, Receipt
+from callora_vault.client import resume as settle
 from callora_vault.client.journal import State
-from callora_vault.codec.entries import decode_stored
-from callora_vault.codec.keys import instance_key
 from callora_vault.model.calls import (
     BatchDeduct,
     Call,
@@ -35,6 +33,7 @@ from callora_vault.model.errors import NotInitialized
 from callora_vault.model.events import Event, fields
 from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import BadValue
+from callora_vault.rpc.reading import read_instance
 
 _SIGNING = SigningOptions()
 _READING = VaultOptions()
@@ -228,10 +227,8 @@ def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
     """
     network = options.connect()
     with options.noted() as journal:
-        # any contract: what is open says itself which vault it is for
-        client = VaultClient(_ANY, network, journal, limits=options.limits)
-        settled = client.resume()
-        lost = client.for_the_operator()
+        settled = settle(network, journal, options.limits)
+        lost = journal.for_the_operator(network.passphrase)
     entries = {entry.id: entry for entry in (*settled, *lost)}
     if json:
         print_json([_entry(entry) for entry in entries.values()])
@@ -242,9 +239,6 @@ def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
     if lost:
         return 4
     return 3 if any(entry.state is State.OPEN for entry in settled) else 0
-
-
-_ANY = "CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABSC4"
 
 
 # -- how a call is made ------------------------------------------------------------------------
@@ -260,11 +254,7 @@ def _submit(vault: str, call: Call, options: SigningOptions, json: bool) -> int:
 def _stored(vault: str, options: VaultOptions) -> VaultMeta:
     network = options.connect()
     contract = options.find(vault, network)
-    key = instance_key(contract)
-    found = network.entries([key], network.deadline(options.timeout)).get(key)
-    if found is None:
-        raise NoVault(contract)
-    stored = decode_stored(xdr.LedgerEntryData.from_xdr(found.xdr))
+    stored = read_instance(network, contract, network.deadline(options.timeout)).vault()
     if stored.meta is None:
         raise NotInitialized
     return stored.meta

@@ -36,7 +36,7 @@ from stellar_sdk.soroban_rpc import (
 )
 from stellar_sdk.utils import sha256
 
-from callora_vault.codec.calls import encode_call
+from callora_vault.codec.calls import call_function
 from callora_vault.codec.errors import find_error
 from callora_vault.codec.keys import (
     account_key,
@@ -317,10 +317,9 @@ class Wire:
         signer = Signer(self.people[asked.signer], self._keys.get(asked.signer))
         by_source = asked.lane is Lane.SOURCE and signer.key is not None
         source = asked.signer if by_source else Role.PAYER
-        method, arguments = encode_call(asked.call)
         envelope = (
             self._builder(source)
-            .append_invoke_contract_function_op(asked.contract, method, arguments)
+            .append_operation(InvokeHostFunction(call_function(asked.contract, asked.call)))
             .build()
         )
         recorded = self._simulate(envelope, AuthMode.RECORD)

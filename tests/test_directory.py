@@ -179,10 +179,9 @@ VaultDirectory(Path(sys.argv[1])).point({LOCAL!r}, "billing", sys.argv[2], inste
 """
 
 _KILLED_BEFORE = """
-import os, signal, sys
+import os, signal, sys, tempfile
 from pathlib import Path
-from callora_vault import directory
-calls = {{"mkstemp": directory.tempfile, "fsync": os, "replace": Path, "close": os}}
+calls = {{"mkstemp": tempfile, "fsync": os, "replace": Path, "close": os}}
 owner = calls[{name!r}]
 setattr(owner, {name!r}, lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL))
 """

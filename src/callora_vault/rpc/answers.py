@@ -1,0 +1,148 @@
+"""What an RPC answers, as values.
+
+What an answer holds is not checked before it is read: bad input raises whatever Python raises.
+"""
+
+from __future__ import annotations
+
+import attrs
+from stellar_sdk import xdr
+from stellar_sdk.soroban_rpc import (
+    GetEventsResponse,
+    LedgerEntryResult,
+    SimulateTransactionResponse,
+)
+
+from callora_vault.codec.errors import find_error
+from callora_vault.model.units import Address
+from callora_vault.rpc.errors import (
+    SimulationFailed,
+)
+from callora_vault.rpc.results import Failure, Success
+
+
+@attrs.frozen
+class Tip:
+    """The latest ledger: its sequence, and its close time in seconds since 1970."""
+
+    ledger: int
+    close_time: int
+
+
+@attrs.frozen
+class Entries:
+    """Ledger entries by the XDR of their keys, in base64, as they are in `ledger`."""
+
+    found: dict[str, LedgerEntryResult]
+    ledger: int
+
+    def get(self, key: xdr.LedgerKey) -> LedgerEntryResult | None:
+        """Return an entry, or None where the ledger has none."""
+        return self.found.get(key.to_xdr())
+
+    def lives(self, key: xdr.LedgerKey) -> bool:
+        """Say whether an entry of a contract is there, and not archived."""
+        found = self.get(key)
+        return found is not None and (found.live_until_ledger or 0) >= self.ledger
+
+
+@attrs.frozen
+class Simulation:
+    """A call that succeeds in simulation, as it is after `ledger`.
+
+    `data` is what it would declare, `fee` the least resource fee in stroops.
+    """
+
+    ledger: int
+    returned: xdr.SCVal
+    authorisation: tuple[xdr.SorobanAuthorizationEntry, ...]
+    data: xdr.SorobanTransactionData
+    fee: int
+
+
+@attrs.frozen
+class Fate:
+    """What one answer says of a transaction: its result in a ledger, or None for not found.
+
+    `close_time` is that of the latest ledger, `oldest_ledger` the oldest that was looked at.
+    """
+
+    close_time: int
+    oldest_ledger: int
+    result: Success | Failure | None
+
+
+@attrs.frozen
+class EventRecord:
+    """An event as an RPC hands it out; ``id`` orders all events, topics and data are base64 XDR.
+
+    ``closed_at`` is the close time of its ledger, in seconds since 1970.
+    """
+
+    id: str
+    ledger: int
+    closed_at: int
+    transaction: str
+    topics: tuple[str, ...]
+    data: str
+
+
+@attrs.frozen
+class EventPage:
+    """Events of a contract in their order, and how far the RPC looked.
+
+    Every event up to and in ``through`` is in this page or the ones before it; the next page begins
+    at ``cursor``. ``oldest`` is the first ledger that the RPC has, ``latest`` its last.
+    """
+
+    events: tuple[EventRecord, ...]
+    through: int
+    cursor: str
+    oldest: int
+    latest: int
+
+
+def read_simulation(answer: SimulateTransactionResponse) -> Simulation:
+    """Read the answer of simulateTransaction. Raises SimulationFailed."""
+    if answer.error is not None:
+        diagnostics = map(xdr.DiagnosticEvent.from_xdr, answer.events or ())
+        reason = (answer.error.splitlines() or [""])[0]
+        raise SimulationFailed(find_error(diagnostics), reason)
+    (result,) = answer.results or []
+    if answer.transaction_data is None or answer.min_resource_fee is None:
+        raise ValueError("no resources")
+    return Simulation(
+        answer.latest_ledger,
+        xdr.SCVal.from_xdr(result.xdr),
+        tuple(map(xdr.SorobanAuthorizationEntry.from_xdr, result.auth or ())),
+        xdr.SorobanTransactionData.from_xdr(answer.transaction_data),
+        answer.min_resource_fee,
+    )
+
+
+def read_events(answer: GetEventsResponse, contract: Address, limit: int) -> EventPage:
+    """Read the answer of getEvents to a request for at most `limit` events of a contract."""
+    events = []
+    for found in answer.events:
+        if found.contract_id != contract:
+            raise ValueError("an event of another contract")
+        events.append(
+            EventRecord(
+                found.id,
+                found.ledger,
+                int(found.ledger_close_at.timestamp()),
+                found.transaction_hash,
+                tuple(found.topic),
+                found.value,
+            )
+        )
+    # a cursor begins with 32 bits of the ledger, then those of the transaction and the operation
+    reached = int(answer.cursor.split("-")[0]) >> 32
+    full = len(events) == limit
+    return EventPage(
+        tuple(events),
+        reached - 1 if full else reached,
+        answer.cursor,
+        answer.oldest_ledger,
+        answer.latest_ledger,
+    )
