@@ -1,17 +1,18 @@
 """Does a network that runs for long stay as large as it is?
 
-    python -m benchmarks.soak [--transactions N]
+    python -m benchmarks.soak [--transactions N] [--seconds S]
 
 Sends transactions through one process, many times more than its history keeps, with failures,
 refusals, address credentials and reads in between. What the calls use is kept alive, so ledgers may
 go by as they like. From when the history is full, memory may grow by BOUND bytes a transaction and
-no more.
+no more. With a budget of seconds it ends there, but never before the history was filled twice over.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import math
 import os
 import statistics
 import subprocess
@@ -44,6 +45,9 @@ RETENTION = 1_000
 
 WARM = 5 * RETENTION
 SAMPLES = 30
+LONGEST_PACE = 1_000
+"""Transactions between two samples, at the most."""
+
 BOUND = 100.0
 """The least that a transaction could leave behind, an entry, takes 470 bytes."""
 
@@ -158,21 +162,24 @@ def main() -> int:
     """Run the soak and print the memory as it goes on; return the exit code."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--transactions", type=int, default=TRANSACTIONS)
-    transactions = parser.parse_args().transactions
-    if transactions < 2 * WARM:
+    parser.add_argument("--seconds", type=float, default=math.inf, help="end after so long")
+    asked = parser.parse_args()
+    if asked.transactions < 2 * WARM:
         parser.error(f"--transactions: at least {2 * WARM}, or there is nothing to compare")
     soak, begin = Soak(), time.perf_counter()
-    pace = (transactions - WARM) // SAMPLES
+    pace = min((asked.transactions - WARM) // SAMPLES, LONGEST_PACE)
     sent, memory = [], []
-    for number in range(1, transactions + 1):
+    for number in range(1, asked.transactions + 1):
         soak.step(number)
         if number >= WARM and (number - WARM) % pace == 0:
             sent.append(number)
             memory.append(resident())
             print(f"{number:9d} transactions {memory[-1] / 2**20:8.1f} MB", flush=True)
+            if number >= 2 * WARM and time.perf_counter() - begin > asked.seconds:
+                break
     slope = statistics.linear_regression(sent, memory).slope
     seconds = time.perf_counter() - begin
-    print(f"{transactions} transactions in {seconds:.0f} s, {RETENTION} ledgers kept")
+    print(f"{number} transactions in {seconds:.0f} s, {RETENTION} ledgers kept")
     print(f"memory grows by {slope:.1f} bytes a transaction   (at most {BOUND:.0f})")
     return 0 if slope <= BOUND else 1
 
