@@ -25,6 +25,7 @@ from callora_vault.codec.values import CannotDecode
 from callora_vault.directory import VaultDirectory
 from callora_vault.model import units
 from callora_vault.model.calls import (
+    READS,
     Balance,
     BatchDeduct,
     Call,
@@ -54,7 +55,6 @@ from callora_vault.rpc.errors import NoVault, SimulationFailed, Unreachable
 from callora_vault.rpc.network import Network
 from callora_vault.rpc.results import Fee, Success
 
-READS: Final = (GetMeta, Balance)
 _LOOKS: Final = 3
 """How often a refusal is looked into, while the vault changes between the call and the look."""
 

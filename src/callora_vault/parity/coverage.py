@@ -13,16 +13,13 @@ from typing import Any, Final
 
 import attrs
 
-from callora_vault.model.calls import Balance, GetMeta
+from callora_vault.model.calls import READS
 from callora_vault.model.errors import ERRORS, VaultErrorCode
 from callora_vault.model.units import I128_MAX
 from callora_vault.model.vault import State
 from callora_vault.model.versions import Abi
 from callora_vault.parity import outcomes
 from callora_vault.parity.steps import VAULT_LANES, Lane
-
-READS: Final = (GetMeta, Balance)
-"""The calls of a vault that change nothing."""
 
 
 class StateClass(Enum):

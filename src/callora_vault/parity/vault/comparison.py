@@ -12,14 +12,13 @@ from callora_vault.codec.calls import decode_returned, encode_returned
 from callora_vault.codec.entries import StoredVault, decode_stored
 from callora_vault.codec.events import decode_event, encode_event
 from callora_vault.codec.values import CannotDecode
-from callora_vault.model.calls import Call
+from callora_vault.model.calls import READS, Call
 from callora_vault.model.layouts import UnknownLayout
 from callora_vault.model.renewal import live_until_after_write
 from callora_vault.model.units import Address
 from callora_vault.model.vault import Accepted, Outcome, State
 from callora_vault.model.versions import Abi
 from callora_vault.parity import outcomes
-from callora_vault.parity.coverage import READS
 from callora_vault.parity.network.connection import Observation
 from callora_vault.parity.vault.contract import Reading
 
