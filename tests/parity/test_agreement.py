@@ -21,7 +21,8 @@ from callora_vault.parity import (
     subject,
 )
 from callora_vault.parity.steps import VAULT_LANES
-from callora_vault.parity.subject import Subject, VaultSubject
+from callora_vault.parity.subject import Subject
+from callora_vault.parity.vault.subject import VaultSubject
 
 
 @pytest.fixture(scope="module")

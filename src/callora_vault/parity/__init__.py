@@ -12,7 +12,7 @@ from callora_vault.model.versions import ABIS
 from callora_vault.parity import campaign, saved
 from callora_vault.parity.campaign import EXAMPLES, STEPS, Progress
 from callora_vault.parity.errors import CannotRun
-from callora_vault.parity.factory.trial import FactorySubject
+from callora_vault.parity.factory.subject import FactorySubject
 from callora_vault.parity.network.connection import Connection, connect, connect_local
 from callora_vault.parity.report import Report, Verdict
 from callora_vault.parity.steps import (
@@ -28,7 +28,7 @@ from callora_vault.parity.steps import (
     Step,
     Submit,
 )
-from callora_vault.parity.subject import Subject, VaultSubject
+from callora_vault.parity.subject import Subject
 from callora_vault.parity.target import (
     FACTORY,
     MODELS,
@@ -39,6 +39,7 @@ from callora_vault.parity.target import (
     deployed,
     from_file,
 )
+from callora_vault.parity.vault.subject import VaultSubject
 
 __all__ = [
     "MODELS",

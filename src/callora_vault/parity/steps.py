@@ -1,6 +1,6 @@
-"""The steps of an example: calls with a signature, and moves of the world.
+"""The steps of an example: calls with a signature, and changes of the ledger.
 
-Steps name people by their role, so that one list of steps runs on any network and any instance.
+Steps name addresses by their role, so that one list of steps runs on any network and any instance.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _arguments(values: Mapping[str, Argument]) -> tuple[tuple[str, Argument], ..
 
 @attrs.frozen
 class Submit:
-    """A call, its signer and the kind of signature; `arguments` by name, people by role."""
+    """A call, its signer and the kind of signature; `arguments` by name, addresses by role."""
 
     method: str
     arguments: tuple[tuple[str, Argument], ...]
@@ -135,10 +135,10 @@ class Submit:
         """Build a call with its arguments by name."""
         return cls(method, _arguments(arguments), signer, lane)
 
-    def call(self, people: Mapping[Role, Address]) -> Call:
-        """Build the call with everyone's address in place of the role."""
+    def call(self, addresses: Mapping[Role, Address]) -> Call:
+        """Build the call with an address in place of each role."""
         values = {
-            name: people[value] if isinstance(value, Role) else value
+            name: addresses[value] if isinstance(value, Role) else value
             for name, value in self.arguments
         }
         return _CALLS[self.method](**values)

@@ -204,7 +204,7 @@ class Asked:
 Mark: TypeAlias = tuple[int, dict[Role, int]]
 
 
-class Wire:
+class Session:
     """The way to a network, and the people who call contracts there. Raises CannotRun."""
 
     def __init__(self, connection: Connection) -> None:
@@ -214,10 +214,10 @@ class Wire:
         self._salts = itertools.count()
         self._nonces = Nonces(itertools.count(1))
         self._keys = {role: self._make_key(role) for role in KEYS}
-        self.people: dict[Role, Address] = {
+        self.addresses: dict[Role, Address] = {
             role: key.public_key for role, key in self._keys.items()
         }
-        self.people[Role.NOBODY] = self._make_key(Role.NOBODY).public_key
+        self.addresses[Role.NOBODY] = self._make_key(Role.NOBODY).public_key
         for key in self._keys.values():
             connection.fund(key.public_key)
         self._accounts = {role: self._load_account(key) for role, key in self._keys.items()}
@@ -314,7 +314,7 @@ class Wire:
 
         Raises CannotRun, Inconclusive.
         """
-        signer = Signer(self.people[asked.signer], self._keys.get(asked.signer))
+        signer = Signer(self.addresses[asked.signer], self._keys.get(asked.signer))
         by_source = asked.lane is Lane.SOURCE and signer.key is not None
         source = asked.signer if by_source else Role.PAYER
         operation = InvokeHostFunction(host_function(asked.contract, asked.call))
