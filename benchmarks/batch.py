@@ -9,7 +9,8 @@ from callora_vault.model.calls import MAX_BATCH, DeductItem
 from callora_vault.model.units import SYMBOL_LIMIT
 from callora_vault.model.versions import VAULT_V2
 from callora_vault.parity import Lane, Role, Submit, committed, connect_local
-from callora_vault.parity.network.connection import INCLUSION_FEE, Observation
+from callora_vault.parity.network.observation import Observation
+from callora_vault.parity.network.session import INCLUSION_FEE
 from callora_vault.parity.outcomes import ACCEPTED
 from callora_vault.parity.steps import Argument
 from callora_vault.parity.vault.contract import VaultContract

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
 
 import attrs
 
@@ -80,28 +79,3 @@ class Coverage:
             if can_age and not self.renewals[method]:
                 listed.append(f"{method} with a renewal due")
         return listed
-
-    def to_json(self, table: Table) -> dict[str, Any]:
-        """Write the table: every cell with its count, or the reason why it has none."""
-        return {
-            "cells": [
-                {
-                    "method": cell.method,
-                    "outcome": cell.outcome,
-                    "state": cell.state.value,
-                    "hits": self.cells[cell.method, cell.outcome, cell.state],
-                    "unreachable": cell.unreachable,
-                }
-                for cell in table.cells
-            ],
-            "signatures_unreachable": {
-                method: {lane.name.lower(): reason}
-                for (method, lane), reason in table.never_signed.items()
-            },
-            "signatures": {
-                method: {lane.name.lower(): self.lanes[method, lane] for lane in table.lanes}
-                for method in table.writes
-            },
-            "renewals": dict(self.renewals),
-            "restored": dict(self.restored),
-        }

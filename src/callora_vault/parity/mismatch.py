@@ -8,7 +8,7 @@ import attrs
 
 from callora_vault.codec.entries import StoredVault
 from callora_vault.parity import outcomes
-from callora_vault.parity.network.connection import Observation
+from callora_vault.parity.network.observation import Observation
 
 WRONG_RETURN: Final = "accepted:wrong-return"
 WRONG_EVENTS: Final = "accepted:wrong-events"

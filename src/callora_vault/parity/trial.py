@@ -14,7 +14,7 @@ from callora_vault.parity import outcomes
 from callora_vault.parity.coverage import Coverage
 from callora_vault.parity.errors import Inconclusive
 from callora_vault.parity.mismatch import Finding, Mismatch
-from callora_vault.parity.network.connection import Observation, Usage
+from callora_vault.parity.network.observation import Observation, Usage
 from callora_vault.parity.steps import Lane, Step, Submit
 
 

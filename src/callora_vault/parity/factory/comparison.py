@@ -27,7 +27,7 @@ from callora_vault.parity.mismatch import (
     simulated,
     unchanged,
 )
-from callora_vault.parity.network.connection import Observation
+from callora_vault.parity.network.observation import Observation
 from callora_vault.parity.steps import Code
 
 WRONG_VAULT: Final = "accepted:wrong-{}-vault"

@@ -25,7 +25,10 @@ from callora_vault.model.vault import Accepted, Outcome, Signers, State
 from callora_vault.model.vault import transition as vault_transition
 from callora_vault.model.versions import ABIS, VAULT_V1, VAULT_V2, Abi
 from callora_vault.parity.errors import CannotRun
-from callora_vault.parity.network.connection import Asked, Connection, Entry, Observation, Session
+from callora_vault.parity.network.connection import Connection
+from callora_vault.parity.network.footprint import Entry
+from callora_vault.parity.network.observation import Observation
+from callora_vault.parity.network.session import Asked, Session
 from callora_vault.parity.steps import Argument, Code, Made, Odd, Place, Role, Salt, Submit
 
 VAULTS: Final = (Role.VAULT, Role.OTHER_VAULT)

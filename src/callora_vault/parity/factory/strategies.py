@@ -9,17 +9,7 @@ from hypothesis import strategies as st
 
 from callora_vault.model.units import I128_MAX, I128_MIN
 from callora_vault.parity.edges import FIRST_AMOUNT_EDGES
-from callora_vault.parity.steps import (
-    Code,
-    Lane,
-    Made,
-    Odd,
-    Place,
-    Role,
-    Salt,
-    Step,
-    Submit,
-)
+from callora_vault.parity.steps import Code, Lane, Made, Odd, Place, Role, Salt, Step, Submit
 
 
 def create(

@@ -12,9 +12,7 @@ from callora_vault.model.errors import FactoryErrorCode
 from callora_vault.model.factory import Factory, FactoryState
 from callora_vault.parity import outcomes
 from callora_vault.parity.coverage import Cell, Table
-from callora_vault.parity.steps import (
-    Lane,
-)
+from callora_vault.parity.steps import Lane
 
 
 class StateClass(Enum):

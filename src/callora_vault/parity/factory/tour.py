@@ -9,17 +9,7 @@ from callora_vault.model.renewal import LEDGERS_PER_DAY, RENEW_TO
 from callora_vault.model.units import I128_MAX, I128_MIN
 from callora_vault.parity.edges import FIRST_AMOUNT_EDGES
 from callora_vault.parity.factory.strategies import create, migrate, successor
-from callora_vault.parity.steps import (
-    Age,
-    Code,
-    Lane,
-    Made,
-    Odd,
-    Place,
-    Restore,
-    Role,
-    Step,
-)
+from callora_vault.parity.steps import Age, Code, Lane, Made, Odd, Place, Restore, Role, Step
 
 _SAME_DAY: Final = LEDGERS_PER_DAY - 2
 _LARGE: Final = 2**64 + 5

@@ -28,7 +28,7 @@ from callora_vault.parity.mismatch import (
     simulated,
     unchanged,
 )
-from callora_vault.parity.network.connection import Observation
+from callora_vault.parity.network.observation import Observation
 from callora_vault.parity.vault.contract import Reading
 
 WRONG_STATE: Final = "accepted:wrong-state"

@@ -9,14 +9,10 @@ from callora_vault.codec.keys import code_key, instance_key
 from callora_vault.model.units import Address
 from callora_vault.model.versions import Abi
 from callora_vault.parity.errors import CannotRun
-from callora_vault.parity.network.connection import (
-    LOOK,
-    Asked,
-    Connection,
-    Entry,
-    Observation,
-    Session,
-)
+from callora_vault.parity.network.connection import LOOK, Connection
+from callora_vault.parity.network.footprint import Entry
+from callora_vault.parity.network.observation import Observation
+from callora_vault.parity.network.session import Asked, Session
 from callora_vault.parity.steps import Role, Submit
 
 
