@@ -9,10 +9,11 @@ from callora_vault.model.calls import MAX_BATCH, DeductItem
 from callora_vault.model.units import SYMBOL_LIMIT
 from callora_vault.model.versions import VAULT_V2
 from callora_vault.parity import Lane, Role, Submit, committed, connect_local
-from callora_vault.parity.network.connection import INCLUSION_FEE, Observation
+from callora_vault.parity.network.observation import Observation
+from callora_vault.parity.network.session import INCLUSION_FEE
 from callora_vault.parity.outcomes import ACCEPTED
 from callora_vault.parity.steps import Argument
-from callora_vault.parity.vault.contract import Chain
+from callora_vault.parity.vault.contract import VaultContract
 
 AIM = 0.25
 
@@ -68,11 +69,11 @@ def _cost(seen: Observation) -> Cost:
 
 def measure(case: Case) -> Costs:
     """Make both calls on an embedded network."""
-    chain = Chain(connect_local(), committed("v2").code, VAULT_V2)
+    contract = VaultContract(connect_local(), committed("v2").code, VAULT_V2)
 
     def call(method: str, **arguments: Argument) -> Cost:
         step = Submit.of(method, Role.OWNER, case.lane, **arguments)
-        return _cost(chain.submit(step, chain.read()))
+        return _cost(contract.submit(step, contract.read()))
 
     items = tuple(
         DeductItem(1_000_000 + number, f"{number:0{case.length}d}") for number in range(MAX_BATCH)

@@ -32,7 +32,7 @@ from callora_vault.parity import (
     from_file,
     subject,
 )
-from callora_vault.parity.steps import from_json, to_json
+from callora_vault.parity.notation import from_json, to_json
 from callora_vault.parity.subject import Subject
 
 ROOT = Path(__file__).parents[2]

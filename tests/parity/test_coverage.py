@@ -11,12 +11,13 @@ from callora_vault.model.units import I128_MAX
 from callora_vault.model.vault import Accepted, State, transition
 from callora_vault.model.versions import ABIS, VAULT_V2, Abi
 from callora_vault.parity import Lane, Role, Submit, outcomes
-from callora_vault.parity.coverage import Coverage, StateClass, Table, vault_table
+from callora_vault.parity.coverage import Coverage, Table
 from callora_vault.parity.factory.table import factory_table
 from callora_vault.parity.steps import Step
 from callora_vault.parity.vault import tour
+from callora_vault.parity.vault.table import StateClass, vault_table
 
-PEOPLE = {
+ADDRESSES = {
     Role.OWNER: "GA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJVSGZ",
     Role.STRANGER: "GDQP2KPQGKIHYJGXNUIYOMHARUARCA7DJT5FO2FFOOKY3B2WSQHG4W37",
     Role.PAYER: "GBRPYHIL2CI3FNQ4BXLFMNDLFJUNPU2HY3ZMFSHONUCEOASW7QC7OX2H",
@@ -32,8 +33,8 @@ def _run(example: tuple[Step, ...], coverage: Coverage) -> None:
         if not isinstance(step, Submit):
             continue
         good = step.lane in (Lane.ADDRESS, Lane.SOURCE) and step.signer is not Role.VAULT
-        signers = frozenset({PEOPLE[step.signer]}) if good else frozenset[str]()
-        outcome = transition(state, step.call(PEOPLE), signers)
+        signers = frozenset({ADDRESSES[step.signer]}) if good else frozenset[str]()
+        outcome = transition(state, step.call(ADDRESSES), signers)
         word = outcomes.of_model(outcome)
         coverage.cells[step.method, word, StateClass.of(state)] += 1
         coverage.lanes[step.method, step.lane] += 1
@@ -81,7 +82,7 @@ def test_a_method_that_a_contract_lacks_is_no_part_of_what_it_should_reach() -> 
 
 
 def test_a_state_is_in_the_class_of_its_balance() -> None:
-    owner = PEOPLE[Role.OWNER]
+    owner = ADDRESSES[Role.OWNER]
     for balance, minimum in product((0, 1, I128_MAX - 1, I128_MAX), (0, 5)):
         found = StateClass.of(VaultMeta(owner, balance, minimum))
         expected = {0: StateClass.EMPTY, I128_MAX: StateClass.FULL}

@@ -12,6 +12,7 @@ import pytest
 from tests.parity import mutants
 
 from callora_vault.parity import Report, Verdict, audit, connect_local, from_file
+from callora_vault.reports.parity import json_text, junit_text
 
 PLACED = mutants.ROOT / "src/callora_vault/parity/data"
 """What parity puts before the factory; v0 stores another layout than v1."""
@@ -72,7 +73,7 @@ def test_no_divergence_is_listed_twice(eight_faults: tuple[Report, Report]) -> N
 def test_a_divergence_in_json_has_stable_words_and_its_calls(
     eight_faults: tuple[Report, Report],
 ) -> None:
-    document = json.loads(eight_faults[0].json_text())
+    document = json.loads(json_text(eight_faults[0]))
     assert document["verdict"] == "diverge"
     (found,) = (
         divergence
@@ -88,7 +89,7 @@ def test_a_divergence_in_json_has_stable_words_and_its_calls(
 
 def test_a_divergence_in_junit_is_a_failure(eight_faults: tuple[Report, Report]) -> None:
     report = eight_faults[0]
-    suite = ElementTree.fromstring(report.junit_text())  # noqa: S314 - we wrote it
+    suite = ElementTree.fromstring(junit_text(report))  # noqa: S314 - we wrote it
     failures = suite.findall("testcase/failure")
     assert len(failures) == len(report.campaign.divergences) == int(suite.attrib["failures"])
 
@@ -96,7 +97,7 @@ def test_a_divergence_in_junit_is_a_failure(eight_faults: tuple[Report, Report])
 def test_the_python_of_a_divergence_reproduces_it(
     eight_faults: tuple[Report, Report], tmp_path: Path
 ) -> None:
-    document = json.loads(eight_faults[0].json_text())
+    document = json.loads(json_text(eight_faults[0]))
     found = next(d for d in document["divergences"] if d["method"] == "withdraw")
     program = tmp_path / "reproduce.py"
     program.write_text(found["python"])

@@ -24,7 +24,7 @@ from callora_vault.parity import (
 )
 from callora_vault.parity.steps import Step
 from callora_vault.parity.vault import tour
-from callora_vault.parity.vault.contract import Chain
+from callora_vault.parity.vault.contract import VaultContract
 from soroban_localnet import LocalNetwork
 from soroban_localnet.rpc.in_process import InProcessClient
 from soroban_localnet.serve.http import serve_http
@@ -72,7 +72,7 @@ def test_a_friendbot_that_is_none_is_named() -> None:
 
 def test_the_code_of_a_deployed_contract_is_read_from_its_network() -> None:
     connection = connect_local()
-    vault = Chain(connection, committed().code, VAULT_V2).vault
+    vault = VaultContract(connection, committed().code, VAULT_V2).vault
     assert connection.local is not None
     with serve_http(connection.local) as endpoint:
         target = deployed(vault, endpoint.url)

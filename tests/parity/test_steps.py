@@ -22,9 +22,9 @@ from callora_vault.parity import (
     Submit,
     saved,
 )
-from callora_vault.parity.factory import table as factory_cases
-from callora_vault.parity.report import NAMES
-from callora_vault.parity.steps import from_json, to_json
+from callora_vault.parity.factory import strategies as factory_strategies
+from callora_vault.parity.factory import tour as factory_tour
+from callora_vault.parity.notation import NAMES, from_json, python, text, to_json
 from callora_vault.parity.vault import tour
 from callora_vault.parity.vault.strategies import calls
 
@@ -32,9 +32,9 @@ STEPS = st.one_of(
     st.builds(Age, st.integers(1, 10**6)),
     st.just(Restore()),
     st.sampled_from(VAULT_V2.methods).flatmap(lambda method: calls(method, None, None)),
-    factory_cases.places(),
-    factory_cases.creations(),
-    factory_cases.migrations([Made(Role.STRANGER, 3)], lambda old: (Code.V2, Role.PAYER)),
+    factory_strategies.placements(),
+    factory_strategies.creations(),
+    factory_strategies.migrations([Made(Role.STRANGER, 3)], lambda old: (Code.V2, Role.PAYER)),
 )
 
 
@@ -46,7 +46,7 @@ def test_a_step_is_the_same_after_json(step: Step) -> None:
 @given(STEPS)
 def test_the_python_of_a_step_makes_the_step(step: Step) -> None:
     names = {name: getattr(parity, name) for name in NAMES}
-    assert eval(step.python(), names) == step  # noqa: S307 - what we wrote ourselves
+    assert eval(python(step), names) == step  # noqa: S307 - what we wrote ourselves
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ def test_a_step_that_cannot_be_read_is_refused(document: dict[str, object]) -> N
 
 def test_a_step_reads_like_a_sentence() -> None:
     step = Submit.of("deduct", Role.STRANGER, Lane.EXPIRED, caller=Role.OWNER, amount=1)
-    assert str(step) == "deduct(caller=owner, amount=1) with an expired signature of stranger"
+    assert text(step) == "deduct(caller=owner, amount=1) with an expired signature of stranger"
     batch = (DeductItem(1, "a"), DeductItem(2))
     step = Submit.of("batch_deduct", caller=Role.OWNER, items=batch)
-    assert str(step) == "batch_deduct(caller=owner, items=[1 for 'a', 2]) signed by owner"
+    assert text(step) == "batch_deduct(caller=owner, items=[1 for 'a', 2]) signed by owner"
     step = Submit.of("batch_deduct", caller=Role.OWNER, items=(DeductItem(1),) * 51)
-    assert str(step) == "batch_deduct(caller=owner, items=51 times [1]) signed by owner"
-    assert str(factory_cases.migrate(Code.V1, old=Made(Role.OWNER, 2))) == (
+    assert text(step) == "batch_deduct(caller=owner, items=51 times [1]) signed by owner"
+    assert text(factory_strategies.migrate(Code.V1, old=Made(Role.OWNER, 2))) == (
         "migrate(old=vault 2 of owner, old_wasm_hash=v1, wasm_hash=v2, salt=salt 1) signed by owner"
     )
-    assert str(Place(Role.VAULT, Code.V2)) == "vault is there with code v2, before init"
+    assert text(Place(Role.VAULT, Code.V2)) == "vault is there with code v2, before init"
 
 
 def test_the_tour_lets_no_ledgers_go_by_where_that_cannot_be() -> None:
@@ -87,7 +87,7 @@ def test_the_tour_lets_no_ledgers_go_by_where_that_cannot_be() -> None:
 def test_saved_examples_come_back_and_go_away(tmp_path: Path) -> None:
     folder = tmp_path / "new"
     examples = [*tour.examples(VAULT_V2, can_age=True)][::40]
-    examples += [*factory_cases.examples()][::40]
+    examples += [*factory_tour.examples()][::40]
     saved.store(folder, "ab" * 32, examples)
     assert saved.load(folder, "ab" * 32) == examples
     assert saved.load(folder, "cd" * 32) == []
@@ -97,6 +97,6 @@ def test_saved_examples_come_back_and_go_away(tmp_path: Path) -> None:
 
 def test_a_damaged_file_of_saved_examples_is_as_good_as_none(tmp_path: Path) -> None:
     folder = tmp_path
-    for text in ("", "[[{}]]", "{", "[[1]]", '{"a": 1}', "[null]"):
-        (folder / f"{'ab' * 32}.json").write_text(text)
+    for content in ("", "[[{}]]", "{", "[[1]]", '{"a": 1}', "[null]"):
+        (folder / f"{'ab' * 32}.json").write_text(content)
         assert saved.load(folder, "ab" * 32) == []

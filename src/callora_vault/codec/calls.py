@@ -92,7 +92,7 @@ def invocation(
     )
 
 
-def call_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
+def host_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
     """Build the host function that makes `call` to a contract."""
     return xdr.HostFunction(
         xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,

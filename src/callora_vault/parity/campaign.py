@@ -19,10 +19,10 @@ from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from callora_vault.parity.errors import CannotRun
+from callora_vault.parity.mismatch import Finding, Key
 from callora_vault.parity.steps import Age, Step
-from callora_vault.parity.subject import Subject
-from callora_vault.parity.trial import Finding, Key, Line, Tally
-from callora_vault.parity.vault.machine import AnyTrial
+from callora_vault.parity.subject import AnyTrial, Subject
+from callora_vault.parity.trial import Line, Tally
 
 EXAMPLES: Final = 200
 STEPS: Final = 30

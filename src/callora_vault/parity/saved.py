@@ -13,7 +13,8 @@ from platformdirs import user_cache_path
 
 from callora_vault import files
 from callora_vault.model.units import BadValue
-from callora_vault.parity.steps import Step, from_json, to_json
+from callora_vault.parity.notation import from_json, to_json
+from callora_vault.parity.steps import Step
 
 
 def default_folder() -> Path:

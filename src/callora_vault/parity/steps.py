@@ -1,6 +1,6 @@
-"""The steps of an example: calls with a signature, and moves of the world.
+"""The steps of an example: calls with a signature, and changes of the ledger.
 
-Steps name people by their role, so that one list of steps runs on any network and any instance.
+Steps name addresses by their role, so that one list of steps runs on any network and any instance.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from callora_vault.model.calls import CALLS, FACTORY_CALLS, Call, DeductItem, FactoryCall
-from callora_vault.model.units import Address, BadValue
+from callora_vault.model.units import Address
 
 
 class Role(Enum):
@@ -87,9 +87,6 @@ class Salt:
 
     number: int
 
-    def __str__(self) -> str:
-        return f"salt {self.number}"
-
 
 @attrs.frozen
 class Made:
@@ -98,26 +95,18 @@ class Made:
     owner: Role
     salt: int
 
-    def __str__(self) -> str:
-        return f"vault {self.salt} of {self.owner.value}"
-
 
 Items: TypeAlias = tuple[DeductItem, ...]
 Argument: TypeAlias = Role | Code | Odd | Salt | Made | Items | int | str | None
-
 _CALLS: Final[Mapping[str, Callable[..., Call]]] = {call.method: call for call in CALLS}
 _FACTORY_CALLS: Final[Mapping[str, Callable[..., FactoryCall]]] = {
     call.method: call for call in FACTORY_CALLS
 }
 
 
-def _arguments(values: Mapping[str, Argument]) -> tuple[tuple[str, Argument], ...]:
-    return tuple(values.items())
-
-
 @attrs.frozen
 class Submit:
-    """A call, its signer and the kind of signature; `arguments` by name, people by role."""
+    """A call, its signer and the kind of signature; `arguments` by name, addresses by role."""
 
     method: str
     arguments: tuple[tuple[str, Argument], ...]
@@ -133,12 +122,12 @@ class Submit:
         **arguments: Argument,
     ) -> Submit:
         """Build a call with its arguments by name."""
-        return cls(method, _arguments(arguments), signer, lane)
+        return cls(method, tuple(arguments.items()), signer, lane)
 
-    def call(self, people: Mapping[Role, Address]) -> Call:
-        """Build the call with everyone's address in place of the role."""
+    def call(self, addresses: Mapping[Role, Address]) -> Call:
+        """Build the call with an address in place of each role."""
         values = {
-            name: people[value] if isinstance(value, Role) else value
+            name: addresses[value] if isinstance(value, Role) else value
             for name, value in self.arguments
         }
         return _CALLS[self.method](**values)
@@ -148,16 +137,6 @@ class Submit:
         values = {name: resolve(value) for name, value in self.arguments}
         return _FACTORY_CALLS[self.method](**values)
 
-    def __str__(self) -> str:
-        inside = ", ".join(f"{name}={_shown(value)}" for name, value in self.arguments)
-        return f"{self.method}({inside}) {self.lane.value} {self.signer.value}"
-
-    def python(self) -> str:
-        """Write the step as a Python expression."""
-        lane = "" if self.lane is Lane.ADDRESS else f", {self.lane}"
-        inside = "".join(f", {name}={_python(value)}" for name, value in self.arguments)
-        return f'Submit.of("{self.method}", {self.signer}{lane}{inside})'
-
 
 @attrs.frozen
 class Age:
@@ -165,24 +144,10 @@ class Age:
 
     ledgers: int
 
-    def __str__(self) -> str:
-        return f"{self.ledgers} ledgers go by"
-
-    def python(self) -> str:
-        """Write the step as a Python expression."""
-        return f"Age({self.ledgers})"
-
 
 @attrs.frozen
 class Restore:
     """Whatever of the vault is archived is restored, by an operation of its own."""
-
-    def __str__(self) -> str:
-        return "archived entries are restored"
-
-    def python(self) -> str:
-        """Write the step as a Python expression."""
-        return "Restore()"
 
 
 @attrs.frozen
@@ -201,148 +166,5 @@ class Place:
     authorized_caller: Role | None = None
     odd: Odd | None = None
 
-    def __str__(self) -> str:
-        if self.odd is not None:
-            return f"{self.role.value} has code {self.code.value} and stores {self.odd.value}"
-        if self.owner is None:
-            return f"{self.role.value} is there with code {self.code.value}, before init"
-        values = (
-            f"owner={self.owner.value}",
-            f"balance={self.balance}",
-            f"min_deposit={self.min_deposit}",
-            f"authorized_caller={_shown(self.authorized_caller)}",
-        )
-        return f"{self.role.value} has code {self.code.value} and stores {', '.join(values)}"
-
-    def python(self) -> str:
-        """Write the step as a Python expression."""
-        values = ", ".join(_python(value) for value in attrs.astuple(self, recurse=False))
-        return f"Place({values})"
-
 
 Step: TypeAlias = Submit | Age | Restore | Place
-
-
-def _shown(value: Argument) -> str:
-    match value:
-        case Enum():
-            return str(value.value)
-        case Salt() | Made():
-            return str(value)
-        case tuple():
-            return _shown_items(value)
-    return repr(value)
-
-
-def _shown_items(items: Items) -> str:
-    """Write the items of a batch: amounts, with the request where there is one."""
-    shown = [
-        f"{item.amount}" + ("" if item.request_id is None else f" for {item.request_id!r}")
-        for item in items
-    ]
-    if len(items) > 1 and len(set(items)) == 1:
-        return f"{len(items)} times [{shown[0]}]"
-    return f"[{', '.join(shown)}]"
-
-
-def _python(value: Argument) -> str:
-    match value:
-        case Enum():
-            return str(value)
-        case Made(owner, salt):
-            return f"Made({owner}, {salt})"
-        case tuple():
-            if len(value) > 1 and len(set(value)) == 1:
-                return f"({_python_item(value[0])},) * {len(value)}"
-            return f"({''.join(f'{_python_item(item)}, ' for item in value)})"
-    return repr(value)
-
-
-def _python_item(item: DeductItem) -> str:
-    request_id = "" if item.request_id is None else f", {item.request_id!r}"
-    return f"DeductItem({item.amount}{request_id})"
-
-
-def to_json(step: Step) -> dict[str, Any]:
-    """Write a step as JSON; amounts as decimal text, for JSON's numbers end at 2**53."""
-    match step:
-        case Age(ledgers):
-            return {"age": ledgers}
-        case Restore():
-            return {"restore": True}
-        case Place():
-            placed = attrs.asdict(step, recurse=False)
-            return {"place": {name: _argument_to_json(value) for name, value in placed.items()}}
-        case Submit(method, arguments, signer, lane):
-            values = {name: _argument_to_json(value) for name, value in arguments}
-            return {
-                "call": method,
-                "arguments": values,
-                "signer": signer.value,
-                "lane": lane.name.lower(),
-            }
-
-
-def _argument_to_json(value: Argument) -> dict[str, Any] | None:
-    match value:
-        case None:
-            return None
-        case Role():
-            return {"role": value.value}
-        case Code():
-            return {"code": value.value}
-        case Odd():
-            return {"odd": value.value}
-        case Salt(number):
-            return {"salt": str(number)}
-        case Made(owner, salt):
-            return {"made": [owner.value, salt]}
-        case tuple():
-            return {"items": [[str(item.amount), item.request_id] for item in value]}
-        case int():
-            return {"i128": str(value)}
-        case str():
-            return {"symbol": value}
-
-
-def from_json(document: Mapping[str, Any]) -> Step:
-    """Read a step. Raises BadValue."""
-    try:
-        if "age" in document:
-            return Age(int(document["age"]))
-        if "restore" in document:
-            return Restore()
-        if "place" in document:
-            placed = document["place"]
-            return Place(**{name: _argument_from_json(value) for name, value in placed.items()})
-        arguments = {
-            name: _argument_from_json(value) for name, value in document["arguments"].items()
-        }
-        return Submit(
-            document["call"],
-            _arguments(arguments),
-            Role(document["signer"]),
-            Lane[document["lane"].upper()],
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadValue("step", f"cannot be read: {error}") from error
-
-
-def _argument_from_json(value: Mapping[str, Any] | None) -> Any:
-    if value is None:
-        return None
-    ((kind, held),) = value.items()
-    match kind:
-        case "role":
-            return Role(held)
-        case "code":
-            return Code(held)
-        case "odd":
-            return Odd(held)
-        case "salt":
-            return Salt(int(held))
-        case "made":
-            return Made(Role(held[0]), int(held[1]))
-        case "items":
-            return tuple(DeductItem(int(amount), request_id) for amount, request_id in held)
-    return int(held) if kind == "i128" else held

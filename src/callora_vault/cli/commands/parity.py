@@ -29,11 +29,12 @@ from callora_vault.parity import (
     connect_local,
     deployed,
     from_file,
+    notation,
     saved,
 )
 from callora_vault.parity import Progress as RunProgress
 from callora_vault.parity.campaign import EXAMPLES, STEPS, Divergence
-from callora_vault.parity.report import snippet, unmade
+from callora_vault.reports.parity import json_text, junit_text, unmade
 
 _File = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 _Count = Annotated[int, Parameter(validator=Number(gte=1))]
@@ -112,8 +113,8 @@ def parity(
     with suppress(SystemExit):  # rich's answer to a pipe that nobody reads any more
         _print(console, report)
     try:
-        _write(report.json_text, json)
-        _write(report.junit_text, junit)
+        _write(lambda: json_text(report), json)
+        _write(lambda: junit_text(report), junit)
     except CannotRun as error:
         print(f"callora-vault parity: {error}", file=sys.stderr)
         return Verdict.ERROR.exit_code
@@ -335,7 +336,9 @@ def _print_divergence(
     for line in found.lines:
         same = line.expected == line.observed
         model, contract = (w.removeprefix("rejected:") for w in (line.expected, line.observed))
-        table.add_row(Text(str(line.step)), model, Text(contract, "" if same else "red"))
+        table.add_row(Text(notation.text(line.step)), model, Text(contract, "" if same else "red"))
     console.print(table)
     console.print(Text(finding.detail), soft_wrap=True)
-    console.print(Text(snippet(report.target, report.model, found.steps), "dim"), soft_wrap=True)
+    console.print(
+        Text(notation.snippet(report.target, report.model, found.steps), "dim"), soft_wrap=True
+    )

@@ -19,24 +19,26 @@ from callora_vault.codec.values import encode_address, encode_fields, encode_i12
 from callora_vault.model.calls import Call, Create, FactoryCall, Init, Migrate, Successor, Withdraw
 from callora_vault.model.factory import Code as VaultCode
 from callora_vault.model.factory import Factory, FactoryState, Instance, nested_calls
-from callora_vault.model.layouts import META_KEY, V0
+from callora_vault.model.layouts import META_KEY, V0, VaultMeta
 from callora_vault.model.units import Address
 from callora_vault.model.vault import Accepted, Outcome, Signers, State
 from callora_vault.model.vault import transition as vault_transition
 from callora_vault.model.versions import ABIS, VAULT_V1, VAULT_V2, Abi
 from callora_vault.parity.errors import CannotRun
-from callora_vault.parity.factory.table import placed
-from callora_vault.parity.network.connection import Asked, Connection, Entry, Observation, Wire
+from callora_vault.parity.network.connection import Connection
+from callora_vault.parity.network.footprint import Entry
+from callora_vault.parity.network.observation import Observation
+from callora_vault.parity.network.session import Asked, Session
 from callora_vault.parity.steps import Argument, Code, Made, Odd, Place, Role, Salt, Submit
 
-PLACES: Final = (Role.VAULT, Role.OTHER_VAULT)
-"""Where vaults are from the beginning, before init."""
+VAULTS: Final = (Role.VAULT, Role.OTHER_VAULT)
+"""The vaults that exist from the beginning, before init."""
 
 _NO_CODE: Final = bytes([0xEE]) * 32
 
 
 def _keeps(state: State, call: Call, signers: Signers) -> Outcome:
-    """Do what the code ``keeper`` does: say yes to a withdrawal and take nothing out."""
+    """Do what the code `keeper` does: say yes to a withdrawal and take nothing out."""
     outcome = vault_transition(state, call, signers)
     if isinstance(call, Withdraw) and isinstance(outcome, Accepted):
         return attrs.evolve(outcome, state=state)
@@ -44,7 +46,7 @@ def _keeps(state: State, call: Call, signers: Signers) -> Outcome:
 
 
 def _forgets_minimum(state: State, call: Call, signers: Signers) -> Outcome:
-    """Do what the code ``v0`` does: store no minimum."""
+    """Do what the code `v0` does: store no minimum."""
     outcome = vault_transition(state, call, signers)
     if isinstance(call, Init) and isinstance(outcome, Accepted) and outcome.state is not None:
         stored = attrs.evolve(outcome.state, min_deposit=0)
@@ -61,7 +63,7 @@ CODES: Final[Mapping[Code, VaultCode]] = {
     Code.KEEPER: VaultCode(VAULT_V1, _keeps),
     Code.RAW: VaultCode(VAULT_V1),
 }
-"""What the model knows of each code; a vault of raw is placed with what is no known layout."""
+"""What the model knows of each code; a vault of raw stores what is no known layout."""
 
 
 @cache
@@ -119,7 +121,7 @@ Id: TypeAlias = tuple[Kind, Address | bytes]
 
 
 @attrs.frozen
-class World:
+class Reading:
     """What is on the ledger: entries in base64 and the ledgers until which they live.
 
     What is archived lives until 0, what is not there is None. `ledger` is the one in which it was
@@ -135,7 +137,7 @@ class World:
         return None if found is None else found[1]
 
 
-class FactoryChain:
+class FactoryContract:
     """A factory under test on an embedded network, with codes to deploy and vaults to move.
 
     Raises CannotRun.
@@ -149,60 +151,60 @@ class FactoryChain:
                 "leave --rpc-url out",
             )
         self._local = connection.local
-        self._wire = wire = Wire(connection)
-        self._code = wire.upload(code)
-        self.hashes = {code: wire.upload(_compiled(code)) for code in CODES}
+        self._session = session = Session(connection)
+        self._code = session.upload(code)
+        self.hashes = {code: session.upload(_compiled(code)) for code in CODES}
         self.codes = {self.hashes[code]: known for code, known in CODES.items()}
         self.hashes[Code.NONE] = _NO_CODE
-        self._other = wire.create(self._code)
-        address = wire.create(self._code)
+        self._other = session.create(self._code)
+        address = session.create(self._code)
         self.factory = Factory(
-            address, cache(partial(vault_address, address, passphrase=wire.passphrase))
+            address, cache(partial(vault_address, address, passphrase=session.passphrase))
         )
-        for role in PLACES:
-            wire.people[role] = wire.create(self.hashes[Code.V1])
-        self._mark = wire.mark()
+        for role in VAULTS:
+            session.addresses[role] = session.create(self.hashes[Code.V1])
+        self._mark = session.mark()
 
     @property
-    def people(self) -> dict[Role, Address]:
-        """Everyone's address."""
-        return self._wire.people
+    def addresses(self) -> dict[Role, Address]:
+        """The address of every role."""
+        return self._session.addresses
 
     @property
     def minimum_ttl(self) -> int:
         """Ledgers that a new or restored entry lives, the one of its making included."""
-        return self._wire.minimum_ttl
+        return self._session.minimum_ttl
 
     def fresh(self) -> FactoryState:
         """Start an example: a factory that nobody has called yet. Returns the model's state."""
         assert self._mark is not None  # noqa: S101 - the network is embedded
-        self._wire.revert(self._mark)
-        self._wire.forget()
-        vaults = {self.people[role]: Instance(self.hashes[Code.V1]) for role in PLACES}
+        self._session.revert(self._mark)
+        self._session.forget()
+        vaults = {self.addresses[role]: Instance(self.hashes[Code.V1]) for role in VAULTS}
         return FactoryState(self.codes, vaults)
 
     def resolve(self, argument: Argument) -> object:
         """Return what an argument of a step stands for."""
         match argument:
             case Role():
-                return self.people[argument]
+                return self.addresses[argument]
             case Code():
                 return self.hashes[argument]
             case Salt(number):
                 return _salt(number)
             case Made(owner, number):
-                return self.factory.address_of(self.people[owner], _salt(number))
+                return self.factory.address_of(self.addresses[owner], _salt(number))
         return argument
 
     def instance(self, step: Place) -> Instance:
-        """Return what a step places, as the model has it."""
-        return Instance(self.hashes[step.code], placed(step, self.people))
+        """Return the instance that a step puts on the ledger, as the model has it."""
+        return Instance(self.hashes[step.code], _state(step, self.addresses))
 
     def place(self, step: Place) -> None:
         """Put an instance on the ledger in place of what is there, with the life that it has."""
-        vault, instance = self.people[step.role], self.instance(step)
-        ledger, (found,) = self._wire.entries([instance_key(vault)])
-        assert found is not None  # noqa: S101 - places have instances from the beginning
+        vault, instance = self.addresses[step.role], self.instance(step)
+        ledger, (found,) = self._session.entries([instance_key(vault)])
+        assert found is not None  # noqa: S101 - these vaults exist from the beginning
         data = xdr.LedgerEntryData.from_xdr(found[0])
         held = data.contract_data
         assert held is not None  # noqa: S101 - it is an instance
@@ -212,7 +214,7 @@ class FactoryChain:
         )
         meta = None
         if step.odd is not None:
-            meta = _odd(step.odd, self.people[Role.OWNER])
+            meta = _odd(step.odd, self.addresses[Role.OWNER])
         elif instance.state is not None:
             meta = encode_meta(instance.state, CODES[step.code].abi.layout)
         stored = None if meta is None else [xdr.SCMapEntry(encode_symbol(META_KEY), meta)]
@@ -249,29 +251,29 @@ class FactoryChain:
             return self._code
         return state.vaults[contract].wasm_hash
 
-    def read(self, vaults: Iterable[Address]) -> World:
+    def read(self, vaults: Iterable[Address]) -> Reading:
         """Read the factory, every code, and vaults with their successors. Raises CannotRun."""
         listed = [self.instance_id, self.code_id]
         listed += [(Kind.CODE, code) for code in self.codes]
         for vault in vaults:
             listed += ((Kind.INSTANCE, vault), (Kind.SUCCESSOR, vault))
-        ledger, found = self._wire.entries([self.key(entry) for entry in listed])
-        return World(dict(zip(listed, found, strict=True)), ledger)
+        ledger, found = self._session.entries([self.key(entry) for entry in listed])
+        return Reading(dict(zip(listed, found, strict=True)), ledger)
 
     def submit(
-        self, step: Submit, call: FactoryCall, state: FactoryState, before: World
+        self, step: Submit, call: FactoryCall, state: FactoryState, before: Reading
     ) -> Observation:
         """Make a call. Raises CannotRun, Inconclusive."""
         written = self.written(call, state)
         touched = self.touched(call, state)
-        signer = self.people[step.signer]
+        signer = self.addresses[step.signer]
         if signer in state.vaults:  # the host asks a contract whether it has signed
             touched += ((Kind.INSTANCE, signer), (Kind.CODE, state.vaults[signer].wasm_hash))
         touches = [
             Entry(self.key(entry), writes=entry in written, archived=before.lives(entry) == 0)
             for entry in dict.fromkeys(touched)
         ]
-        return self._wire.submit(
+        return self._session.submit(
             Asked(
                 self.factory.address,
                 self._other,
@@ -318,18 +320,31 @@ class FactoryChain:
 
     def close_ledger(self) -> None:
         """Close a ledger with nothing in it."""
-        self._wire.close_ledger()
+        self._session.close_ledger()
 
     def age(self, ledgers: int) -> None:
         """Let ledgers go by."""
-        self._wire.age(ledgers)
+        self._session.age(ledgers)
 
-    def restore(self, world: World) -> None:
+    def restore(self, reading: Reading) -> None:
         """Restore what is archived."""
-        archived = [entry for entry in world.entries if world.lives(entry) == 0]
+        archived = [entry for entry in reading.entries if reading.lives(entry) == 0]
         if archived:
-            self._wire.restore([self.key(entry) for entry in archived])
+            self._session.restore([self.key(entry) for entry in archived])
 
 
 def _salt(number: int) -> bytes:
     return number.to_bytes(32, "big")
+
+
+def _state(step: Place, addresses: Mapping[Role, Address]) -> State:
+    """Return what a vault stores once the step is made, as the model has it."""
+    if step.owner is None or step.odd is not None:
+        return None
+    caller = step.authorized_caller
+    return VaultMeta(
+        addresses[step.owner],
+        step.balance,
+        step.min_deposit,
+        None if caller is None else addresses[caller],
+    )

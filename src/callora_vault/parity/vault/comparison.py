@@ -9,7 +9,7 @@ import attrs
 from stellar_sdk import xdr
 
 from callora_vault.codec.calls import decode_returned, encode_returned
-from callora_vault.codec.entries import StoredVault, decode_stored
+from callora_vault.codec.entries import decode_stored
 from callora_vault.codec.events import decode_event, encode_event
 from callora_vault.codec.values import CannotDecode
 from callora_vault.model.calls import READS, Call
@@ -19,28 +19,22 @@ from callora_vault.model.units import Address
 from callora_vault.model.vault import Accepted, Outcome, State
 from callora_vault.model.versions import Abi
 from callora_vault.parity import outcomes
-from callora_vault.parity.network.connection import Observation
+from callora_vault.parity.mismatch import (
+    EXTRA_ENTRY,
+    WRONG_EVENTS,
+    WRONG_RETURN,
+    Mismatch,
+    runs,
+    simulated,
+    unchanged,
+)
+from callora_vault.parity.network.observation import Observation
 from callora_vault.parity.vault.contract import Reading
 
-WRONG_RETURN: Final = "accepted:wrong-return"
 WRONG_STATE: Final = "accepted:wrong-state"
-WRONG_EVENTS: Final = "accepted:wrong-events"
-EXTRA_ENTRY: Final = "accepted:extra-entry"
 WRONG_CODE: Final = "accepted:other-code"
 INSTANCE_TTL: Final = "accepted:wrong-instance-ttl"
 CODE_TTL: Final = "accepted:wrong-code-ttl"
-CHANGED: Final = ":changed-entry"
-RECORDING: Final = ":recording-differs"
-ENFORCING: Final = ":enforcing-differs"
-
-
-@attrs.frozen
-class Mismatch:
-    """One thing that differs: both sides as stable words, and in full for people."""
-
-    expected: str
-    observed: str
-    detail: str
 
 
 @attrs.frozen
@@ -70,26 +64,6 @@ def compare(sides: Sides) -> list[Mismatch]:
     else:
         found = unchanged(expected, sides.before, sides.after)
     return found + simulated(expected, seen)
-
-
-def unchanged(expected: str, before: object, after: object) -> list[Mismatch]:
-    """List nothing, unless a refused call changed what was read."""
-    if before == after:
-        return []
-    detail = "a refused call changed a stored entry or its life"
-    return [Mismatch(expected, expected + CHANGED, detail)]
-
-
-def simulated(expected: str, seen: Observation) -> list[Mismatch]:
-    """List where simulation, with the signature and as if signed, says otherwise."""
-    found = []
-    if seen.enforced != seen.outcome:
-        detail = f"simulated with its signature: {seen.enforced}"
-        found.append(Mismatch(expected, seen.outcome + ENFORCING, detail))
-    if seen.recorded != seen.outcome != outcomes.UNSIGNED:
-        detail = f"simulated as if signed: {seen.recorded}"
-        found.append(Mismatch(expected, seen.outcome + RECORDING, detail))
-    return found
 
 
 def _accepted(sides: Sides, expected: Accepted) -> list[Mismatch]:
@@ -128,12 +102,6 @@ def _state(sides: Sides, expected: Accepted) -> list[tuple[str, str]]:
     if not runs(stored, sides.code_hash):
         found.append((WRONG_CODE, "the instance points to other code than before"))
     return found
-
-
-def runs(stored: StoredVault, code_hash: bytes) -> bool:
-    """Tell whether an instance has the code of this hash."""
-    found = stored.executable.wasm_hash
-    return found is not None and found.hash == code_hash
 
 
 def _lives(sides: Sides) -> list[tuple[str, str]]:

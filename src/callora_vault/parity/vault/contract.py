@@ -9,14 +9,10 @@ from callora_vault.codec.keys import code_key, instance_key
 from callora_vault.model.units import Address
 from callora_vault.model.versions import Abi
 from callora_vault.parity.errors import CannotRun
-from callora_vault.parity.network.connection import (
-    LOOK,
-    Asked,
-    Connection,
-    Entry,
-    Observation,
-    Wire,
-)
+from callora_vault.parity.network.connection import LOOK, Connection
+from callora_vault.parity.network.footprint import Entry
+from callora_vault.parity.network.observation import Observation
+from callora_vault.parity.network.session import Asked, Session
 from callora_vault.parity.steps import Role, Submit
 
 
@@ -43,50 +39,50 @@ class Reading:
         return xdr.LedgerEntryData.from_xdr(self.instance)
 
 
-class Chain:
-    """A vault under test on a network, with the people who call it.
+class VaultContract:
+    """A vault under test on a network, with the accounts that call it.
 
     Arguments: `abi`, the version that it is to be. On the embedded network every example starts
     from one snapshot; on any other it gets an instance of its own. Raises CannotRun.
     """
 
     def __init__(self, connection: Connection, code: bytes, abi: Abi) -> None:
-        self._wire = Wire(connection)
+        self._session = Session(connection)
         self.abi = abi
-        self.code_hash = self._wire.upload(code)
+        self.code_hash = self._session.upload(code)
         self._code_key = code_key(self.code_hash)
-        self.other_vault = self._wire.create(self.code_hash)
-        self._become(self._wire.create(self.code_hash))
-        self._mark = self._wire.mark()
+        self.other_vault = self._session.create(self.code_hash)
+        self._become(self._session.create(self.code_hash))
+        self._mark = self._session.mark()
         self._fresh = True
 
     @property
     def can_age(self) -> bool:
         """Whether ledgers can be made to go by."""
-        return self._wire.can_age
+        return self._session.can_age
 
     @property
-    def people(self) -> dict[Role, Address]:
-        """Everyone's address."""
-        return self._wire.people
+    def addresses(self) -> dict[Role, Address]:
+        """The address of every role."""
+        return self._session.addresses
 
     @property
     def minimum_ttl(self) -> int:
         """Ledgers that a restored entry lives, the one of its restoration included."""
-        return self._wire.minimum_ttl
+        return self._session.minimum_ttl
 
     def _become(self, vault: Address) -> None:
         self.vault = vault
-        self._wire.people |= {Role.VAULT: vault, Role.OTHER_VAULT: self.other_vault}
+        self._session.addresses |= {Role.VAULT: vault, Role.OTHER_VAULT: self.other_vault}
         self.instance_key = instance_key(vault)
-        self._wire.forget()
+        self._session.forget()
 
     def fresh(self) -> None:
         """Start an example: an instance that nobody has called yet."""
         if self._mark is not None:
-            self._wire.revert(self._mark)
+            self._session.revert(self._mark)
         elif not self._fresh:
-            self._become(self._wire.create(self.code_hash))
+            self._become(self._session.create(self.code_hash))
         self._fresh = False
 
     def submit(self, step: Submit, before: Reading) -> Observation:
@@ -98,14 +94,14 @@ class Chain:
             Entry(self.instance_key, writes=True, archived=before.instance_live_until == 0),
             Entry(self._code_key, writes=False, archived=before.code_live_until == 0),
         )
-        call = step.call(self.people)
-        return self._wire.submit(
+        call = step.call(self.addresses)
+        return self._session.submit(
             Asked(self.vault, self.other_vault, call, step.signer, step.lane, touches)
         )
 
     def read(self) -> Reading:
         """Read the instance entry and the lives of instance and code. Raises CannotRun."""
-        ledger, (instance, code) = self._wire.entries([self.instance_key, self._code_key])
+        ledger, (instance, code) = self._session.entries([self.instance_key, self._code_key])
         if instance is None or code is None:
             raise CannotRun("the vault is gone from the ledger", LOOK)
         return Reading(*instance, code[1], ledger)
@@ -119,12 +115,12 @@ class Chain:
         ends = (reading.instance_live_until, reading.code_live_until)
         if not self.can_age or reading.ledger not in ends:
             return reading
-        self._wire.close_ledger()
+        self._session.close_ledger()
         return self.read()
 
     def age(self, ledgers: int) -> None:
         """Let ledgers go by. Raises CannotRun where the network is not an embedded one."""
-        self._wire.age(ledgers)
+        self._session.age(ledgers)
 
     def restore(self, before: Reading) -> None:
         """Restore what is archived of the vault."""
@@ -134,4 +130,4 @@ class Chain:
         )
         archived = [key for key, live_until in lives if live_until == 0]
         if archived:
-            self._wire.restore(archived)
+            self._session.restore(archived)

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
-
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from callora_vault.parity.edges import ages
 from callora_vault.parity.steps import Age, Restore, Step
-from callora_vault.parity.trial import Trial, VaultTrial
+from callora_vault.parity.subject import Driver
 from callora_vault.parity.vault import strategies
-
-AnyTrial = TypeVar("AnyTrial", bound=Trial)
-
-
-class Driver(Protocol[AnyTrial]):
-    """Begins trials and judges their steps; raises to end the example."""
-
-    def begin(self) -> AnyTrial:
-        """Start an example."""
-
-    def step(self, trial: AnyTrial, step: Step) -> None:
-        """Make a step and judge what differs."""
+from callora_vault.parity.vault.trial import VaultTrial
 
 
 class VaultMachine(RuleBasedStateMachine):
@@ -96,7 +84,7 @@ class VaultMachine(RuleBasedStateMachine):
     def age(self, data: st.DataObject) -> None:
         """Let ledgers go by."""
         if self._trial.can_age:
-            self._step(Age(data.draw(strategies.ages(self._trial.reading.left))))
+            self._step(Age(data.draw(ages(self._trial.reading.left))))
 
     @rule()
     def restore(self) -> None:

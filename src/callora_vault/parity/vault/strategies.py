@@ -2,73 +2,33 @@
 
 from __future__ import annotations
 
-import string
 from typing import Final
 
 from hypothesis import strategies as st
 
 from callora_vault.model.calls import MAX_BATCH, DeductItem
-from callora_vault.model.renewal import LEDGERS_PER_DAY, RENEW_AT
 from callora_vault.model.units import I128_MAX, I128_MIN, SYMBOL_LIMIT
 from callora_vault.model.vault import State
-from callora_vault.parity.network.signatures import LIFE_LEDGERS
+from callora_vault.parity.edges import FIRST_AMOUNT_EDGES, MAGNITUDES, SYMBOLS, amounts
 from callora_vault.parity.steps import VAULT_LANES, Argument, Items, Lane, Role, Submit
-
-_ENDS: Final = (I128_MAX, I128_MAX - 1, I128_MIN, I128_MIN + 1)
-_WORDS: Final = (2**32, 2**63, 2**64 - 1, 2**64 + 1)
-"""Where an amount needs another bit of a smaller integer, or the other word of an i128."""
-_LETTERS: Final = string.ascii_letters + string.digits + "_"
 
 # What is first is what a counterexample shrinks to; what is there twice is drawn twice as often.
 _GOOD_SIGNATURES: Final = (Lane.ADDRESS, Lane.SOURCE)
 LANES: Final = st.sampled_from((*_GOOD_SIGNATURES * 4, *VAULT_LANES))
 _SIGNS_ELSE: Final = st.sampled_from((False, False, False, False, True))
-_PEOPLE: Final = st.sampled_from((Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT))
+_SIGNERS: Final = st.sampled_from((Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT))
 _CALLERS: Final = st.sampled_from((Role.OWNER, Role.OWNER, Role.STRANGER, Role.PAYER, Role.VAULT))
 _RECEIVERS: Final = st.sampled_from((Role.STRANGER, *Role))
-
-# a symbol of nine characters is the longest that fits into a value of the host
-SYMBOL_EDGES: Final = (None, "", "r", "Z" * SYMBOL_LIMIT, "_9", "s" * 8, "s" * 9, "s" * 10)
-_SYMBOLS: Final = st.one_of(
-    st.sampled_from(SYMBOL_EDGES),
-    st.text(_LETTERS, max_size=SYMBOL_LIMIT),
-)
-
-
-_MAGNITUDES: Final = st.integers(0, 126).flatmap(
-    lambda bits: st.integers(2**bits, 2 ** (bits + 1) - 1)
-)
-"""Amounts of any number of bits, each as likely as the other."""
-
-
-def amount_edges(state: State) -> list[int]:
-    """List the amounts at which something changes: the edges of the state and of i128."""
-    edges = [1, 0, -1, 2]
-    if state is not None:
-        for edge in (state.balance, state.min_deposit, I128_MAX - state.balance):
-            edges += [edge, edge + 1, edge - 1]
-    edges += (*_ENDS, *_WORDS)
-    return list(dict.fromkeys(edge for edge in edges if I128_MIN <= edge <= I128_MAX))
-
-
-def amounts(state: State) -> st.SearchStrategy[int]:
-    """Draw an amount: an edge, or any."""
-    return st.one_of(
-        st.sampled_from(amount_edges(state)),
-        st.integers(1, 1_000_000),
-        _MAGNITUDES,
-        st.integers(I128_MIN, I128_MAX),
-    )
 
 
 def items(state: State) -> st.SearchStrategy[Items]:
     """Draw the items of a batch: a few of any amounts, or many that are alike."""
-    few = st.lists(st.builds(DeductItem, amounts(state), _SYMBOLS), min_size=1, max_size=4)
-    small = st.lists(st.builds(DeductItem, st.integers(1, 3), _SYMBOLS), max_size=8)
+    few = st.lists(st.builds(DeductItem, amounts(state), SYMBOLS), min_size=1, max_size=4)
+    small = st.lists(st.builds(DeductItem, st.integers(1, 3), SYMBOLS), max_size=8)
     many = st.builds(
         lambda amount, request_id, size: [DeductItem(amount, request_id)] * size,
         st.sampled_from((1, 2, 0)),
-        _SYMBOLS,
+        SYMBOLS,
         st.sampled_from((MAX_BATCH, MAX_BATCH + 1, 7)),
     )
     return st.one_of(small, few, many).map(tuple)
@@ -101,7 +61,6 @@ def batch_edges(state: State) -> list[Items]:
     return listed
 
 
-FIRST_AMOUNT_EDGES: Final = (None, 0, 1, -1, 5, *_ENDS, 2**63, 2**64)
 _FIRST_AMOUNTS: Final = st.one_of(
     st.sampled_from(FIRST_AMOUNT_EDGES), st.integers(I128_MIN, I128_MAX)
 )
@@ -109,7 +68,7 @@ _OPENING_BALANCES: Final = st.one_of(
     st.just(0),
     st.sampled_from((5, 1, I128_MAX - 1)),
     st.integers(1, 1_000),
-    _MAGNITUDES,
+    MAGNITUDES,
     st.just(I128_MAX),
 )
 _OPENING_MINIMUMS: Final = st.sampled_from((None, 0, 2, 100, I128_MAX))
@@ -122,7 +81,7 @@ def _submit(
     values = {name: draw(strategy) for name, strategy in arguments.items()}
     who = values[_SIGNING[method]] if method in _SIGNING else signer
     if not isinstance(who, Role) or draw(_SIGNS_ELSE):
-        who = draw(_PEOPLE)
+        who = draw(_SIGNERS)
     return Submit(method, tuple(values.items()), who, draw(LANES))
 
 
@@ -167,7 +126,7 @@ def calls(
                 min_deposit=_FIRST_AMOUNTS,
             )
         case "deduct":
-            return _submit(method, None, caller=callers, amount=amounts(state), request_id=_SYMBOLS)
+            return _submit(method, None, caller=callers, amount=amounts(state), request_id=SYMBOLS)
         case "batch_deduct":
             return _submit(method, None, caller=callers, items=items(state))
         case "set_authorized_caller":
@@ -184,13 +143,3 @@ def calls(
                     Submit.of(method, Role.STRANGER, Lane.ADDRESS),
                 )
             )
-
-
-def ages(left: int) -> st.SearchStrategy[int]:
-    """Draw how many ledgers go by: to the edges of renewal and of life, and past them.
-
-    Arguments: `left`, how many an instance has to live after the next call's.
-    """
-    edges = [1, LEDGERS_PER_DAY, LIFE_LEDGERS, left - RENEW_AT - 1, left - RENEW_AT]
-    edges += [left, left + 2]
-    return st.sampled_from(list(dict.fromkeys(edge for edge in edges if edge > 0)))

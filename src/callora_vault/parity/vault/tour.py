@@ -14,14 +14,10 @@ from callora_vault.model.renewal import LEDGERS_PER_DAY, RENEW_TO
 from callora_vault.model.units import I128_MAX
 from callora_vault.model.vault import State
 from callora_vault.model.versions import Abi
-from callora_vault.parity.coverage import vault_table
+from callora_vault.parity.edges import FIRST_AMOUNT_EDGES, SYMBOL_EDGES, amount_edges
 from callora_vault.parity.steps import VAULT_LANES, Age, Argument, Lane, Restore, Role, Step, Submit
-from callora_vault.parity.vault.strategies import (
-    FIRST_AMOUNT_EDGES,
-    SYMBOL_EDGES,
-    amount_edges,
-    batch_edges,
-)
+from callora_vault.parity.vault.strategies import batch_edges
+from callora_vault.parity.vault.table import vault_table
 
 MINIMUM: Final = 2
 FUNDED: Final = 5
