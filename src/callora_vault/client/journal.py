@@ -1,10 +1,53 @@
 """The journal: every signed transaction, on disk before it is sent, and what became of it.
 
-A request key has one open or applied transaction at most, an account one open transaction at most,
-and a sequence number is used once: the database sees to that, whatever number of processes work on
-it. The file holds no secret and is the owner's alone (mode 600).
+Theory of operation
+===================
 
-Source: SQLite's documentation of WAL and of ``synchronous=FULL``, with which a transaction that was
+A transaction that was sent may be applied although no answer came. So each is written here before
+it is sent, and whoever comes back after a crash asks the network what became of it, instead of
+signing another one. The network decides; the journal remembers what to ask for.
+
+States, and who moves a transaction on:
+
+    (nothing) --add--> OPEN --settle--> APPLIED            it is in a ledger and succeeded
+                         |------------> FAILED             it is in a ledger and failed
+                         |------------> NEVER_APPLIED      it is in none, and none will take it
+                         |------------> APPLIED_BY_OTHERS  its signature was used elsewhere
+                         `------------> UNKNOWN            the network forgot
+                                           `--settle--> APPLIED, FAILED, NEVER_APPLIED, ...
+
+`Transactions` (transactions.py) makes every move: `add` after it has signed and before it sends,
+`settle` after an answer of getTransaction. Only a migration settles otherwise: it moves UNKNOWN to
+NEVER_APPLIED where the ledger shows that the effect is missing (migration/record.py). `settle`
+changes rows that are OPEN or UNKNOWN and no others: the remaining states are final. `forget` drops
+settled rows of a given age, and never one that is OPEN, UNKNOWN or APPLIED_BY_OTHERS.
+
+Promises, and the index that holds each, for any number of processes on one file:
+
+    one_per_key          a request key has one transaction at most that is not FAILED or
+                         NEVER_APPLIED: a request is applied once, and free again after a refusal
+    one_open_per_source  an account has one OPEN transaction at most: the next sequence number is
+                         known only once that is settled
+    one_per_sequence     an account uses a sequence number once, as far as it may be in a ledger
+    hash UNIQUE          a transaction has one row
+
+`add` inserts in one database transaction; where another process was faster an index refuses the
+row, `Conflict` is raised, nothing was sent, and the caller begins again with what is there.
+
+What a crash leaves:
+
+    before `add` returns      nothing, or an OPEN row as in the next line
+    after it, before sending  an OPEN row that was never sent: settling it sends it, or finds it
+                              NEVER_APPLIED once its max_time is past
+    after sending             an OPEN row: settling it asks for its hash, and sends the same
+                              envelope again while it can be applied; sent twice, applied once
+    before `settle` returns   an OPEN row, although the network has decided: it is asked again
+    after `settle` returned   the final state; the same request key returns the result
+
+`add` and `settle` return when the row is on the disk (`synchronous=FULL`), so this holds for a
+power cut, too. The file holds no secret and is the owner's alone (mode 600).
+
+Source: SQLite's documentation of WAL and of `synchronous=FULL`, with which a transaction that was
 committed outlives a power cut.
 """
 
