@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import attrs
 from cyclopts import Parameter
-from rich.console import Console
-from rich.table import Table
 from stellar_sdk import xdr
 
 from callora_vault import wasm
-from callora_vault.cli.options import SigningOptions, VaultOptions
-from callora_vault.cli.print import Amount, Json, Vault, numbers_as_text, print_json, rows
-from callora_vault.client import Deployer, JournalEntry, NoVault, Receipt, VaultClient
+from callora_vault.cli.exit_codes import DONE, NOT_YET, UNKNOWN
+from callora_vault.cli.options import Amount, Json, SigningOptions, Vault, VaultOptions
+from callora_vault.cli.views.vault import (
+    show_balance,
+    show_deployment,
+    show_entries,
+    show_meta,
+    show_receipt,
+)
+from callora_vault.client import Deployer, NoVault, VaultClient
 from callora_vault.client.journal import State
 from callora_vault.codec.entries import decode_stored
 from callora_vault.codec.keys import instance_key
@@ -32,7 +35,6 @@ from callora_vault.model.calls import (
     WithdrawTo,
 )
 from callora_vault.model.errors import NotInitialized
-from callora_vault.model.events import Event, fields
 from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import BadValue
 
@@ -80,15 +82,8 @@ def deploy(
             factory=factory,
             name=name,
         )
-    _print_values(
-        json,
-        {
-            "vault": deployed.contract,
-            "code": deployed.code_hash,
-            "abandoned": list(deployed.abandoned),
-        },
-    )
-    return 0
+    show_deployment(deployed, json)
+    return DONE
 
 
 def init(
@@ -210,15 +205,14 @@ def set_authorized_caller(
 
 def balance(vault: Vault, /, *, options: VaultOptions = _READING, json: Json = False) -> int:
     """Show what a vault holds, read from its stored entry."""
-    meta = _stored(vault, options)
-    print(jsonlib.dumps({"balance": str(meta.balance)}) if json else meta.balance)
-    return 0
+    show_balance(_stored(vault, options), json)
+    return DONE
 
 
 def meta(vault: Vault, /, *, options: VaultOptions = _READING, json: Json = False) -> int:
     """Show all that a vault stores."""
-    _print_values(json, _fields(_stored(vault, options)))
-    return 0
+    show_meta(_stored(vault, options), json)
+    return DONE
 
 
 def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
@@ -232,16 +226,10 @@ def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
         client = VaultClient(_ANY, network, journal, limits=options.limits)
         settled = client.resume()
         lost = client.for_the_operator()
-    entries = {entry.id: entry for entry in (*settled, *lost)}
-    if json:
-        print_json([_entry(entry) for entry in entries.values()])
-    elif entries:
-        _show_entries(tuple(entries.values()))
-    else:
-        print("nothing is open")
+    show_entries({entry.id: entry for entry in (*settled, *lost)}.values(), json)
     if lost:
-        return 4
-    return 3 if any(entry.state is State.OPEN for entry in settled) else 0
+        return UNKNOWN
+    return NOT_YET if any(entry.state is State.OPEN for entry in settled) else DONE
 
 
 _ANY = "CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABSC4"
@@ -253,8 +241,8 @@ _ANY = "CAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABSC4"
 def _submit(vault: str, call: Call, options: SigningOptions, json: bool) -> int:
     with options.client(vault, str(call)) as client:
         receipt = client.submit(call, key=options.request_key)
-    _print_receipt(client.contract, receipt, json)
-    return 0
+    show_receipt(client.contract, receipt, json)
+    return DONE
 
 
 def _stored(vault: str, options: VaultOptions) -> VaultMeta:
@@ -281,71 +269,3 @@ def _read_items(file: Path) -> tuple[DeductItem, ...]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         form = 'a list of {"amount": ..., "request_id": ...}'
         raise BadValue("items", f"{file} is not {form}") from error
-
-
-# -- what is printed ---------------------------------------------------------------------------
-
-
-def _fields(values: VaultMeta | Event) -> dict[str, Any]:
-    return numbers_as_text(attrs.asdict(values))
-
-
-def _print_receipt(contract: str, receipt: Receipt, json: bool) -> None:
-    returned = receipt.returned
-    shown = _fields(returned) if isinstance(returned, VaultMeta) else returned
-    if json:
-        document = {
-            "vault": contract,
-            "returned": str(shown) if isinstance(shown, int) else shown,
-            "events": [{"event": e.shape.name, **_fields(e)} for e in receipt.events],
-            "fee": attrs.asdict(receipt.fee),
-            "ledger": receipt.ledger,
-            "transaction": receipt.transaction,
-            "request_key": receipt.key,
-            "repeated": receipt.repeated,
-        }
-        print_json(document)
-        return
-    values = shown if isinstance(shown, dict) else {"returned": shown}
-    told: list[tuple[str, Any]] = list(values.items())
-    told += [(f"event {e.shape.name}", fields(e)) for e in receipt.events]
-    told += [("fee", str(receipt.fee)), ("ledger", receipt.ledger)]
-    told.append(("transaction", receipt.transaction))
-    if receipt.repeated:
-        told.append(("note", "made by an earlier call with this key; nothing was sent now"))
-    _print_rows(told)
-
-
-def _print_values(json: bool, values: dict[str, Any]) -> None:
-    if json:
-        print_json(values)
-    else:
-        _print_rows(values.items())
-
-
-def _print_rows(told: Iterable[tuple[str, Any]]) -> None:
-    table = rows()
-    for name, value in told:
-        if value not in (None, []):
-            shown = f"{value:,}" if isinstance(value, int) else value
-            table.add_row(name, ", ".join(shown) if isinstance(shown, list) else str(shown))
-    Console().print(table)
-
-
-def _entry(entry: JournalEntry) -> dict[str, Any]:
-    return {
-        "request_key": entry.key,
-        "request": entry.request,
-        "vault": entry.contract,
-        "transaction": entry.hash,
-        "state": entry.state.value,
-    }
-
-
-def _show_entries(entries: tuple[JournalEntry, ...]) -> None:
-    table = Table()
-    for name in ("request", "state", "transaction"):
-        table.add_column(name, overflow="fold")
-    for entry in entries:
-        table.add_row(f"{entry.key}: {entry.request}", entry.state.value, entry.hash)
-    Console().print(table)
