@@ -11,7 +11,7 @@ from stellar_sdk import (
     TransactionEnvelope,
     xdr,
 )
-from tests.model.values import CONTRACT
+from tests.support.strategies import CONTRACT
 
 from callora_vault import wasm
 from callora_vault.codec.calls import decode_returned, encode_call

@@ -54,7 +54,7 @@ def _run() -> int:
     from callora_vault.cli.app import EXPECTED, app  # noqa: PLC0415
 
     try:
-        code = app(exit_on_error=False, print_error=False)
+        code = app(sys.argv[1:], exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return _fail(str(error), COULD_NOT_RUN)
     except EXPECTED as error:
