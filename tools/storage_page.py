@@ -1,6 +1,6 @@
-"""Writes STORAGE.md from the model's own tables: ``python -m tools.storage_page``.
+"""Generates STORAGE.md from the tables of the model: `python -m tools.storage_page`.
 
-With ``--check`` it writes nothing and fails if the file in the working directory is out of date.
+With `--check` it writes nothing, and fails if the file in the working directory is out of date.
 """
 
 import argparse
@@ -29,7 +29,7 @@ EXAMPLE: Final = VaultMeta(
     min_deposit=100,
     authorized_caller="CA3D5KRYM6CB7OWQ6TWYRR3Z4T7GNZLKERYNZGGA5SOAOPIFY6YQGAXE",
 )
-"""What the examples of the page store."""
+"""The values that the examples of the page store."""
 
 
 def page() -> str:
@@ -47,21 +47,22 @@ def page() -> str:
 
 
 _INTRODUCTION: Final = f"""\
-# What a vault stores and says
+# Storage, events and errors
 
-This page is generated from `src/callora_vault/model` (`layouts.py`, `events.py`, `errors.py`). Do
-not edit it; run `python -m tools.storage_page`.
+This page tells you what a vault and the factory store, which events they emit and which errors they
+return, as XDR types. It is generated from `src/callora_vault/model` (`layouts.py`, `events.py`,
+`errors.py`). Do not edit it; run `python -m tools.storage_page`.
 
 A vault has one storage key of its own: the Symbol `{META_KEY}` in *instance* storage. It is part of
 the contract's instance entry, a ledger entry of type CONTRACT_DATA with the key
-LedgerKeyContractInstance and persistent durability. Before `init` the key is not there.
+LedgerKeyContractInstance and persistent durability. Before `init` the key does not exist.
 
 Key as an ScVal in XDR: `{encode_symbol(META_KEY).to_xdr_bytes().hex()}`
 
-The value is an ScMap with a Symbol for each field, sorted by name. Its layout is told by the names
-and ScVal types of the fields alone. Void is a value: a field that holds it is there. A field whose
-key is missing makes another layout. A map that fits no layout is unknown, never guessed. A vault
-has no other instance keys; tools report those that they find.
+The value is an ScMap with a Symbol for each field, sorted by name. Only the names and ScVal types
+of the fields identify its layout. Void is a value: a field that holds it is present. A missing key
+makes another layout. A map that matches no layout is reported as unknown; tools do not guess. A
+vault has no other instance keys, and tools report any that they find.
 
 Amounts are i128 in the vault's own unit. The vault keeps a balance of its own and holds no tokens.
 
@@ -95,12 +96,13 @@ def _time_to_live() -> str:
     return f"""\
 ## Time to live
 
-The contract's instance and its code are ledger entries that live until a ledger. Every accepted
-write looks at each of the two: one that has {RENEW_AT // LEDGERS_PER_DAY} days \
-({RENEW_AT:,} ledgers) or less to live is prolonged to
-{RENEW_TO // LEDGERS_PER_DAY} days ({RENEW_TO:,} ledgers) from that ledger, at \
-{LEDGERS_PER_DAY:,} ledgers a day. Reads and refused calls
-prolong nothing. So a vault in use pays a small renewal about once a day, and never a large one.
+The contract's instance and its code are ledger entries with a live-until ledger. Every accepted
+write checks both: if an entry has {RENEW_AT // LEDGERS_PER_DAY} days ({RENEW_AT:,} ledgers) \
+or less to live, the write extends its
+TTL to {RENEW_TO // LEDGERS_PER_DAY} days ({RENEW_TO:,} ledgers) from the current ledger. \
+A day has {LEDGERS_PER_DAY:,} ledgers. Reads and
+refused calls extend nothing. So a vault in use pays a small renewal about once a day, and never a
+large one.
 """
 
 
@@ -108,12 +110,13 @@ def _events() -> str:
     return f"""\
 ## Events
 
-Emitted by accepted calls only; reads emit none. A call emits the one of its name, `batch_deduct` a
-`deduct` for each item in order. `balance` is the balance after the call, or after the item.
+Only accepted calls emit events; reads emit none. A call emits the event of its name;
+`batch_deduct` emits a `deduct` for each item, in order. `balance` is the balance after the call, or
+after the item.
 
 {_event_rows(EVENTS)}
 
-`request_id` is the empty Symbol where the call gave none. No event has `min_deposit`.
+`request_id` is the empty Symbol if the call gave none. No event contains `min_deposit`.
 """
 
 
@@ -154,9 +157,9 @@ def _errors() -> str:
     return f"""\
 ## Errors
 
-Contract errors, returned and never a panic. The numbers never change. A refused call changes
-nothing and emits nothing. A missing signature has no number: the host ends the call itself with an
-error of type Auth.
+These are contract errors: the contract returns them and does not panic. The numbers never change. A
+refused call changes nothing and emits no event. A missing signature has no number: the host itself
+ends the call with an error of type Auth.
 
 {rows}
 
@@ -167,7 +170,7 @@ error of type Auth.
 def _versions() -> str:
     older, newer = ABIS.values()
     added = " and ".join(_code(method) for method in newer.methods if method not in older.methods)
-    return f"{added} are methods of {newer.name}; the others are of {older.name} too."
+    return f"Only {newer.name} has {added}; {older.name} has all other methods, too."
 
 
 def _factory() -> str:
@@ -181,23 +184,24 @@ def _factory() -> str:
     return f"""\
 ## The factory
 
-It stores one entry for each vault that it migrated: a ledger entry of type CONTRACT_DATA of its
-own, with persistent durability. The key is the Vec of Symbol `{SUCCESSOR_KEY}` and the Address of
-the old vault, the value the Address of the new one. It never changes once it is there.
+The factory stores one ledger entry for each vault that it migrated: type CONTRACT_DATA, persistent
+durability. The key is the Vec of Symbol `{SUCCESSOR_KEY}` and the Address of the old vault; the
+value is the Address of the new vault. Once stored, the entry never changes.
 
-`create` and `migrate` renew the factory's instance and code and the new vault's, `migrate` also the
-entry that it writes, all as a vault's write does. Calls of vaults renew what these vaults renew.
+`create` and `migrate` extend the TTL of the factory's instance and code and of the new vault's, by
+the rule of a vault's write. `migrate` also extends that of the entry that it writes. Nested calls
+of vaults extend what these vaults extend.
 
-A vault's address is that of a contract which the factory deploys with the salt SHA-256(owner as an
-ScVal in XDR, then the 32 bytes `salt`): each owner has addresses that no other can take.
+The factory deploys a vault with the salt SHA-256(owner as an ScVal in XDR, then the 32 bytes
+`salt`). So each owner has addresses that no other owner can take.
 
 {_event_rows(FACTORY_EVENTS)}
 
-`amount` is the balance that was moved. What vaults emit in the course of a call comes before.
+`amount` is the balance that was moved. The events of nested vault calls come before the factory's.
 
 {rows}
 
-A vault that refuses its part of a call ends it all by a failure of the host, without a number.
+If a vault refuses a nested call, the host ends the whole call, without an error number.
 """
 
 
@@ -212,7 +216,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 @attrs.frozen
 class OutOfDate(Exception):
-    """The page in the working directory is not what the tables make."""
+    """The page in the working directory is not the one that the tables generate."""
 
     path: Path
 
@@ -221,7 +225,7 @@ class OutOfDate(Exception):
 
 
 def check(path: Path) -> None:
-    """Raise OutOfDate unless the file at ``path`` is the page."""
+    """Raise OutOfDate unless the file at `path` is the page."""
     if not path.exists() or path.read_text(encoding="utf-8") != page():
         raise OutOfDate(path)
 
