@@ -17,7 +17,7 @@ from soroban_localnet.serve.http import serve_http
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-WITHOUT_COMMANDS = {"threat-model"}
+WITHOUT_COMMANDS = {"architecture", "threat-model"}
 
 
 def typed(page: Path) -> str:
