@@ -3,16 +3,7 @@
 import time
 from collections.abc import Callable
 
-from callora_vault.calls import (
-    Balance,
-    Call,
-    Deduct,
-    Deposit,
-    GetMeta,
-    Init,
-    Withdraw,
-    WithdrawTo,
-)
+from callora_vault.calls import Balance, Call, Deduct, Deposit, GetMeta, Init, Withdraw, WithdrawTo
 from callora_vault.transition import Accepted, transition
 
 OWNER = "GA7QYNF7SOWQ3GLR2BGMZEHXAVIRZA4KVWLTJJFC7MGXUA74P7UJVSGZ"
