@@ -61,7 +61,7 @@ OPERATIONS = {
     if isinstance(operation, messages.Operation)
 }
 # a network's life in this workload, in requests to the host
-WORLD = 250
+NETWORK_REQUESTS = 250
 
 
 class Request(msgspec.Struct, array_like=True, frozen=True):
@@ -128,10 +128,10 @@ def record(wanted: int, seed: int) -> list[Request]:
         try:
             _lacking_a_setting()
             while True:
-                world = World(chance)
-                end = len(requests) + WORLD
+                workload = Workload(chance)
+                end = len(requests) + NETWORK_REQUESTS
                 while len(requests) < end:
-                    world.step()
+                    workload.step()
         except Enough:
             return requests
 
@@ -149,7 +149,7 @@ def _lacking_a_setting() -> None:
 # -- the workload ------------------------------------------------------------------------------
 
 
-class World:
+class Workload:
     """A network with people, code and contracts, and random things that happen to them."""
 
     def __init__(self, chance: random.Random) -> None:

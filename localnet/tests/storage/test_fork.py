@@ -40,13 +40,7 @@ from stellar_sdk import (
 from stellar_sdk.auth import authorize_entry
 from stellar_sdk.exceptions import AccountNotFoundException
 
-from soroban_localnet import (
-    Fork,
-    FundingFailed,
-    LocalNetwork,
-    RemoteMismatch,
-    UnknownAccount,
-)
+from soroban_localnet import Fork, FundingFailed, LocalNetwork, RemoteMismatch, UnknownAccount
 from soroban_localnet.ledger.account import Account
 from soroban_localnet.ledger.settings import load
 from soroban_localnet.ledger.store import Entry

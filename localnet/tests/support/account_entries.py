@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from localnet.tests.support.sender import Sender
-from stellar_sdk import (
-    xdr,
-)
+from stellar_sdk import xdr
 
 
 def sponsored_by(sponsor: Sender) -> xdr.LedgerEntryExt:

@@ -5,19 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from localnet.tests.support.contract import (
-    Contract,
-)
+from localnet.tests.support.contract import Contract
 from localnet.tests.support.sender import Code, Sender
-from stellar_sdk import (
-    Account,
-    Asset,
-    InvokeHostFunction,
-    Keypair,
-    TransactionBuilder,
-    scval,
-    xdr,
-)
+from stellar_sdk import Account, Asset, InvokeHostFunction, Keypair, TransactionBuilder, scval, xdr
 
 
 @attrs.frozen

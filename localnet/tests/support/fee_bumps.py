@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localnet.tests.support.sender import Sender
-from stellar_sdk import (
-    FeeBumpTransactionEnvelope,
-    Keypair,
-    TransactionBuilder,
-    TransactionEnvelope,
-)
+from stellar_sdk import FeeBumpTransactionEnvelope, Keypair, TransactionBuilder, TransactionEnvelope
 
 
 def inside(sender: Sender, *operations: Any, fee: int = 100) -> TransactionEnvelope:

@@ -26,11 +26,7 @@ from stellar_sdk import (
     scval,
     xdr,
 )
-from stellar_sdk.auth import (
-    AuthorizationSigner,
-    authorization_payload_hash,
-    authorize_entry,
-)
+from stellar_sdk.auth import AuthorizationSigner, authorization_payload_hash, authorize_entry
 from stellar_sdk.exceptions import PrepareTransactionException
 
 Invoked = xdr.InvokeHostFunctionResultCode

@@ -5,14 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 import pytest
-from localnet.tests.support.contract import (
-    Contract,
-    Kind,
-    account_key,
-    counter,
-    resources,
-    upload,
-)
+from localnet.tests.support.contract import Contract, Kind, account_key, counter, resources, upload
 from localnet.tests.support.sender import Code, Sender, Sent
 from stellar_sdk import Asset, Keypair, Payment, scval, xdr
 

@@ -27,14 +27,7 @@ from localnet.tests.support.contract import (
     upload,
 )
 from localnet.tests.support.sender import Code, Sender, Sent, described
-from stellar_sdk import (
-    Address,
-    MuxedAccount,
-    Operation,
-    TextMemo,
-    scval,
-    xdr,
-)
+from stellar_sdk import Address, MuxedAccount, Operation, TextMemo, scval, xdr
 
 from soroban_localnet import LocalNetwork
 

@@ -7,14 +7,7 @@ from typing import Any
 
 import pytest
 import wasmtime
-from localnet.tests.support.contract import (
-    CODE_KEY,
-    Contract,
-    Kind,
-    create,
-    resources,
-    upload,
-)
+from localnet.tests.support.contract import CODE_KEY, Contract, Kind, create, resources, upload
 from localnet.tests.support.sender import Code, Sender
 from stellar_sdk import (
     Address,

@@ -21,12 +21,7 @@ from stellar_sdk.exceptions import SdkError
 from stellar_sdk.sep.contract_info import ContractInfo
 
 from soroban_localnet import xdr
-from soroban_localnet.errors import (
-    ForkError,
-    NeedsNewerProtocol,
-    RemoteFailed,
-    RemoteMismatch,
-)
+from soroban_localnet.errors import ForkError, NeedsNewerProtocol, RemoteFailed, RemoteMismatch
 from soroban_localnet.history.closed_ledger import ClosedLedger, first_ledger
 from soroban_localnet.host.protocols import PROTOCOL
 from soroban_localnet.ledger import settings

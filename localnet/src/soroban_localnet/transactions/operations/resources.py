@@ -13,11 +13,7 @@ from soroban_localnet.ledger.environment import Environment
 from soroban_localnet.ledger.settings import Limits
 from soroban_localnet.transactions.envelope import Operation, SorobanData, Transaction
 from soroban_localnet.transactions.fees import resource_fee
-from soroban_localnet.transactions.results import (
-    ErrorCode,
-    ErrorType,
-    diagnostic,
-)
+from soroban_localnet.transactions.results import ErrorCode, ErrorType, diagnostic
 
 _Invoke = stellar_xdr.InvokeHostFunctionResultCode
 _Extend = stellar_xdr.ExtendFootprintTTLResultCode
