@@ -46,6 +46,22 @@ def encode_call(call: Call | FactoryCall) -> tuple[str, list[xdr.SCVal]]:
     return call.method, _arguments(call)
 
 
+def invocation(contract: Address, call: Call | FactoryCall) -> xdr.InvokeContractArgs:
+    """Build what names a call and its arguments, as it is sent and as it is signed."""
+    method, arguments = encode_call(call)
+    return xdr.InvokeContractArgs(
+        StellarAddress(contract).to_xdr_sc_address(), xdr.SCSymbol(method.encode()), arguments
+    )
+
+
+def host_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
+    """Build the host function that makes a call."""
+    return xdr.HostFunction(
+        xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
+        invoke_contract=invocation(contract, call),
+    )
+
+
 def _arguments(call: Call | FactoryCall) -> list[xdr.SCVal]:
     match call:
         case Init(owner, initial_balance, min_deposit):
@@ -149,10 +165,10 @@ def encode_authorisation(
     call: Call | FactoryCall,
     nested: Iterable[tuple[Address, Call]] = (),
 ) -> xdr.SorobanAuthorizedInvocation:
-    """Build the tree that is signed for `call`, with the calls that it makes in turn under it."""
+    """Build the tree that is signed for ``call``, with the calls that it makes in turn under it."""
     function = xdr.SorobanAuthorizedFunction(
         xdr.SorobanAuthorizedFunctionType.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
-        contract_fn=invocation(contract_id, *encode_call(call)),
+        contract_fn=invocation(contract_id, call),
     )
     return xdr.SorobanAuthorizedInvocation(
         function, [encode_authorisation(*each) for each in nested]

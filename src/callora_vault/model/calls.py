@@ -167,7 +167,10 @@ CALLS: Final[tuple[type[Call], ...]] = (
     BatchDeduct,
     SetAuthorizedCaller,
 )
-"""Every call class of the vault; abi.py tells which version has which."""
+"""Every call class of the vault; versions.py tells which version has which."""
+
+READS: Final = (GetMeta, Balance)
+"""Calls that read; nobody signs them."""
 
 READS: Final = (GetMeta, Balance)
 """The calls of a vault that change nothing."""

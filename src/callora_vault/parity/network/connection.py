@@ -36,7 +36,7 @@ from stellar_sdk.soroban_rpc import (
 )
 from stellar_sdk.utils import sha256
 
-from callora_vault.codec.calls import call_function
+from callora_vault.codec.calls import host_function
 from callora_vault.codec.errors import find_error
 from callora_vault.codec.keys import (
     account_key,
@@ -317,11 +317,8 @@ class Wire:
         signer = Signer(self.people[asked.signer], self._keys.get(asked.signer))
         by_source = asked.lane is Lane.SOURCE and signer.key is not None
         source = asked.signer if by_source else Role.PAYER
-        envelope = (
-            self._builder(source)
-            .append_operation(InvokeHostFunction(call_function(asked.contract, asked.call)))
-            .build()
-        )
+        operation = InvokeHostFunction(host_function(asked.contract, asked.call))
+        envelope = self._builder(source).append_operation(operation).build()
         recorded = self._simulate(envelope, AuthMode.RECORD)
         authorisation = authorise(
             asked.call,
@@ -335,8 +332,6 @@ class Wire:
             passphrase=self.passphrase,
             nonces=self._nonces,
         )
-        operation = envelope.transaction.operations[0]
-        assert isinstance(operation, InvokeHostFunction)  # noqa: S101 - built above
         operation.auth = list(authorisation.entries)
         enforced = self._simulate(envelope, AuthMode.ENFORCE)
         if enforced.transaction_data is not None and enforced.error is None:
