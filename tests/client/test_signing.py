@@ -32,7 +32,6 @@ from callora_vault.client import (
     WrongNetwork,
 )
 from callora_vault.codec.addresses import id_preimage
-from callora_vault.codec.calls import invocation
 from callora_vault.codec.keys import account_key, code_key, instance_key, nonce_key
 from callora_vault.codec.values import encode_i128
 
@@ -79,7 +78,9 @@ def an_inner_call(entry: xdr.SorobanAuthorizationEntry) -> None:
     kind = xdr.SorobanAuthorizedFunctionType
     function = xdr.SorobanAuthorizedFunction(
         kind.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
-        contract_fn=invocation(OTHER, "transfer", arguments),
+        contract_fn=xdr.InvokeContractArgs(
+            Address(OTHER).to_xdr_sc_address(), xdr.SCSymbol(b"transfer"), arguments
+        ),
     )
     inner = xdr.SorobanAuthorizedInvocation(function, [])
     entry.root_invocation.sub_invocations.append(inner)

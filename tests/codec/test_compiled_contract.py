@@ -15,7 +15,7 @@ from stellar_sdk.operation import InvokeHostFunction
 from tests.model.values import CONTRACT
 
 from callora_vault import wasm
-from callora_vault.codec.calls import call_function, decode_returned, encode_authorisation
+from callora_vault.codec.calls import decode_returned, encode_authorisation, host_function
 from callora_vault.codec.entries import StoredVault, decode_stored
 from callora_vault.codec.errors import find_error
 from callora_vault.codec.events import decode_event
@@ -69,7 +69,7 @@ class Deployed:
             xdr.SorobanCredentials(xdr.SorobanCredentialsType.SOROBAN_CREDENTIALS_SOURCE_ACCOUNT),
             encode_authorisation(self.contract_id, call),
         )
-        function = call_function(self.contract_id, call)
+        function = host_function(self.contract_id, call)
         builder = self._builder().append_operation(
             InvokeHostFunction(function, [entry] if signed else [])
         )

@@ -26,7 +26,7 @@ from callora_vault.client.successors import NotOurFactory
 from callora_vault.client.transactions import Action, Limits, Transactions
 from callora_vault.client.vault import VaultClient, code_hash_of
 from callora_vault.codec.addresses import deployed_address, id_preimage, vault_address
-from callora_vault.codec.calls import call_function, encode_authorisation
+from callora_vault.codec.calls import encode_authorisation, host_function
 from callora_vault.codec.entries import StoredVault
 from callora_vault.codec.keys import code_key, instance_key
 from callora_vault.model import units
@@ -184,7 +184,7 @@ class Deployer:
             (instance_key(factory), code_key(own_code), code_key(code_hash)),
             (instance_key(contract),),
         )
-        function = call_function(factory, call)
+        function = host_function(factory, call)
         try:
             action = Action(contract, "create", contract, repr(call), function, expected)
             self._submit(action, owner)

@@ -16,7 +16,7 @@ from callora_vault.client.keys import Signer
 from callora_vault.client.refusals import contract_refusal, failed, lacks_a_signature
 from callora_vault.client.transactions import Action, Limits, Transactions, simulate
 from callora_vault.client.whereabouts import Whereabouts
-from callora_vault.codec.calls import call_function, decode_returned, encode_authorisation
+from callora_vault.codec.calls import decode_returned, encode_authorisation, host_function
 from callora_vault.codec.entries import StoredVault
 from callora_vault.codec.errors import HostError
 from callora_vault.codec.events import decode_event
@@ -375,14 +375,14 @@ class VaultClient:
             key=key,
             contract=self.contract,
             request=repr(call),
-            function=call_function(self.contract, call),
+            function=host_function(self.contract, call),
             expected=Expected(signer, tree, tuple(reads), (instance_key(self.contract),)),
             by_address=by_address,
         )
 
     def _simulated(self, call: Call, until: float) -> VaultMeta | int | None:
         """Return what a call that nobody signs would return; raise what it is refused with."""
-        function = call_function(self.contract, call)
+        function = host_function(self.contract, call)
         try:
             return decode_returned(call, simulate(self._network, function, until))
         except SimulationFailed as simulated:

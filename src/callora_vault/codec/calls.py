@@ -1,6 +1,6 @@
 """Calls of vault and factory: arguments, the tree that is signed for them, what they return."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from stellar_sdk import Address as StellarAddress
 from stellar_sdk import scval, xdr
@@ -95,25 +95,6 @@ def _arguments(call: Call | FactoryCall) -> list[xdr.SCVal]:
             return [encode_address(old), *map(scval.to_bytes, hashes)]
         case Successor(old):
             return [encode_address(old)]
-
-
-def invocation(
-    contract: Address, method: str, arguments: Sequence[xdr.SCVal]
-) -> xdr.InvokeContractArgs:
-    """Build the invocation of a contract's method, as it is signed and sent."""
-    return xdr.InvokeContractArgs(
-        StellarAddress(contract).to_xdr_sc_address(),
-        xdr.SCSymbol(method.encode()),
-        list(arguments),
-    )
-
-
-def call_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
-    """Build the host function that makes `call` to a contract."""
-    return xdr.HostFunction(
-        xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
-        invoke_contract=invocation(contract, *encode_call(call)),
-    )
 
 
 def _item(item: DeductItem) -> xdr.SCVal:

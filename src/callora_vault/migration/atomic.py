@@ -17,7 +17,7 @@ from callora_vault.client.errors import UnexpectedAuthorisation, Unknown
 from callora_vault.client.journal import Journal, JournalEntry
 from callora_vault.client.refusals import failed
 from callora_vault.client.transactions import Action
-from callora_vault.codec.calls import call_function, encode_authorisation
+from callora_vault.codec.calls import encode_authorisation, host_function
 from callora_vault.codec.keys import code_key, instance_key, successor_key
 from callora_vault.errors import CalloraError
 from callora_vault.migration.checks import check_factory, check_old, check_successor
@@ -57,7 +57,7 @@ def action(plan: Plan, view: LedgerView) -> Action:
         key=MIGRATE,
         contract=factory,
         request=f"migrate {plan.old} to {plan.new}",
-        function=call_function(factory, plan.call),
+        function=host_function(factory, plan.call),
         expected=Expected(
             plan.owner,
             tree(plan, meta),

@@ -22,7 +22,7 @@ from callora_vault.client.deploy import IDS
 from callora_vault.client.errors import UnexpectedCode, Unknown
 from callora_vault.client.journal import JournalEntry, State
 from callora_vault.client.transactions import Action, resume
-from callora_vault.codec.calls import call_function, encode_authorisation
+from callora_vault.codec.calls import encode_authorisation, host_function
 from callora_vault.codec.entries import decode_stored
 from callora_vault.codec.keys import code_key, instance_key
 from callora_vault.migration import checks, ledger
@@ -71,7 +71,7 @@ def withdrawal(plan: Plan, amount: int) -> Action:
         key=drain_key(0),
         contract=plan.old,
         request=repr(call),
-        function=call_function(plan.old, call),
+        function=host_function(plan.old, call),
         expected=Expected(
             plan.owner,
             encode_authorisation(plan.old, call),

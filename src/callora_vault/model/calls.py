@@ -172,9 +172,6 @@ CALLS: Final[tuple[type[Call], ...]] = (
 READS: Final = (GetMeta, Balance)
 """Calls that read; nobody signs them."""
 
-READS: Final = (GetMeta, Balance)
-"""The calls of a vault that change nothing."""
-
 
 @attrs.frozen
 class Create:
