@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from stellar_sdk import Keypair
-from tests.cli.shell import Shell
+from tests.support.commands import User
 
 from soroban_localnet import LocalNetwork
 from soroban_localnet.serve.http import serve_http
@@ -23,49 +23,49 @@ def network() -> LocalNetwork:
 
 
 @pytest.fixture(scope="module")
-def shell(network: LocalNetwork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def user(network: LocalNetwork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
     owner = Keypair.random()
     network.fund(owner.public_key)
     with serve_http(network) as endpoint:
-        shell = Shell(tmp_path_factory.mktemp("shell"), endpoint.url, owner)
-        deployed = shell.json(
+        user = User(tmp_path_factory.mktemp("user"), endpoint.url, owner)
+        deployed = user.json(
             "deploy", "--initial-balance", 1000, "--min-deposit", 5, "--name", "first"
         )
-        added = shell.run("directory", "add", "billing", deployed["vault"])
+        added = user.run("directory", "add", "billing", deployed["vault"])
         assert added.returncode == 0, added.stderr
-        yield shell
+        yield user
 
 
 @pytest.fixture
-def balance(shell: Shell) -> Callable[[], int]:
+def balance(user: User) -> Callable[[], int]:
     def read() -> int:
-        return int(shell.run("balance", "billing", key=False).stdout)
+        return int(user.run("balance", "billing", key=False).stdout)
 
     return read
 
 
-def test_a_deployment_with_the_same_name_returns_the_same_vault(shell: Shell) -> None:
+def test_a_deployment_with_the_same_name_returns_the_same_vault(user: User) -> None:
     options = ("deploy", "--initial-balance", 1000, "--min-deposit", 5, "--name", "first")
-    again = shell.json(*options)["vault"]
-    assert str(again) in shell.run("directory", "list").stdout
+    again = user.json(*options)["vault"]
+    assert str(again) in user.run("directory", "list").stdout
 
 
 def test_a_factory_deploys_a_vault_with_its_owner_in_one_transaction(
-    shell: Shell, network: LocalNetwork
+    user: User, network: LocalNetwork
 ) -> None:
-    factory = shell.run("migrate", "factory").stdout.strip()
+    factory = user.run("migrate", "factory").stdout.strip()
     ledger = network.latest_ledger
     options = ("--factory", factory, "--initial-balance", 30, "--name", "made")
-    deployed = shell.json("deploy", *options)
+    deployed = user.json("deploy", *options)
     assert network.latest_ledger == ledger + 1
-    assert shell.json("meta", deployed["vault"])["balance"] == "30"
-    assert shell.json("deploy", *options) == deployed
+    assert user.json("meta", deployed["vault"])["balance"] == "30"
+    assert user.json("deploy", *options) == deployed
 
 
-def test_what_is_no_factory_deploys_nothing(shell: Shell, network: LocalNetwork) -> None:
-    vault = shell.json("deploy", "--name", "first")["vault"]
+def test_what_is_no_factory_deploys_nothing(user: User, network: LocalNetwork) -> None:
+    vault = user.json("deploy", "--name", "first")["vault"]
     ledger = network.latest_ledger
-    refused = shell.run("deploy", "--factory", vault)
+    refused = user.run("deploy", "--factory", vault)
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
     assert "Traceback" not in refused.stderr
@@ -73,58 +73,58 @@ def test_what_is_no_factory_deploys_nothing(shell: Shell, network: LocalNetwork)
 
 
 @pytest.mark.parametrize("arguments", [("meta", "billing"), ("meta", "--help")])
-def test_output_that_nobody_reads_ends_with_141(shell: Shell, arguments: tuple[str, ...]) -> None:
+def test_output_that_nobody_reads_ends_with_141(user: User, arguments: tuple[str, ...]) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     try:
-        ended = shell.run(*arguments, stdout=write_end)
+        ended = user.run_process(*arguments, stdout=write_end)
     finally:
         os.close(write_end)
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
-def test_every_call_does_what_it_says(shell: Shell, balance: Callable[[], int]) -> None:
+def test_every_call_does_what_it_says(user: User, balance: Callable[[], int]) -> None:
     before = balance()
-    assert shell.json("deposit", "billing", 50)["returned"] == str(before + 50)
-    assert shell.json("withdraw", "billing", 20)["returned"] == str(before + 30)
+    assert user.json("deposit", "billing", 50)["returned"] == str(before + 50)
+    assert user.json("withdraw", "billing", 20)["returned"] == str(before + 30)
     to = Keypair.random().public_key
-    document = shell.json("withdraw-to", "billing", to, 5)
+    document = user.json("withdraw-to", "billing", to, 5)
     assert [event["to"] for event in document["events"]] == [to]
-    items = shell.folder / "items.json"
+    items = user.folder / "items.json"
     items.write_text(json.dumps([{"amount": 1}, {"amount": 2, "request_id": "b"}]))
-    batch = shell.json("batch-deduct", "billing", "--items", items)
+    batch = user.json("batch-deduct", "billing", "--items", items)
     assert [event["amount"] for event in batch["events"]] == ["1", "2"]
     assert balance() == before + 22
 
 
-def test_a_repeated_request_is_deducted_once(shell: Shell, balance: Callable[[], int]) -> None:
+def test_a_repeated_request_is_deducted_once(user: User, balance: Callable[[], int]) -> None:
     before = balance()
-    first = shell.json("deduct", "billing", 7, "--request-id", "once")
-    second = shell.json("deduct", "billing", 7, "--request-id", "once")
+    first = user.json("deduct", "billing", 7, "--request-id", "once")
+    second = user.json("deduct", "billing", 7, "--request-id", "once")
     assert first["transaction"] == second["transaction"]
     assert second["repeated"] is True
     assert balance() == before - 7
 
 
-def test_an_authorised_caller_is_set_and_shown(shell: Shell) -> None:
+def test_an_authorised_caller_is_set_and_shown(user: User) -> None:
     caller = Keypair.random().public_key
-    shell.json("set-authorized-caller", "billing", caller)
-    assert shell.json("meta", "billing")["authorized_caller"] == caller
-    shell.json("set-authorized-caller", "billing", "--nobody")
-    assert shell.json("meta", "billing")["authorized_caller"] is None
+    user.json("set-authorized-caller", "billing", caller)
+    assert user.json("meta", "billing")["authorized_caller"] == caller
+    user.json("set-authorized-caller", "billing", "--nobody")
+    assert user.json("meta", "billing")["authorized_caller"] is None
 
 
-def test_the_key_may_come_from_a_file_of_mode_600_alone(shell: Shell) -> None:
-    file = shell.folder / "key"
-    file.write_text(shell.owner.secret)
+def test_the_key_may_come_from_a_file_of_mode_600_alone(user: User) -> None:
+    file = user.folder / "key"
+    file.write_text(user.owner.secret)
     file.chmod(0o644)
-    open_to_others = shell.run("deposit", "billing", 9, "--key-file", file, key=False)
+    open_to_others = user.run("deposit", "billing", 9, "--key-file", file, key=False)
     assert open_to_others.returncode == 2
     assert "chmod 600" in open_to_others.stderr
     file.chmod(0o600)
-    done = shell.run("deposit", "billing", 9, "--key-file", file, key=False)
+    done = user.run("deposit", "billing", 9, "--key-file", file, key=False)
     assert done.returncode == 0, done.stderr
-    assert shell.owner.secret not in done.stdout + done.stderr
+    assert user.owner.secret not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -146,18 +146,18 @@ def test_the_key_may_come_from_a_file_of_mode_600_alone(shell: Shell) -> None:
     ],
 )
 def test_a_mistake_is_one_line_and_2_and_changes_nothing(
-    arguments: tuple[object, ...], line: str, shell: Shell, network: LocalNetwork
+    arguments: tuple[object, ...], line: str, user: User, network: LocalNetwork
 ) -> None:
     before = network.latest_ledger
-    ran = shell.run(*arguments)
+    ran = user.run(*arguments)
     assert ran.returncode == 2, ran.stdout
     assert line in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
     assert network.latest_ledger == before
 
 
-def test_without_a_key_and_a_terminal_nothing_is_signed(shell: Shell) -> None:
-    ran = shell.run("deposit", "billing", 9, key=False)
+def test_without_a_key_and_a_terminal_nothing_is_signed(user: User) -> None:
+    ran = user.run("deposit", "billing", 9, key=False)
     assert ran.returncode == 2
     assert "set CALLORA_VAULT_KEY or --key-file" in ran.stderr
 
@@ -169,17 +169,17 @@ def test_on_the_public_network_what_will_be_signed_is_shown_and_asked(
     owner = Keypair.random()
     network.fund(owner.public_key)
     with serve_http(network) as endpoint:
-        shell = Shell(tmp_path, endpoint.url, owner)
-        asked = shell.run("deploy", "--name", "x")
+        user = User(tmp_path, endpoint.url, owner)
+        asked = user.run("deploy", "--name", "x")
         assert asked.returncode == 2
         assert "nothing was signed" in asked.stderr
         assert PUBLIC in asked.stderr
         assert f"init({owner.public_key}, 0, 0)" in asked.stderr
-        told = shell.run("deploy", "--name", "x", "--yes")
+        told = user.run("deploy", "--name", "x", "--yes")
         assert told.returncode == 0, told.stderr
 
 
-def test_nothing_open_is_said(shell: Shell) -> None:
-    ran = shell.run("resume", key=False)
+def test_nothing_open_is_said(user: User) -> None:
+    ran = user.run("resume", key=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == "nothing is open\n"

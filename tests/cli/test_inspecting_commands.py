@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.client.world import BALANCE, OWNER, World
+from tests.support.commands import Ran, run
 
 from callora_vault.client import Journal
 from soroban_localnet.serve.http import serve_http
@@ -29,10 +28,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
         yield endpoint.url, world.vault
 
 
-def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "callora_vault.cli", *map(str, arguments)]
-    env = {**os.environ, "COLUMNS": "100"}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+def _run(*arguments: object) -> Ran:
+    return run(*arguments, env={**os.environ, "COLUMNS": "100"})
 
 
 def test_inspect_shows_the_stored_entry_and_the_code(served: tuple[str, str]) -> None:

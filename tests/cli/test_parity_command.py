@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 from tests.parity import mutants
+from tests.support.commands import Ran, run
 
 from callora_vault import wasm
 
@@ -25,16 +26,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "XDG_CACHE_HOME": str(folder), "COLUMNS": "100"}
 
 
-_Ran = subprocess.CompletedProcess[str]
-
-
-def _run(*arguments: object, env: dict[str, str], cwd: Path | None = None) -> _Ran:
-    command = [sys.executable, "-m", "callora_vault.cli", "parity", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd=cwd)
+def _run(*arguments: object, env: dict[str, str], cwd: Path | None = None) -> Ran:
+    return run("parity", *arguments, env=env, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
-def agreeing(cache: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, _Ran]:
+def agreeing(cache: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
     """A folder in which a contract was judged that agrees, with report.xml; and what it said."""
     folder = tmp_path_factory.mktemp("agreeing")
     here = folder / "here"
@@ -43,7 +40,7 @@ def agreeing(cache: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     return folder, _run(*options, env=cache, cwd=here)
 
 
-def test_it_says_that_they_agree_and_ends_with_0(agreeing: tuple[Path, _Ran]) -> None:
+def test_it_says_that_they_agree_and_ends_with_0(agreeing: tuple[Path, Ran]) -> None:
     folder, ran = agreeing
     assert ran.returncode == 0, ran.stderr
     assert list((folder / "here").iterdir()) == []
@@ -116,7 +113,7 @@ def test_a_file_that_cannot_be_judged_is_one_line_and_2(
 
 
 def test_the_report_of_a_run_that_could_not_begin_has_the_keys_of_any_run(
-    agreeing: tuple[Path, _Ran], cache: dict[str, str], tmp_path: Path
+    agreeing: tuple[Path, Ran], cache: dict[str, str], tmp_path: Path
 ) -> None:
     _, made = agreeing
     unmade = _run("--wasm", "nowhere.wasm", "--json", "-", env=cache, cwd=tmp_path)

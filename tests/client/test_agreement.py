@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.client.exactly_once import Run
 from tests.client.world import OWNER, STRANGER, World
-from tests.model.values import i128s, symbols
+from tests.support.strategies import i128s, symbols
 
 from callora_vault import CallRefused, VaultMeta, VaultModel
 from callora_vault.client import (

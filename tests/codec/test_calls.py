@@ -1,8 +1,8 @@
 import pytest
 from hypothesis import given
 from stellar_sdk import scval, xdr
-from tests.codec.values import fields
-from tests.model.values import CONTRACT, OWNER, calls, i128s, metas
+from tests.support.sdk_xdr import fields
+from tests.support.strategies import CONTRACT, OWNER, calls, i128s, metas
 
 from callora_vault.codec.calls import (
     decode_factory_returned,

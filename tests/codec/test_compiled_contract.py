@@ -12,7 +12,7 @@ from stellar_sdk import (
     xdr,
 )
 from stellar_sdk.operation import InvokeHostFunction
-from tests.model.values import CONTRACT
+from tests.support.strategies import CONTRACT
 
 from callora_vault import wasm
 from callora_vault.codec.calls import decode_returned, encode_authorisation, host_function

@@ -1,8 +1,8 @@
 import pytest
 from hypothesis import given
 from stellar_sdk import StrKey, scval, xdr
-from tests.codec.values import event
-from tests.model.values import CONTRACT, OWNER, events
+from tests.support.sdk_xdr import event
+from tests.support.strategies import CONTRACT, OWNER, events
 
 from callora_vault.codec.events import decode_event, decode_factory_event, encode_event
 from callora_vault.codec.values import CannotDecode

@@ -1,7 +1,7 @@
 import pytest
 from stellar_sdk import StrKey, scval, xdr
-from tests.codec.values import instance
-from tests.model.values import CONTRACT, OWNER, STRANGER
+from tests.support.sdk_xdr import instance
+from tests.support.strategies import CONTRACT, OWNER, STRANGER
 
 from callora_vault.codec.addresses import vault_address
 from callora_vault.codec.calls import encode_authorisation

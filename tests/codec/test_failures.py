@@ -1,6 +1,6 @@
 import pytest
 from stellar_sdk import scval, xdr
-from tests.codec.values import contract_error, diagnostic, host_error
+from tests.support.sdk_xdr import contract_error, diagnostic, host_error
 
 from callora_vault.codec.errors import HostError, find_error
 from callora_vault.model.errors import FactoryErrorCode, VaultErrorCode

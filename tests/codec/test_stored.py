@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stellar_sdk import Address, StrKey, scval, xdr
-from tests.codec.values import HASH, fields, instance
-from tests.model.values import CONTRACT, OWNER, metas
+from tests.support.sdk_xdr import HASH, fields, instance
+from tests.support.strategies import CONTRACT, OWNER, metas
 
 from callora_vault.codec.entries import decode_meta, decode_stored, encode_meta
 from callora_vault.codec.keys import code_key, instance_key

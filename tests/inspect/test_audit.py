@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from stellar_sdk import xdr
-from tests.model import values
+from tests.support import strategies as values
 
 from callora_vault.codec.entries import encode_meta
 from callora_vault.codec.events import encode_event

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import attrs
 import pytest
-from tests.model.values import OWNER
+from tests.support.strategies import OWNER
 
 from callora_vault.model.calls import (
     CALLS,

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 from hypothesis import given
-from tests.model.values import CONTRACT, OWNER, STRANGER, calls, signers, states
+from tests.support.strategies import CONTRACT, OWNER, STRANGER, calls, signers, states
 
 from callora_vault.model.calls import (
     CALLS,

@@ -3,7 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.model.values import OWNER, STRANGER, addresses, i128s, items, signers, symbols
+from tests.support.strategies import OWNER, STRANGER, addresses, i128s, items, signers, symbols
 
 from callora_vault import CallRefused
 from callora_vault.model.calls import (

@@ -1,7 +1,7 @@
 import copy
 
 import pytest
-from tests.model.values import OWNER
+from tests.support.strategies import OWNER
 
 from callora_vault.model.calls import CALLS, FACTORY_CALLS
 from callora_vault.model.errors import (

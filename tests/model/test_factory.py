@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from stellar_sdk import StrKey
-from tests.model.values import CONTRACT, OWNER, STRANGER, valid_metas
+from tests.support.strategies import CONTRACT, OWNER, STRANGER, valid_metas
 
 from callora_vault.model.calls import (
     Balance,

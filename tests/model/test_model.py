@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.model.values import OWNER, STRANGER, calls, signers, states
+from tests.support.strategies import OWNER, STRANGER, calls, signers, states
 
 from callora_vault import (
     VAULT_V1,

@@ -2,7 +2,7 @@
 
 from typing import assert_type
 
-from tests.model.values import OWNER
+from tests.support.strategies import OWNER
 
 from callora_vault import DeductItem, Vault, VaultMeta, VaultModel
 from callora_vault.model.calls import Deposit, GetMeta, Init

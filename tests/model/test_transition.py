@@ -1,7 +1,7 @@
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.model.values import (
+from tests.support.strategies import (
     CONTRACT,
     OWNER,
     STRANGER,

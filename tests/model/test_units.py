@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stellar_sdk import Keypair, MuxedAccount, StrKey
-from tests.model.values import CONTRACT, OWNER, i128s, symbols
+from tests.support.strategies import CONTRACT, OWNER, i128s, symbols
 
 from callora_vault.model import units
 from callora_vault.model.units import I128_MAX, I128_MIN, BadValue

@@ -8,9 +8,8 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-COULD_NOT_RUN = 2
-INTERRUPTED = 130
-PIPE_CLOSED = 141
+from callora_vault.cli.exit_codes import COULD_NOT_RUN, DONE, INTERRUPTED, PIPE_CLOSED
+
 TRACEBACK = "CALLORA_VAULT_TRACEBACK"
 
 
@@ -55,12 +54,12 @@ def _run() -> int:
     from callora_vault.cli.app import EXPECTED, app  # noqa: PLC0415
 
     try:
-        code = app(exit_on_error=False, print_error=False)
+        code = app(sys.argv[1:], exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return _fail(str(error), COULD_NOT_RUN)
     except EXPECTED as error:
         return _fail(str(error), getattr(error, "exit_code", COULD_NOT_RUN))
-    return code if isinstance(code, int) else 0
+    return code if isinstance(code, int) else DONE
 
 
 def _fault(error: Exception) -> int:

@@ -6,10 +6,7 @@ from typing import Final
 
 from cyclopts import App
 
-from callora_vault.cli.commands import directory as naming
-from callora_vault.cli.commands import inspect as inspecting
-from callora_vault.cli.commands import migrate as migrating
-from callora_vault.cli.commands import vault as calling
+from callora_vault.cli.commands import directory, inspect, migrate, vault
 from callora_vault.errors import CalloraError
 from soroban_localnet import LocalnetError
 
@@ -20,23 +17,23 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 for command in (
-    calling.deploy,
-    calling.init,
-    calling.deposit,
-    calling.deduct,
-    calling.batch_deduct,
-    calling.withdraw,
-    calling.withdraw_to,
-    calling.set_authorized_caller,
-    calling.balance,
-    calling.meta,
-    calling.resume,
-    inspecting.inspect,
-    inspecting.export,
-    inspecting.audit,
-    naming.app,
-    migrating.app,
-    migrating.watch_retired,
+    vault.deploy,
+    vault.init,
+    vault.deposit,
+    vault.deduct,
+    vault.batch_deduct,
+    vault.withdraw,
+    vault.withdraw_to,
+    vault.set_authorized_caller,
+    vault.balance,
+    vault.meta,
+    vault.resume,
+    inspect.inspect,
+    inspect.export,
+    inspect.audit,
+    directory.app,
+    migrate.app,
+    migrate.watch_retired,
 ):
     app.command(command)
 # loaded when it is named, so its help stands here: Hypothesis and the host are slow to load

@@ -1,4 +1,4 @@
-"""What commands that call a vault share: where it is, who signs, what is asked before signing."""
+"""What commands share: their arguments, where a vault is, who signs, what is asked before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 import attrs
 from cyclopts import Parameter
@@ -36,6 +36,11 @@ from callora_vault.model.units import Address, BadValue
 
 KEY_VARIABLE: Final = "CALLORA_VAULT_KEY"
 ID_LENGTH: Final = 56
+
+Json: TypeAlias = Annotated[bool, Parameter(help="Print JSON instead of tables.", negative=())]
+Vault: TypeAlias = Annotated[str, Parameter(help="The vault's name, or its id (C...).")]
+Amount: TypeAlias = Annotated[int, Parameter(help="In the vault's own unit.")]
+PlanFile: TypeAlias = Annotated[Path, Parameter(help="The plan's file.")]
 
 
 @attrs.frozen

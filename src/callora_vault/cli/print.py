@@ -1,23 +1,21 @@
-"""What commands have in common: arguments, tables for people, JSON for programs."""
+"""How values are shown: JSON for programs, tables for people."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
-from cyclopts import Parameter
 from rich.table import Table
-
-Json: TypeAlias = Annotated[bool, Parameter(help="Print JSON instead of tables.", negative=())]
-Vault: TypeAlias = Annotated[str, Parameter(help="The vault's name, or its id (C...).")]
-Amount: TypeAlias = Annotated[int, Parameter(help="In the vault's own unit.")]
-PlanFile: TypeAlias = Annotated[Path, Parameter(help="The plan's file.")]
 
 
 def print_json(document: Any) -> None:
     """Print a document for programs."""
     print(json.dumps(document, indent=2))
+
+
+def print_json_line(document: Any) -> None:
+    """Print a document on one line, at once: more of them may follow."""
+    print(json.dumps(document), flush=True)
 
 
 def numbers_as_text(values: dict[str, Any]) -> dict[str, Any]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import attrs
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.table import Table
 
+from callora_vault.cli.exit_codes import DONE
 from callora_vault.cli.networks import NetworkOptions
-from callora_vault.cli.options import default_directory
-from callora_vault.cli.print import Json, print_json
+from callora_vault.cli.options import Json, default_directory
+from callora_vault.cli.views.directory import show_added, show_names, show_removed
 from callora_vault.directory import VaultDirectory
 from callora_vault.inspect import NotAVault, inspect
 
@@ -33,24 +31,8 @@ def show(*, directory: _File = None, json: Json = False) -> int:
     """List all names, with the contracts that they stood for before."""
     names = _open(directory)
     listed = {network: names.listed(network) for network in names.networks()}
-    if json:
-        document = {
-            network: [attrs.asdict(entry) for entry in entries]
-            for network, entries in listed.items()
-        }
-        print_json({"generation": names.generation, "networks": document})
-        return 0
-    if not listed:
-        print(f"{names.path} has no names yet; add one by `callora-vault directory add`")
-        return 0
-    table = Table(title=f"{names.path}, generation {names.generation}", title_justify="left")
-    for column in ("network", "name", "contract", "retired"):
-        table.add_column(column, overflow="fold")
-    for network, entries in listed.items():
-        for entry in entries:
-            table.add_row(network, entry.name, entry.contract, "\n".join(entry.retired))
-    Console().print(table)
-    return 0
+    show_names(names.path, names.generation, listed, json)
+    return DONE
 
 
 @app.command
@@ -73,8 +55,8 @@ def add(
     if found.problem is not None:
         raise NotAVault(contract, found.problem)
     listed = _open(directory).point(network.passphrase, name, contract, instead_of=None)
-    print(f"{listed.name} stands for {listed.contract} on {network.passphrase!r}")
-    return 0
+    show_added(listed, network.passphrase)
+    return DONE
 
 
 @app.command
@@ -90,5 +72,5 @@ def remove(name: str, /, *, options: NetworkOptions = _HERE, directory: _File = 
     names = _open(directory)
     found = names.find(network.passphrase, name)
     names.remove(network.passphrase, name, instead_of=found.contract)
-    print(f"{name} is a name no more; it stood for {found.contract}")
-    return 0
+    show_removed(name, found.contract)
+    return DONE

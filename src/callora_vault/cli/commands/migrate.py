@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import attrs
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from callora_vault import migration, wasm
+from callora_vault.cli.exit_codes import DONE, FINDINGS, NOT_YET
 from callora_vault.cli.networks import NetworkOptions
-from callora_vault.cli.options import SigningOptions, VaultOptions, default_directory
-from callora_vault.cli.print import Json, PlanFile, Vault, numbers_as_text, print_json, rows
-from callora_vault.client import Deployer, Limits, Network, Signer
-from callora_vault.codec.entries import StoredVault
-from callora_vault.directory import VaultDirectory
-from callora_vault.migration import (
-    Applied,
-    DryRun,
-    Mode,
-    NotVerified,
-    Plan,
-    Stage,
-    Status,
-    Verification,
-    Watched,
+from callora_vault.cli.options import (
+    Json,
+    PlanFile,
+    SigningOptions,
+    Vault,
+    VaultOptions,
+    default_directory,
 )
+from callora_vault.cli.views.migrate import (
+    show_applied,
+    show_dry_run,
+    show_factory,
+    show_plan,
+    show_redirected,
+    show_remarks,
+    show_simulated,
+    show_status,
+    show_swept,
+    show_verification,
+    show_watched,
+    working,
+)
+from callora_vault.client import Deployer, Limits, Network, Signer
+from callora_vault.directory import VaultDirectory
+from callora_vault.migration import Mode, Plan, Stage, Verification, Watched
 from callora_vault.model.units import Address, BadValue
 
 _Code = Annotated[
@@ -59,8 +65,8 @@ def factory(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
     with options.noted() as journal:
         deployer = Deployer(network, journal, signer, _limits(options))
         contract = deployer.factory(wasm.read("factory"))
-    print(jsonlib.dumps({"factory": contract}) if json else contract)
-    return 0
+    show_factory(contract, json)
+    return DONE
 
 
 @app.command
@@ -104,11 +110,8 @@ def plan(
         limits=attrs.evolve(migration.LIMITS, timeout=options.timeout),
     )
     migration.write(planned, out)
-    if json:
-        print_json(migration.to_json(planned))
-    else:
-        _show_plan(Console(), planned, out)
-    return 0
+    show_plan(planned, out, json)
+    return DONE
 
 
 @app.command(name="dry-run")
@@ -135,18 +138,16 @@ def dry_run(
     limits = attrs.evolve(migration.LIMITS, timeout=options.timeout)
     if simulate:
         fee = migration.simulate(options.connect(), planned, limits)
-        print(jsonlib.dumps({"resource_fee": fee}) if json else f"it works out for {fee:,} stroops")
-        return 0
+        show_simulated(fee, json)
+        return DONE
     from soroban_localnet import Fork, LocalNetwork  # noqa: PLC0415 - loads the host
 
     fork = Fork.connect(options.url, timeout=options.timeout)
-    remarks = Console(stderr=True)
-    for remark in fork.remarks:
-        remarks.print(remark, soft_wrap=True)
+    show_remarks(fork.remarks)
     local = LocalNetwork(fork=fork)
     key = local.impersonate(planned.owner)
     stand_in = Signer(planned.owner, key.sign, key.public_key)
-    with TemporaryDirectory() as folder, remarks.status("on a fork of the network"):
+    with TemporaryDirectory() as folder, working("on a fork of the network"):
         shown = migration.dry_run(
             Network(local.server(), local.passphrase),
             planned,
@@ -156,11 +157,8 @@ def dry_run(
             limits=limits,
         )
     migration.write(shown.noted(planned), plan)
-    if json:
-        print_json(_dry_run(shown))
-    else:
-        _show_dry_run(Console(), shown)
-    return 0 if shown.verification.passed else 1
+    show_dry_run(shown, json)
+    return DONE if shown.verification.passed else FINDINGS
 
 
 @app.command(name=["apply", "resume"])
@@ -186,7 +184,7 @@ def apply(
     network, owner, limits = options.connect(), options.signer(), _limits(options)
     what = "\n".join(planned.tree) or f"a new vault at {planned.new}"
     options.confirm(network, owner, what, planned.old, limits)
-    with options.noted() as journal, Console(stderr=True).status(f"migrating {planned.old}"):
+    with options.noted() as journal, working(f"migrating {planned.old}"):
         applied = migration.apply(
             network,
             journal,
@@ -196,11 +194,8 @@ def apply(
             accept_unknown_code=accept_unknown_code,
             limits=limits,
         )
-    if json:
-        print_json(attrs.asdict(applied))
-    else:
-        _show_applied(Console(), applied)
-    return 0
+    show_applied(applied, json)
+    return DONE
 
 
 @app.command
@@ -211,11 +206,8 @@ def verify(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json 
     could not look.
     """
     found = _verified(options.connect(), migration.read(plan), plan, options)
-    if json:
-        print_json(_verification(found))
-    else:
-        _show_verification(Console(), found)
-    return 0 if found.passed else NotVerified.exit_code
+    show_verification(found, json)
+    return DONE if found.passed else FINDINGS
 
 
 @app.command
@@ -224,11 +216,8 @@ def status(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json 
     planned = migration.read(plan)
     with options.noted() as journal:
         found = migration.status(options.connect(), journal, planned, _limits(options))
-    if json:
-        print_json(_status(found))
-    else:
-        _show_status(Console(), planned, found)
-    return 0 if found.stage is Stage.MIGRATED else 3
+    show_status(planned, found, json)
+    return DONE if found.stage is Stage.MIGRATED else NOT_YET
 
 
 @app.command
@@ -240,13 +229,8 @@ def sweep(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json =
     options.confirm(network, owner, what, planned.old, limits)
     with options.noted() as journal:
         swept = migration.sweep(network, journal, planned, owner, limits)
-    if json:
-        print_json(numbers_as_text(attrs.asdict(swept)))
-    else:
-        print(f"{swept.moved:,} moved from {swept.old} to {swept.new}")
-        if swept.remainder:
-            print(f"{swept.remainder:,} stay there: the new vault takes {swept.minimum:,} or more")
-    return 0
+    show_swept(swept, json)
+    return DONE
 
 
 @app.command
@@ -266,11 +250,8 @@ def redirect(
     found = _verified(options.connect(), planned, plan, options)
     names = VaultDirectory(options.directory or default_directory())
     listed = migration.redirect(names, name, planned, found)
-    if json:
-        print_json(attrs.asdict(listed))
-    else:
-        print(f"{listed.name} stands for {listed.contract}; before, for {planned.old}")
-    return 0
+    show_redirected(listed, planned.old, json)
+    return DONE
 
 
 def watch_retired(
@@ -306,14 +287,14 @@ def watch_retired(
 
     watched = [look(contract, since) for contract in options.find_retired(vault, network)]
     for each in watched:
-        _show_watched(each, json)
+        show_watched(each, json)
     while follow:
         time.sleep(interval)
         watched = [look(each.contract, each.cursor) for each in watched]
         for each in watched:
             if each.calls:
-                _show_watched(each, json)
-    return 1 if any(each.calls for each in watched) else 0
+                show_watched(each, json)
+    return FINDINGS if any(each.calls for each in watched) else DONE
 
 
 # -- what commands share -----------------------------------------------------------------------
@@ -335,155 +316,3 @@ def _verified(network: Network, plan: Plan, file: Path, options: SigningOptions)
     histories = file.with_suffix(".old.jsonl"), file.with_suffix(".new.jsonl")
     with options.noted() as journal:
         return migration.verify(network, plan, histories, journal=journal, limits=_limits(options))
-
-
-# -- JSON --------------------------------------------------------------------------------------
-
-
-def _stored(stored: StoredVault) -> dict[str, Any] | None:
-    if stored.meta is None or stored.layout is None:
-        return None
-    return {"layout": stored.layout.name, **numbers_as_text(attrs.asdict(stored.meta))}
-
-
-def _verification(found: Verification) -> dict[str, Any]:
-    return {
-        "passed": found.passed,
-        "old": found.old,
-        "new": found.new,
-        "ledger": found.ledger,
-        "amount": str(found.amount),
-        "checks": [attrs.asdict(check) for check in found.checks],
-        "late": [str(call) for call in found.late],
-        "old_balance": str(found.old_balance),
-        "assumed": list(found.assumed),
-    }
-
-
-def _dry_run(shown: DryRun) -> dict[str, Any]:
-    return {
-        "before": _stored(shown.before),
-        "after_old": _stored(shown.after_old),
-        "after_new": _stored(shown.after_new),
-        "applied": attrs.asdict(shown.applied),
-        "verification": _verification(shown.verification),
-    }
-
-
-def _status(found: Status) -> dict[str, Any]:
-    amounts = {"old_balance": found.old_balance, "new_balance": found.new_balance}
-    return {
-        "stage": found.stage.value,
-        "ledger": found.ledger,
-        "new": found.new,
-        **{name: None if value is None else str(value) for name, value in amounts.items()},
-        "drained": str(found.drained),
-        "open": [{"request": e.request, "transaction": e.hash} for e in found.open],
-        "successors": list(found.successors),
-    }
-
-
-# -- for people --------------------------------------------------------------------------------
-
-
-def _known(code: str, name: str | None) -> str:
-    return f"{code} ({'unknown' if name is None else f'callora-vault {name}'})"
-
-
-def _show_plan(console: Console, plan: Plan, file: Path) -> None:
-    document = migration.to_json(plan)
-    table = rows(f"{file}: {plan.mode.value}, as of ledger {plan.ledger:,}")
-    table.add_row("old vault", plan.old)
-    table.add_row("its code", _known(plan.old_code, plan.old_known))
-    table.add_row("owner", plan.owner)
-    table.add_row("balance", f"{plan.meta.balance:,}")
-    table.add_row("min_deposit", f"{plan.meta.min_deposit:,}")
-    if plan.meta.authorized_caller is not None:
-        table.add_row("authorized_caller", plan.meta.authorized_caller)
-    for name in plan.archived:
-        table.add_row("archived", f"{name}: it is restored on the way")
-    table.add_section()
-    table.add_row("new vault", plan.new)
-    table.add_row("its code", _known(plan.new_code, document["new"]["known"]))
-    table.add_row("min_deposit", f"{plan.min_deposit:,}")
-    if plan.factory is not None:
-        table.add_row("factory", plan.factory)
-    table.add_section()
-    table.add_row("to be signed", "\n".join(plan.tree))
-    table.add_row("signed by", plan.owner)
-    fee = "not known before it is done" if plan.fee is None else f"{plan.fee:,} stroops or more"
-    table.add_row("resource fee", fee)
-    for name in plan.unpriced:
-        table.add_row("not in that fee", name)
-    console.print(table)
-    console.print(f"next: callora-vault migrate dry-run {file}", soft_wrap=True)
-
-
-def _show_dry_run(console: Console, shown: DryRun) -> None:
-    table = Table(title="on a fork; the network itself has not changed", title_justify="left")
-    for column in ("", "old vault, before", "old vault, after", "new vault, after"):
-        table.add_column(column, overflow="fold")
-    vaults = [_stored(vault) or {} for vault in (shown.before, shown.after_old, shown.after_new)]
-    for name in ("layout", "owner", "balance", "min_deposit", "authorized_caller"):
-        table.add_row(name, *(str(vault.get(name) or "-") for vault in vaults))
-    console.print(table)
-    _show_applied(console, shown.applied)
-    _show_verification(console, shown.verification)
-
-
-def _show_applied(console: Console, applied: Applied) -> None:
-    table = rows("applied" if applied.tries else "all of it was done before")
-    table.add_row("old vault", applied.old)
-    table.add_row("new vault", applied.new)
-    table.add_row("fees", f"{applied.fee:,} stroops")
-    table.add_row("transactions", "\n".join(applied.transactions))
-    console.print(table)
-
-
-def _show_verification(console: Console, found: Verification) -> None:
-    table = Table(title=f"as of ledger {found.ledger:,}", title_justify="left", show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
-    for check in found.checks:
-        mark = Text("holds", "green") if check.holds else Text("FAILS", "bold red")
-        table.add_row(mark, check.name, check.found)
-    console.print(table)
-    for text in found.assumed:
-        console.print(f"on trust: {text}", soft_wrap=True)
-    for call in found.late:
-        console.print(f"late: {call}", style="yellow", soft_wrap=True)
-    if found.passed:
-        console.print(f"verified: {found.amount:,} moved from {found.old} to {found.new}")
-    else:
-        console.print("not verified", style="bold red")
-
-
-def _show_status(console: Console, plan: Plan, found: Status) -> None:
-    table = rows(f"{found.stage.value}, as of ledger {found.ledger:,}")
-    for name, balance in (("old", found.old_balance), ("new", found.new_balance)):
-        contract = plan.old if name == "old" else found.new
-        if contract is not None:
-            shown = "unknown" if balance is None else f"{balance:,}"
-            table.add_row(f"{name} vault", f"{contract}, balance {shown}")
-    if found.drained:
-        table.add_row("withdrawn", f"{found.drained:,}")
-    for entry in found.open:
-        table.add_row("open", f"{entry.request}, {entry.hash}")
-    if found.successors:
-        table.add_row("successors", "\n".join(found.successors))
-    console.print(table)
-
-
-def _show_watched(watched: Watched, json: bool) -> None:
-    if json:
-        calls = [
-            {"call": str(call), "transaction": call.record.transaction} for call in watched.calls
-        ]
-        document = {"vault": watched.contract, "through": watched.through, "calls": calls}
-        print(jsonlib.dumps(document), flush=True)
-        return
-    for call in watched.calls:
-        print(f"{watched.contract}: {call}", flush=True)
-    if not watched.calls:
-        print(f"{watched.contract}: no calls up to ledger {watched.through:,}", flush=True)

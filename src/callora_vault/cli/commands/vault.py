@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import attrs
 from cyclopts import Parameter
-from rich.console import Console
-from rich.table import Table
 
 from callora_vault import wasm
-from callora_vault.cli.options import SigningOptions, VaultOptions
-from callora_vault.cli.print import Amount, Json, Vault, numbers_as_text, print_json, rows
-from callora_vault.client import Deployer, JournalEntry, Receipt
+from callora_vault.cli.exit_codes import DONE, NOT_YET, UNKNOWN
+from callora_vault.cli.options import Amount, Json, SigningOptions, Vault, VaultOptions
+from callora_vault.cli.views.vault import (
+    show_balance,
+    show_deployment,
+    show_entries,
+    show_meta,
+    show_receipt,
+)
+from callora_vault.client import Deployer
 from callora_vault.client import resume as settle
 from callora_vault.client.journal import State
 from callora_vault.model.calls import (
@@ -30,7 +33,6 @@ from callora_vault.model.calls import (
     WithdrawTo,
 )
 from callora_vault.model.errors import NotInitialized
-from callora_vault.model.events import Event, fields
 from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import BadValue
 from callora_vault.rpc.reading import read_instance
@@ -79,15 +81,8 @@ def deploy(
             factory=factory,
             name=name,
         )
-    _print_values(
-        json,
-        {
-            "vault": deployed.contract,
-            "code": deployed.code_hash,
-            "abandoned": list(deployed.abandoned),
-        },
-    )
-    return 0
+    show_deployment(deployed, json)
+    return DONE
 
 
 def init(
@@ -209,15 +204,14 @@ def set_authorized_caller(
 
 def balance(vault: Vault, /, *, options: VaultOptions = _READING, json: Json = False) -> int:
     """Show what a vault holds, read from its stored entry."""
-    meta = _stored(vault, options)
-    print(jsonlib.dumps({"balance": str(meta.balance)}) if json else meta.balance)
-    return 0
+    show_balance(_stored(vault, options), json)
+    return DONE
 
 
 def meta(vault: Vault, /, *, options: VaultOptions = _READING, json: Json = False) -> int:
     """Show all that a vault stores."""
-    _print_values(json, _fields(_stored(vault, options)))
-    return 0
+    show_meta(_stored(vault, options), json)
+    return DONE
 
 
 def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
@@ -229,16 +223,10 @@ def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
     with options.noted() as journal:
         settled = settle(network, journal, options.limits)
         lost = journal.for_the_operator(network.passphrase)
-    entries = {entry.id: entry for entry in (*settled, *lost)}
-    if json:
-        print_json([_entry(entry) for entry in entries.values()])
-    elif entries:
-        _show_entries(tuple(entries.values()))
-    else:
-        print("nothing is open")
+    show_entries({entry.id: entry for entry in (*settled, *lost)}.values(), json)
     if lost:
-        return 4
-    return 3 if any(entry.state is State.OPEN for entry in settled) else 0
+        return UNKNOWN
+    return NOT_YET if any(entry.state is State.OPEN for entry in settled) else DONE
 
 
 # -- how a call is made ------------------------------------------------------------------------
@@ -247,8 +235,8 @@ def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
 def _submit(vault: str, call: Call, options: SigningOptions, json: bool) -> int:
     with options.client(vault, str(call)) as client:
         receipt = client.submit(call, key=options.request_key)
-    _print_receipt(client.contract, receipt, json)
-    return 0
+    show_receipt(client.contract, receipt, json)
+    return DONE
 
 
 def _stored(vault: str, options: VaultOptions) -> VaultMeta:
@@ -271,71 +259,3 @@ def _read_items(file: Path) -> tuple[DeductItem, ...]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         form = 'a list of {"amount": ..., "request_id": ...}'
         raise BadValue("items", f"{file} is not {form}") from error
-
-
-# -- what is printed ---------------------------------------------------------------------------
-
-
-def _fields(values: VaultMeta | Event) -> dict[str, Any]:
-    return numbers_as_text(attrs.asdict(values))
-
-
-def _print_receipt(contract: str, receipt: Receipt, json: bool) -> None:
-    returned = receipt.returned
-    shown = _fields(returned) if isinstance(returned, VaultMeta) else returned
-    if json:
-        document = {
-            "vault": contract,
-            "returned": str(shown) if isinstance(shown, int) else shown,
-            "events": [{"event": e.shape.name, **_fields(e)} for e in receipt.events],
-            "fee": attrs.asdict(receipt.fee),
-            "ledger": receipt.ledger,
-            "transaction": receipt.transaction,
-            "request_key": receipt.key,
-            "repeated": receipt.repeated,
-        }
-        print_json(document)
-        return
-    values = shown if isinstance(shown, dict) else {"returned": shown}
-    told: list[tuple[str, Any]] = list(values.items())
-    told += [(f"event {e.shape.name}", fields(e)) for e in receipt.events]
-    told += [("fee", str(receipt.fee)), ("ledger", receipt.ledger)]
-    told.append(("transaction", receipt.transaction))
-    if receipt.repeated:
-        told.append(("note", "made by an earlier call with this key; nothing was sent now"))
-    _print_rows(told)
-
-
-def _print_values(json: bool, values: dict[str, Any]) -> None:
-    if json:
-        print_json(values)
-    else:
-        _print_rows(values.items())
-
-
-def _print_rows(told: Iterable[tuple[str, Any]]) -> None:
-    table = rows()
-    for name, value in told:
-        if value not in (None, []):
-            shown = f"{value:,}" if isinstance(value, int) else value
-            table.add_row(name, ", ".join(shown) if isinstance(shown, list) else str(shown))
-    Console().print(table)
-
-
-def _entry(entry: JournalEntry) -> dict[str, Any]:
-    return {
-        "request_key": entry.key,
-        "request": entry.request,
-        "vault": entry.contract,
-        "transaction": entry.hash,
-        "state": entry.state.value,
-    }
-
-
-def _show_entries(entries: tuple[JournalEntry, ...]) -> None:
-    table = Table()
-    for name in ("request", "state", "transaction"):
-        table.add_column(name, overflow="fold")
-    for entry in entries:
-        table.add_row(f"{entry.key}: {entry.request}", entry.state.value, entry.hash)
-    Console().print(table)

@@ -1,7 +1,7 @@
 """XDR for the codec's tests, built with stellar-sdk alone."""
 
 from stellar_sdk import Address, StrKey, scval, xdr
-from tests.model.values import CONTRACT
+from tests.support.strategies import CONTRACT
 
 HASH = bytes(range(32))
 

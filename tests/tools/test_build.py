@@ -9,9 +9,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from tools.build import __main__ as build
+from tools.build.errors import Failure
+from tools.build.files import outputs
+from tools.build.groups import GROUPS, VERSIONS
+from tools.build.judge import judge
+from tools.build.manifest import committed, sha256
+from tools.build.mutants import mutants, patched
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LIB = """\
 fn first() {
     check();
@@ -29,18 +34,18 @@ impl Vault {
 TABLE = tomllib.loads((ROOT / "contracts/mutants/mutants.toml").read_text())
 KINDS = ("mutant", "foreign", "placed")
 PLANTED = [entry for kind in KINDS for entry in TABLE[kind]]
-CRATES = (*build.VERSIONS, "factory")
+CRATES = (*VERSIONS, "factory")
 TOOLS = {"compiler": "rustc 1", "std": "sources", "linker": "LLD 1", "cargo": "cargo 1"}
 
 
 def test_a_patch_replaces_what_occurs_once() -> None:
-    assert build.patched(LIB, [{"search": "check(1)", "replace": "check(2)"}]) == LIB.replace(
+    assert patched(LIB, [{"search": "check(1)", "replace": "check(2)"}]) == LIB.replace(
         "check(1)", "check(2)"
     )
 
 
 def test_a_patch_in_a_function_leaves_the_others_alone() -> None:
-    text = build.patched(LIB, [{"in": "second", "search": "check();", "replace": ""}])
+    text = patched(LIB, [{"in": "second", "search": "check();", "replace": ""}])
     assert text == "".join(LIB.rsplit("check();", 1))
 
 
@@ -55,13 +60,13 @@ def test_a_patch_in_a_function_leaves_the_others_alone() -> None:
     ],
 )
 def test_a_patch_that_does_not_fit_once_is_refused(patch: dict[str, str], complaint: str) -> None:
-    with pytest.raises(build.Failure, match=re.escape(complaint)):
-        build.patched(LIB, [patch])
+    with pytest.raises(Failure, match=re.escape(complaint)):
+        patched(LIB, [patch])
 
 
 def test_every_planted_fault_changes_the_source_and_no_two_alike() -> None:
     originals = {(ROOT / f"contracts/{crate}/src/lib.rs").read_text() for crate in CRATES}
-    texts = [output.lib for output in build.mutants(ROOT, KINDS)]
+    texts = [output.lib for output in mutants(ROOT, KINDS)]
     assert len(originals.union(texts)) == len(CRATES) + len(PLANTED)
 
 
@@ -79,43 +84,43 @@ def test_every_planted_fault_has_a_name_of_its_own_and_says_what_is_wrong() -> N
     assert all(entry["change"] and entry["reason"] for entry in TABLE["equivalent"])
 
 
-@pytest.mark.parametrize("name", build.GROUPS)
+@pytest.mark.parametrize("name", GROUPS)
 def test_a_manifest_tells_the_committed_files(name: str) -> None:
-    group = build.GROUPS[name]
+    group = GROUPS[name]
     folder = (ROOT / group.manifest).parent
-    files = build.committed(group, ROOT)["files"]
+    files = committed(group, ROOT)["files"]
     assert {path.name for path in folder.glob("*.wasm")} == files.keys()
-    assert files.keys() == {output.name for output in build.outputs(name, ROOT)}
-    for output in build.outputs(name, ROOT):
+    assert files.keys() == {output.name for output in outputs(name, ROOT)}
+    for output in outputs(name, ROOT):
         data = (folder / output.name).read_bytes()
-        told = {"sha256": build.sha256(data), "size": len(data), **output.notes}
+        told = {"sha256": sha256(data), "size": len(data), **output.notes}
         assert files[output.name] == told
 
 
-@pytest.mark.parametrize("name", build.GROUPS)
+@pytest.mark.parametrize("name", GROUPS)
 def test_a_manifest_tells_the_lockfile_and_the_library_in_it(name: str) -> None:
-    group = build.GROUPS[name]
+    group = GROUPS[name]
     lockfile = (ROOT / group.source / "Cargo.lock").read_bytes()
-    told = build.committed(group, ROOT)["built_with"]
-    assert told["cargo_lock"] == build.sha256(lockfile)
+    told = committed(group, ROOT)["built_with"]
+    assert told["cargo_lock"] == sha256(lockfile)
     locked = {p["name"]: p["version"] for p in tomllib.loads(lockfile.decode())["package"]}
     assert told[group.dependency] == locked[group.dependency]
     assert told.keys() == {*TOOLS, "cargo_lock", group.dependency}
 
 
 def tree(folder: Path, code: bytes, tools: dict[str, str], **notes: str) -> Path:
-    manifest = folder / build.GROUPS["contracts"].manifest
+    manifest = folder / GROUPS["contracts"].manifest
     manifest.parent.mkdir(parents=True)
     (manifest.parent / "v1.wasm").write_bytes(code)
-    files = {"v1.wasm": {"sha256": build.sha256(code), **notes}}
+    files = {"v1.wasm": {"sha256": sha256(code), **notes}}
     manifest.write_text(json.dumps({"built_with": tools, "files": files}))
     return folder
 
 
 def test_other_bytes_by_the_same_tools_fail_by_name(tmp_path: Path) -> None:
     old, new = tree(tmp_path / "old", b"1", TOOLS), tree(tmp_path / "new", b"2", TOOLS)
-    with pytest.raises(build.Failure, match=r"src/callora_vault/wasm/v1\.wasm.*other bytes"):
-        build.judge(["contracts"], TOOLS, old, new)
+    with pytest.raises(Failure, match=r"src/callora_vault/wasm/v1\.wasm.*other bytes"):
+        judge(["contracts"], TOOLS, old, new)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -124,28 +129,28 @@ def test_other_bytes_by_another_tool_are_judged_by_behaviour(
 ) -> None:
     here = TOOLS | {tool: "another"}
     old, new = tree(tmp_path / "old", b"1", TOOLS), tree(tmp_path / "new", b"2", here)
-    assert build.judge(["contracts"], here, old, new) == ["contracts"]
+    assert judge(["contracts"], here, old, new) == ["contracts"]
     assert f"{tool}: another here, {TOOLS[tool]} in the manifest" in capsys.readouterr().out
 
 
 def test_the_same_bytes_need_no_further_check(tmp_path: Path) -> None:
     here = TOOLS | {"cargo": "another"}
     old, new = tree(tmp_path / "old", b"1", TOOLS), tree(tmp_path / "new", b"1", here)
-    assert build.judge(["contracts"], here, old, new) == []
+    assert judge(["contracts"], here, old, new) == []
 
 
 def test_a_missing_file_fails_by_name(tmp_path: Path) -> None:
     old, new = tree(tmp_path / "old", b"1", TOOLS), tree(tmp_path / "new", b"1", TOOLS)
     (old / "src/callora_vault/wasm/v1.wasm").unlink()
-    with pytest.raises(build.Failure, match=r"v1\.wasm"):
-        build.judge(["contracts"], TOOLS, old, new)
+    with pytest.raises(Failure, match=r"v1\.wasm"):
+        judge(["contracts"], TOOLS, old, new)
 
 
 def test_a_manifest_that_tells_something_else_fails(tmp_path: Path) -> None:
     old = tree(tmp_path / "old", b"1", TOOLS, layout="v0")
     new = tree(tmp_path / "new", b"1", TOOLS, layout="v1")
-    with pytest.raises(build.Failure, match=r"manifest\.json"):
-        build.judge(["contracts"], TOOLS, old, new)
+    with pytest.raises(Failure, match=r"manifest\.json"):
+        judge(["contracts"], TOOLS, old, new)
 
 
 def test_without_cargo_one_line_names_the_remedy(tmp_path: Path) -> None:

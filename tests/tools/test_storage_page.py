@@ -4,12 +4,12 @@ from pathlib import Path
 import attrs
 import pytest
 from stellar_sdk import scval, xdr
-from tools import storage_page
 from tools.storage_page import EXAMPLE, PAGE, OutOfDate, check, main, page
 
 from callora_vault.model.errors import ERRORS, FACTORY_ERRORS
 from callora_vault.model.events import EVENTS, FACTORY_EVENTS
 from callora_vault.model.layouts import LAYOUTS, Layout
+from tools import storage_page
 
 ROOT = Path(__file__).parents[2]
 

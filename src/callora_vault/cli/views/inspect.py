@@ -1,0 +1,244 @@
+"""What `callora-vault inspect`, `export` and `audit` show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from callora_vault.cli.print import numbers_as_text, print_json, rows
+from callora_vault.inspect import (
+    Audit,
+    Code,
+    History,
+    Inspection,
+    Interface,
+    Life,
+    Match,
+)
+
+
+@contextmanager
+def export_progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how far an export is while the context lasts; yields what is told ledger and latest."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("ledger {task.completed:,} of {task.total:,}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("export", total=1)
+
+        def show(ledger: int, latest: int) -> None:
+            bar.update(task, completed=ledger, total=latest)
+
+        yield show
+
+
+def _inspection_document(found: Inspection) -> dict[str, Any]:
+    code = None if found.code is None else _code_document(found.code)
+    return {
+        "contract": found.contract,
+        "ledger": found.ledger,
+        "executable": found.executable,
+        "can_change": found.can_change,
+        "layout": None if found.layout is None else found.layout.name,
+        "meta": None if found.meta is None else numbers_as_text(attrs.asdict(found.meta)),
+        "problem": found.problem,
+        "extra": list(found.extra),
+        "instance": attrs.asdict(found.instance_life),
+        "code": None if code is None else {**code, "life": _optional(found.code_life)},
+        "entry": found.entry.to_xdr(),
+    }
+
+
+def _optional(life: Life | None) -> dict[str, Any] | None:
+    return None if life is None else attrs.asdict(life)
+
+
+def _code_document(code: Code) -> dict[str, Any]:
+    return {
+        "hash": code.hash,
+        "size": code.size,
+        "known": code.known,
+        "changes_itself": code.changes_itself,
+        "protocol": code.protocol,
+        "made_with": code.meta,
+        "interface": None if code.interface is None else _interface_document(code.interface),
+    }
+
+
+def _interface_document(interface: Interface) -> dict[str, Any]:
+    return {
+        "compared_with": interface.abi.name,
+        "methods": [
+            {**attrs.asdict(method), "match": method.match.value} for method in interface.methods
+        ],
+        "errors": [list(error) for error in interface.errors],
+    }
+
+
+def _history_document(history: History) -> dict[str, Any]:
+    return {
+        "contract": history.contract,
+        "network": history.network,
+        "events": len(history.events),
+        "seen": [attrs.asdict(span) for span in history.seen],
+        "lost": [attrs.asdict(span) for span in history.lost],
+        "digest": history.digest,
+    }
+
+
+def _audit_document(audited: Audit, history: History) -> dict[str, Any]:
+    broken = audited.broken
+    return {
+        "verdict": audited.verdict.value,
+        "since": audited.since,
+        "through": audited.through,
+        "events": audited.events,
+        "sums": numbers_as_text({**attrs.asdict(audited.sums), "closing": audited.sums.closing}),
+        "broken": None
+        if broken is None
+        else {
+            "event": None if broken.event is None else attrs.asdict(broken.event),
+            "expected": broken.expected,
+            "found": broken.found,
+        },
+        "assumed": list(audited.assumed),
+        "history": _history_document(history),
+    }
+
+
+def _date(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def show_inspection(found: Inspection, json: bool) -> None:
+    """Show what a contract has on the ledger."""
+    if json:
+        print_json(_inspection_document(found))
+        return
+    console = Console()
+    table = rows(f"as of ledger {found.ledger:,}, {_date(found.close_time)}")
+    table.add_row("contract", found.contract)
+    if found.problem is not None:
+        table.add_row("stored", Text(found.problem, "red"))
+    elif found.meta is None or found.layout is None:
+        table.add_row("stored", "nothing: init was never called")
+    else:
+        meta = found.meta
+        table.add_row("layout", found.layout.name)
+        table.add_row("owner", meta.owner)
+        table.add_row("balance", f"{meta.balance:,}")
+        table.add_row("min_deposit", f"{meta.min_deposit:,}")
+        if meta.authorized_caller is not None:
+            table.add_row("authorized_caller", meta.authorized_caller)
+    for key in found.extra:
+        table.add_row("also stores", Text(key, "yellow"))
+    table.add_row("instance lives", _life(found.instance_life))
+    table.add_section()
+    _add_code(table, found)
+    console.print(table)
+    if found.code is not None and found.code.interface is not None:
+        _show_interface(console, found.code.interface)
+
+
+def _life(life: Life) -> str:
+    if life.archived:
+        return "no more: it is archived, and has to be restored first"
+    return (
+        f"until ledger {life.live_until:,}, {life.ledgers_left:,} from now: "
+        f"about {_date(life.runs_out)}"
+    )
+
+
+def _add_code(table: Table, found: Inspection) -> None:
+    code = found.code
+    table.add_row("runs", found.executable)
+    if code is not None:
+        known = "unknown: not one of this program's contracts"
+        table.add_row("code", known if code.known is None else f"callora-vault {code.known}")
+        table.add_row("size", f"{code.size:,} bytes")
+        if found.code_life is not None:
+            table.add_row("code lives", _life(found.code_life))
+    change = found.can_change
+    shown = Text("no", "green") if change is None else Text(f"yes: {change}", "red")
+    table.add_row("can change", shown)
+
+
+def _show_interface(console: Console, interface: Interface) -> None:
+    wanted = sum(method.match is not Match.EXTRA for method in interface.methods)
+    same = wanted - interface.differences
+    if same == len(interface.methods) and not interface.errors:
+        console.print(f"methods and errors are those of {interface.abi.name}, all {same} of them")
+        return
+    table = Table(
+        title=f"compared with {interface.abi.name}: {same} of {wanted} methods are the same",
+        title_justify="left",
+    )
+    for name in ("", "expected", "found"):
+        table.add_column(name, overflow="fold")
+    for method in interface.methods:
+        if method.match is not Match.SAME:
+            table.add_row(f"{method.name}", method.expected or "-", method.found or "-")
+    for number, expected, found in interface.errors:
+        table.add_row(f"error {number}", expected or "-", found or "-")
+    console.print(table)
+
+
+def show_history(history: History, file: Path, json: bool) -> None:
+    """Show what a file of events has."""
+    if json:
+        print_json(_history_document(history))
+        return
+    table = rows(str(file))
+    table.add_row("contract", history.contract)
+    table.add_row("events", f"{len(history.events):,}")
+    for span in history.seen:
+        table.add_row("complete", f"ledgers {span.first:,} to {span.last:,}")
+    for span in history.lost:
+        gone = f"ledgers {span.first:,} to {span.last:,}: the RPC had them no more"
+        table.add_row("lost", Text(gone, "yellow"))
+    table.add_row("digest", history.digest)
+    Console().print(table)
+
+
+def show_audit(audited: Audit, history: History, json: bool) -> None:
+    """Show whether every event follows from the one before."""
+    if json:
+        print_json(_audit_document(audited, history))
+        return
+    console = Console()
+    table = rows(f"{audited.events:,} events, ledgers {audited.since:,} to {audited.through:,}")
+    for name, value in attrs.asdict(audited.sums).items():
+        table.add_row(name, f"{value:,}")
+    table.add_row("closing", f"{audited.sums.closing:,}")
+    for assumed in audited.assumed:
+        table.add_row("on trust", assumed)
+    table.add_row("digest", history.digest)
+    console.print(table)
+    broken = audited.broken
+    if broken is not None:
+        where = "the stored state" if broken.event is None else f"event {broken.event.id}"
+        console.print(Text(f"{where} does not follow", "bold red"))
+        console.print(f"  expected  {broken.expected}", soft_wrap=True)
+        console.print(f"  found     {broken.found}", soft_wrap=True)
+        if broken.event is not None:
+            console.print(f"  in ledger {broken.event.ledger:,}, {broken.event.transaction}")
+    style = "bold red" if broken is not None else "bold green"
+    words = audited.verdict.value
+    if words == "consistent":
+        words += f" since ledger {audited.since:,}"
+    console.print(Text(words, style))
