@@ -106,9 +106,9 @@ def _item(item: DeductItem) -> xdr.SCVal:
 def decode_returned(
     call: Call, value: xdr.SCVal, layout: Layout | None = None
 ) -> VaultMeta | int | None:
-    """Decode what ``call`` returned. Raises CannotDecode, UnknownLayout.
+    """Decode what `call` returned. Raises CannotDecode, UnknownLayout.
 
-    A VaultMeta must be of ``layout``, for other layouts can decode to equal values; None stands for
+    A VaultMeta must be of `layout`, for other layouts can decode to equal values; None stands for
     any that is known.
     """
     match call:
@@ -125,7 +125,7 @@ def decode_returned(
 
 
 def encode_returned(value: VaultMeta | int | None, layout: Layout) -> xdr.SCVal:
-    """Encode what a vault of ``layout`` returns. Raises BadValue."""
+    """Encode what a vault of `layout` returns. Raises BadValue."""
     match value:
         case VaultMeta():
             return encode_meta(value, layout)
@@ -146,7 +146,7 @@ def encode_authorisation(
     call: Call | FactoryCall,
     nested: Iterable[tuple[Address, Call]] = (),
 ) -> xdr.SorobanAuthorizedInvocation:
-    """Build the tree that is signed for ``call``, with the calls that it makes in turn under it."""
+    """Build the tree that is signed for `call`, with the calls that it makes in turn under it."""
     function = xdr.SorobanAuthorizedFunction(
         xdr.SorobanAuthorizedFunctionType.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
         contract_fn=invocation(contract_id, call),
