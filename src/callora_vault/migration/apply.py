@@ -38,7 +38,7 @@ def apply(
     code that is not this package's.
     Raises WrongNetwork, WrongKey, CannotMigrate, CodeMissing, MigratedElsewhere, RefusedToSign,
     FactoryError with nothing signed for the migration; KeepsMoving, WithdrawnByOthers; and as
-    `VaultClient.submit`. After any of them the same call goes on.
+    `VaultClient.submit`. After any of them the same call continues.
     """
     check_network(network, plan)
     check_key(owner.address, plan)

@@ -53,7 +53,7 @@ def sweep(
 
     Raises BadValue in mode zero, whose old vault is not drained; WrongNetwork, WrongKey,
     NotMigrated, MigratedElsewhere, CannotMigrate, UnexpectedCode, KeepsMoving; and as
-    `VaultClient.submit`. After any of them the same call goes on.
+    `VaultClient.submit`. After any of them the same call continues.
     """
     check_network(network, plan)
     check_key(owner.address, plan)
