@@ -68,7 +68,7 @@ bench: $(READY)
 
 # deduct 10,000 times under every fault, with kills and nodes that forget; none lost, none twice
 exactly-once: $(READY)
-	$(RUN)python -m tests.client.exactly_once $(if $(DEDUCTIONS),--deductions $(DEDUCTIONS)) $(if $(SEED),--seed $(SEED))
+	$(RUN)python -m tests.support.exactly_once $(if $(DEDUCTIONS),--deductions $(DEDUCTIONS)) $(if $(SEED),--seed $(SEED))
 
 # ask the HTTP door for 100,000 odd things, every field of every kind of transaction among them
 fuzz: $(READY)

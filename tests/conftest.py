@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import pytest
-from tests.client.world import World
+from tests.support.deployed_vault import DeployedVault
 
 
 @pytest.fixture(scope="session")
-def _world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("world"))
+def _deployed(tmp_path_factory: pytest.TempPathFactory) -> DeployedVault:
+    return DeployedVault(tmp_path_factory.mktemp("deployed"))
 
 
 @pytest.fixture
-def world(_world: World) -> World:
+def deployed(_deployed: DeployedVault) -> DeployedVault:
     """A network with a fresh vault."""
-    _world.reset()
-    return _world
+    _deployed.reset()
+    return _deployed

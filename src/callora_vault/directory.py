@@ -37,7 +37,7 @@ class DirectoryError(CalloraError):
 class UnreadableDirectory(DirectoryError):
     """The file cannot be read, written, or understood.
 
-    Arguments: ``path``, the file; ``reason``, what is wrong with it.
+    Arguments: `path`, the file; `reason`, what is wrong with it.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class UnreadableDirectory(DirectoryError):
 class UnknownVault(DirectoryError):
     """No vault has this name on this network.
 
-    Arguments: ``name``; ``network``, the passphrase; ``known``, the names that there are.
+    Arguments: `name`; `network`, the passphrase; `known`, the names that there are.
     """
 
     name: str
@@ -70,7 +70,7 @@ class UnknownVault(DirectoryError):
 class StaleDirectory(DirectoryError):
     """The name stands for another contract than the change was made for.
 
-    Arguments: ``name``; ``expected`` and ``found``, contracts, or None where there is none.
+    Arguments: `name`; `expected` and `found`, contracts, or None where there is none.
     """
 
     name: str
@@ -87,7 +87,7 @@ class StaleDirectory(DirectoryError):
 class Listed:
     """A vault in the directory.
 
-    ``generation`` is that of the directory when the name was last pointed elsewhere; ``retired``
+    `generation` is that of the directory when the name was last pointed elsewhere; `retired`
     are the contracts that it stood for before, oldest first.
     """
 
@@ -109,7 +109,7 @@ class _Contents:
 class VaultDirectory:
     """Names of vaults, by network.
 
-    Arguments: ``path``, the file; it need not be there yet. Each method raises UnreadableDirectory
+    Arguments: `path`, the file; it need not be there yet. Each method raises UnreadableDirectory
     where the file is damaged or cannot be read or written; nothing is changed then.
     """
 
@@ -126,7 +126,7 @@ class VaultDirectory:
     def find(self, network: str, name: str) -> Listed:
         """Say which contract a name stands for now. It costs a look at the file's date.
 
-        Arguments: ``network``, the passphrase. Raises UnknownVault.
+        Arguments: `network`, the passphrase. Raises UnknownVault.
         """
         names = self._read().networks.get(network, {})
         if name not in names:
@@ -147,8 +147,8 @@ class VaultDirectory:
     ) -> Listed:
         """Let a name stand for a contract, durably, for whoever reads from now on.
 
-        Arguments: ``network``, the passphrase; ``instead_of``, the contract that it stands for so
-        far, None for a new name. A name that stands for ``contract`` already stays as it is, so a
+        Arguments: `network`, the passphrase; `instead_of`, the contract that it stands for so
+        far, None for a new name. A name that stands for `contract` already stays as it is, so a
         change can be made again. A retired contract can be returned to.
         Raises StaleDirectory where somebody else was faster; BadValue for a bad name or contract.
         """

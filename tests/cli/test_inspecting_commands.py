@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.client.world import BALANCE, OWNER, World
 from tests.support.commands import Ran, run
+from tests.support.deployed_vault import BALANCE, OWNER, DeployedVault
 
 from callora_vault.client import Journal
 from soroban_localnet.serve.http import serve_http
@@ -19,13 +19,13 @@ from soroban_localnet.serve.http import serve_http
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The URL of a network, and a vault on it that was called a few times."""
     folder = tmp_path_factory.mktemp("served")
-    world = World(folder)
+    deployed = DeployedVault(folder)
     with Journal(folder / "journal.db") as journal:
-        client = world.client(journal)
+        client = deployed.client(journal)
         client.deduct(OWNER.public_key, 25, "r1")
         client.deposit(30)
-    with serve_http(world.network) as endpoint:
-        yield endpoint.url, world.vault
+    with serve_http(deployed.network) as endpoint:
+        yield endpoint.url, deployed.vault
 
 
 def _run(*arguments: object) -> Ran:

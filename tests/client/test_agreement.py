@@ -8,8 +8,8 @@ from pathlib import Path
 import attrs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.client.exactly_once import Run
-from tests.client.world import OWNER, STRANGER, World
+from tests.support.deployed_vault import OWNER, STRANGER, DeployedVault
+from tests.support.exactly_once import Run
 from tests.support.strategies import i128s, symbols
 
 from callora_vault import CallRefused, VaultMeta, VaultModel
@@ -106,7 +106,7 @@ def of_client(vault: VaultClient, call: Call, key: str) -> Came:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_client_and_model_agree(
-    world: World,
+    deployed: DeployedVault,
     abi: Abi,
     opening: Call | None,
     then: list[Call],
@@ -114,20 +114,23 @@ def test_client_and_model_agree(
     seed: int,
     likely: float,
 ) -> None:
-    world.reset()
+    deployed.reset()
     model = VaultModel(signers=signers, abi=abi)
-    transport = world.faulty(Faults.of_every_kind(seed, likely))
+    transport = deployed.faulty(Faults.of_every_kind(seed, likely))
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.db") as journal:
-        vault = world.client(
+        vault = deployed.client(
             journal,
             tuple(PEOPLE[address] for address in signers),
-            contract=world.fresh[abi.name],
+            contract=deployed.fresh[abi.name],
             transport=transport,
         )
         known = [call for call in then if type(call) in abi.calls]
         for number, call in enumerate([*([] if opening is None else [opening]), *known]):
             assert of_client(vault, call, str(number)) == of_model(model, call)
-        assert world.client(journal, (), contract=world.fresh[abi.name]).stored().meta == model.meta
+        assert (
+            deployed.client(journal, (), contract=deployed.fresh[abi.name]).stored().meta
+            == model.meta
+        )
 
 
 def test_a_faulty_fraction_is_applied_exactly_once(tmp_path: Path) -> None:

@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 from stellar_sdk import StrKey, xdr
 from stellar_sdk.client.response import Response
-from tests.client.world import (
+from tests.support.deployed_vault import (
     BALANCE,
     OWNER,
     STRANGER,
-    Altering,
     CountingSigner,
-    World,
-    always,
+    DeployedVault,
     key_of,
 )
+from tests.support.transports import Altering, always
 
 from callora_vault import VaultMeta, wasm
 from callora_vault.client import (
@@ -52,64 +51,68 @@ CODE = wasm.read("v1")
 ME = OWNER.public_key
 
 
-def test_a_vault_is_deployed_with_its_owner(world: World, journal: Journal) -> None:
+def test_a_vault_is_deployed_with_its_owner(deployed: DeployedVault, journal: Journal) -> None:
     owner = CountingSigner(key_of("another owner"))
-    world.network.fund(owner.keypair.public_key)
-    done = world.deployer(journal).deploy(CODE, owner.signer, 50, 5)
+    deployed.network.fund(owner.keypair.public_key)
+    done = deployed.deployer(journal).deploy(CODE, owner.signer, 50, 5)
     assert done.code_hash == sha256(CODE).hexdigest()
     assert done.abandoned == ()
-    vault = world.client(journal, (), contract=done.contract)
+    vault = deployed.client(journal, (), contract=done.contract)
     assert vault.get_meta() == VaultMeta(owner.keypair.public_key, 50, 5)
     assert owner.signed == 1
 
 
-def sent(world: World, journal: Journal) -> list[str]:
+def sent(deployed: DeployedVault, journal: Journal) -> list[str]:
     """What was sent, in words, oldest first."""
-    entries = journal.listed(world.network.passphrase, *State)
+    entries = journal.listed(deployed.network.passphrase, *State)
     return [entry.request.split("(")[0].split()[0] for entry in entries]
 
 
-def test_code_that_is_there_is_not_uploaded_again(world: World, journal: Journal) -> None:
-    world.deployer(journal).deploy(CODE, world.owner, name="shop")
-    assert sent(world, journal) == ["create", "Init"]
-    world.network.remove_entry(code_key(sha256(CODE).digest()).to_xdr_bytes())
-    world.deployer(journal).deploy(CODE, world.owner, name="another shop")
-    assert sent(world, journal) == ["create", "Init", "upload", "create", "Init"]
+def test_code_that_is_there_is_not_uploaded_again(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    deployed.deployer(journal).deploy(CODE, deployed.owner, name="shop")
+    assert sent(deployed, journal) == ["create", "Init"]
+    deployed.network.remove_entry(code_key(sha256(CODE).digest()).to_xdr_bytes())
+    deployed.deployer(journal).deploy(CODE, deployed.owner, name="another shop")
+    assert sent(deployed, journal) == ["create", "Init", "upload", "create", "Init"]
 
 
-def test_archived_code_is_uploaded_again(world: World, journal: Journal) -> None:
-    world.network.advance_ledgers(600_000)
-    done = world.deployer(journal).deploy(CODE, world.owner, name="shop")
-    assert sent(world, journal) == ["upload", "create", "Init"]
-    assert world.client(journal, contract=done.contract).balance() == 0
+def test_archived_code_is_uploaded_again(deployed: DeployedVault, journal: Journal) -> None:
+    deployed.network.advance_ledgers(600_000)
+    done = deployed.deployer(journal).deploy(CODE, deployed.owner, name="shop")
+    assert sent(deployed, journal) == ["upload", "create", "Init"]
+    assert deployed.client(journal, contract=done.contract).balance() == 0
 
 
-def test_a_deployment_that_is_done_returns_its_vault(world: World, journal: Journal) -> None:
-    first = world.deployer(journal).deploy(CODE, world.owner, 5, name="shop")
-    assert world.deployer(journal).deploy(CODE, world.owner, 5, name="shop") == first
-    assert world.deployer(journal).deploy(CODE, world.owner, 5, name="other").contract != (
+def test_a_deployment_that_is_done_returns_its_vault(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    first = deployed.deployer(journal).deploy(CODE, deployed.owner, 5, name="shop")
+    assert deployed.deployer(journal).deploy(CODE, deployed.owner, 5, name="shop") == first
+    assert deployed.deployer(journal).deploy(CODE, deployed.owner, 5, name="other").contract != (
         first.contract
     )
 
 
-def test_a_name_stands_for_one_code(world: World, journal: Journal) -> None:
-    world.deployer(journal).deploy(CODE, world.owner, name="shop")
-    deployer = world.deployer(journal)
+def test_a_name_stands_for_one_code(deployed: DeployedVault, journal: Journal) -> None:
+    deployed.deployer(journal).deploy(CODE, deployed.owner, name="shop")
+    deployer = deployed.deployer(journal)
     other = Path("tests/data/mutants/panicking.wasm").read_bytes()
     with pytest.raises(UnexpectedCode, match=f"runs the code {sha256(CODE).hexdigest()}"):
-        deployer.deploy(other, world.owner, name="shop")
+        deployer.deploy(other, deployed.owner, name="shop")
 
 
 class GettingInBetween(InProcessClient):
     """A transport on which a stranger initialises each fresh instance before its owner does."""
 
-    def __init__(self, world: World, journal: Journal, times: int) -> None:
-        super().__init__(world.network.dispatcher)
+    def __init__(self, deployed: DeployedVault, journal: Journal, times: int) -> None:
+        super().__init__(deployed.network.dispatcher)
         self._left = times
-        self._init: Callable[[str], object] = lambda contract: world.client(
+        self._init: Callable[[str], object] = lambda contract: deployed.client(
             journal, (from_keypair(STRANGER),), contract=contract
         ).init(STRANGER.public_key, key="theft")
-        self._passphrase = world.network.passphrase
+        self._passphrase = deployed.network.passphrase
         self._journal = journal
 
     def post(self, url: str, data: Any = None, json_data: dict[str, Any] | None = None) -> Response:
@@ -124,80 +127,89 @@ class GettingInBetween(InProcessClient):
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_an_instance_that_a_stranger_initialised_first_is_abandoned(
-    world: World, journal: Journal, times: int
+    deployed: DeployedVault, journal: Journal, times: int
 ) -> None:
-    transport = GettingInBetween(world, journal, times)
-    deployer = Deployer(world.connect(transport), journal, world.owner)
-    done = deployer.deploy(CODE, world.owner, 50, name="shop")
+    transport = GettingInBetween(deployed, journal, times)
+    deployer = Deployer(deployed.connect(transport), journal, deployed.owner)
+    done = deployer.deploy(CODE, deployed.owner, 50, name="shop")
     assert len(done.abandoned) == times
-    assert world.client(journal, contract=done.contract).get_meta() == VaultMeta(ME, 50, 0)
+    assert deployed.client(journal, contract=done.contract).get_meta() == VaultMeta(ME, 50, 0)
     for contract in done.abandoned:
-        assert world.client(journal, contract=contract).get_meta().owner == STRANGER.public_key
-    assert world.deployer(journal).deploy(CODE, world.owner, 50, name="shop") == done
+        assert deployed.client(journal, contract=contract).get_meta().owner == STRANGER.public_key
+    assert deployed.deployer(journal).deploy(CODE, deployed.owner, 50, name="shop") == done
 
 
 def test_a_deployment_that_strangers_always_disturb_gives_up(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    transport = GettingInBetween(world, journal, 1_000)
-    deployer = Deployer(world.connect(transport), journal, world.owner)
+    transport = GettingInBetween(deployed, journal, 1_000)
+    deployer = Deployer(deployed.connect(transport), journal, deployed.owner)
     with pytest.raises(NoFreeId, match=r"strangers initialised all 16 instances .* 'shop' first"):
-        deployer.deploy(CODE, world.owner, name="shop")
+        deployer.deploy(CODE, deployed.owner, name="shop")
 
 
 @pytest.mark.parametrize("by_factory", [False, True])
 def test_a_deployment_killed_after_each_answer_goes_on(
-    world: World, journal: Journal, by_factory: bool
+    deployed: DeployedVault, journal: Journal, by_factory: bool
 ) -> None:
     class Killed(BaseException):
         pass
 
-    factory = world.deployer(journal).factory(wasm.read("factory")) if by_factory else None
-    world.network.remove_entry(code_key(sha256(CODE).digest()).to_xdr_bytes())
-    mark = world.network.snapshot()
+    factory = deployed.deployer(journal).factory(wasm.read("factory")) if by_factory else None
+    deployed.network.remove_entry(code_key(sha256(CODE).digest()).to_xdr_bytes())
+    mark = deployed.network.snapshot()
     point = 0
     finished = False
     while not finished:
         point += 1
-        world.network.revert(mark)
+        deployed.network.revert(mark)
         with Journal(journal.path.with_name(f"{point}.db")) as own:
 
             def die(number: int, method: str, at: int = point) -> None:
                 if number == at:
                     raise Killed
 
-            transport = world.faulty(lambda number, method: None, die)
+            transport = deployed.faulty(lambda number, method: None, die)
             try:
-                Deployer(world.connect(transport), own, world.owner).deploy(
-                    CODE, world.owner, 5, factory=factory, name="shop"
+                Deployer(deployed.connect(transport), own, deployed.owner).deploy(
+                    CODE, deployed.owner, 5, factory=factory, name="shop"
                 )
                 finished = True
             except Killed:
                 pass
-            done = world.deployer(own).deploy(CODE, world.owner, 5, factory=factory, name="shop")
+            done = deployed.deployer(own).deploy(
+                CODE, deployed.owner, 5, factory=factory, name="shop"
+            )
             assert done.abandoned == ()
-            assert world.client(own, contract=done.contract).get_meta() == VaultMeta(ME, 5, 0)
-            assert sent(world, own) == ["upload", *(["Create"] if factory else ["create", "Init"])]
+            assert deployed.client(own, contract=done.contract).get_meta() == VaultMeta(ME, 5, 0)
+            assert sent(deployed, own) == [
+                "upload",
+                *(["Create"] if factory else ["create", "Init"]),
+            ]
     assert point > 10
 
 
-def test_a_deployment_under_faults_comes_to_one_vault(world: World, journal: Journal) -> None:
-    transport = world.faulty(Faults.of_every_kind(seed=3, probability=0.03))
-    done = Deployer(world.connect(transport), journal, world.owner).deploy(
-        CODE, world.owner, 5, name="shop"
+def test_a_deployment_under_faults_comes_to_one_vault(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    transport = deployed.faulty(Faults.of_every_kind(seed=3, probability=0.03))
+    done = Deployer(deployed.connect(transport), journal, deployed.owner).deploy(
+        CODE, deployed.owner, 5, name="shop"
     )
     assert transport.injected
-    assert world.client(journal, contract=done.contract).get_meta() == VaultMeta(ME, 5, 0)
+    assert deployed.client(journal, contract=done.contract).get_meta() == VaultMeta(ME, 5, 0)
 
 
-def test_a_deployment_that_runs_out_of_time_can_be_repeated(world: World, journal: Journal) -> None:
-    lost = world.faulty(always("getTransaction", DropAfter()))
+def test_a_deployment_that_runs_out_of_time_can_be_repeated(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    lost = deployed.faulty(always("getTransaction", DropAfter()))
     with pytest.raises(Unsettled):
-        Deployer(world.connect(lost), journal, world.owner, Limits(timeout=5)).deploy(
-            CODE, world.owner, name="shop"
+        Deployer(deployed.connect(lost), journal, deployed.owner, Limits(timeout=5)).deploy(
+            CODE, deployed.owner, name="shop"
         )
-    done = world.deployer(journal).deploy(CODE, world.owner, name="shop")
-    assert sent(world, journal) == ["create", "Init"]
+    done = deployed.deployer(journal).deploy(CODE, deployed.owner, name="shop")
+    assert sent(deployed, journal) == ["create", "Init"]
     assert done.abandoned == ()
 
 
@@ -205,104 +217,114 @@ def test_a_deployment_that_runs_out_of_time_can_be_repeated(world: World, journa
 
 
 @pytest.fixture
-def factory(world: World, journal: Journal) -> str:
+def factory(deployed: DeployedVault, journal: Journal) -> str:
     """A factory of this package's code."""
-    return world.deployer(journal).factory(wasm.read("factory"))
+    return deployed.deployer(journal).factory(wasm.read("factory"))
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_a_factory_makes_a_vault_with_its_owner_in_one_transaction(
-    world: World, journal: Journal, factory: str, version: str
+    deployed: DeployedVault, journal: Journal, factory: str, version: str
 ) -> None:
     owner = CountingSigner(key_of("another owner"))
-    world.network.fund(owner.keypair.public_key)
-    deployer = world.deployer(journal)
+    deployed.network.fund(owner.keypair.public_key)
+    deployer = deployed.deployer(journal)
     code_hash = deployer.upload(wasm.read(version))
-    before = world.network.latest_ledger
+    before = deployed.network.latest_ledger
     done = deployer.deploy(wasm.read(version), owner.signer, 50, 5, factory=factory)
-    assert world.network.latest_ledger == before + 1
+    assert deployed.network.latest_ledger == before + 1
     assert (done.code_hash, done.abandoned, owner.signed) == (code_hash.hex(), (), 1)
-    vault = world.client(journal, (), contract=done.contract)
+    vault = deployed.client(journal, (), contract=done.contract)
     assert vault.get_meta() == VaultMeta(owner.keypair.public_key, 50, 5)
 
 
-def test_a_factory_is_deployed_once(world: World, journal: Journal, factory: str) -> None:
-    ledger = world.network.latest_ledger
-    assert world.deployer(journal).factory(wasm.read("factory")) == factory
-    assert world.network.latest_ledger == ledger
+def test_a_factory_is_deployed_once(
+    deployed: DeployedVault, journal: Journal, factory: str
+) -> None:
+    ledger = deployed.network.latest_ledger
+    assert deployed.deployer(journal).factory(wasm.read("factory")) == factory
+    assert deployed.network.latest_ledger == ledger
 
 
 def test_a_deployment_through_a_factory_that_is_done_returns_its_vault(
-    world: World, journal: Journal, factory: str
+    deployed: DeployedVault, journal: Journal, factory: str
 ) -> None:
-    deployer = world.deployer(journal)
-    first = deployer.deploy(CODE, world.owner, 5, factory=factory, name="shop")
-    ledger = world.network.latest_ledger
-    assert deployer.deploy(CODE, world.owner, 5, factory=factory, name="shop") == first
-    assert world.network.latest_ledger == ledger
+    deployer = deployed.deployer(journal)
+    first = deployer.deploy(CODE, deployed.owner, 5, factory=factory, name="shop")
+    ledger = deployed.network.latest_ledger
+    assert deployer.deploy(CODE, deployed.owner, 5, factory=factory, name="shop") == first
+    assert deployed.network.latest_ledger == ledger
 
 
 @pytest.mark.parametrize("by_factory", [False, True])
 def test_what_a_vault_cannot_begin_with_uploads_nothing(
-    world: World, journal: Journal, factory: str, by_factory: bool
+    deployed: DeployedVault, journal: Journal, factory: str, by_factory: bool
 ) -> None:
-    ledger = world.network.latest_ledger
-    deployer = world.deployer(journal)
+    ledger = deployed.network.latest_ledger
+    deployer = deployed.deployer(journal)
     by = factory if by_factory else None
     with pytest.raises(NegativeInitialBalance):
-        deployer.deploy(wasm.read("v2"), world.owner, -1, factory=by)
+        deployer.deploy(wasm.read("v2"), deployed.owner, -1, factory=by)
     with pytest.raises(NegativeMinDeposit):
-        deployer.deploy(wasm.read("v2"), world.owner, 1, -1, factory=by)
+        deployer.deploy(wasm.read("v2"), deployed.owner, 1, -1, factory=by)
     with pytest.raises(BadValue, match="factory: it has to be a contract"):
-        deployer.deploy(wasm.read("v2"), world.owner, factory=OWNER.public_key)
-    assert world.network.latest_ledger == ledger
+        deployer.deploy(wasm.read("v2"), deployed.owner, factory=OWNER.public_key)
+    assert deployed.network.latest_ledger == ledger
 
 
 def test_what_the_factory_refuses_is_told_with_its_number(
-    world: World, journal: Journal, factory: str, tmp_path: Path
+    deployed: DeployedVault, journal: Journal, factory: str, tmp_path: Path
 ) -> None:
-    there = world.deployer(journal).deploy(CODE, world.owner, factory=factory, name="shop").contract
+    there = (
+        deployed.deployer(journal)
+        .deploy(CODE, deployed.owner, factory=factory, name="shop")
+        .contract
+    )
     hidden = instance_key(there).to_xdr()
 
     def hide(result: dict[str, Any]) -> None:
         result["entries"] = [entry for entry in result["entries"] if entry["key"] != hidden]
 
-    transport = Altering(world.network, "getLedgerEntries", hide)
+    transport = Altering(deployed.network, "getLedgerEntries", hide)
     with Journal(tmp_path / "other.db") as other, pytest.raises(FactoryError) as refused:
-        Deployer(world.connect(transport), other, world.owner).deploy(
-            CODE, world.owner, factory=factory, name="shop"
+        Deployer(deployed.connect(transport), other, deployed.owner).deploy(
+            CODE, deployed.owner, factory=factory, name="shop"
         )
     assert refused.value.code is FactoryErrorCode.AddressTaken
 
 
-def test_what_is_no_factory_is_named(world: World, journal: Journal) -> None:
+def test_what_is_no_factory_is_named(deployed: DeployedVault, journal: Journal) -> None:
     with pytest.raises(NotOurFactory, match="is no factory of this program's code"):
-        world.deployer(journal).deploy(CODE, world.owner, factory=world.vault)
+        deployed.deployer(journal).deploy(CODE, deployed.owner, factory=deployed.vault)
     with pytest.raises(NoVault):
-        world.deployer(journal).deploy(CODE, world.owner, factory=StrKey.encode_contract(bytes(32)))
+        deployed.deployer(journal).deploy(
+            CODE, deployed.owner, factory=StrKey.encode_contract(bytes(32))
+        )
 
 
 def test_a_factory_that_asks_for_more_gets_no_signature(
-    world: World, journal: Journal, factory: str
+    deployed: DeployedVault, journal: Journal, factory: str
 ) -> None:
     def add(result: dict[str, Any]) -> None:
         (answer,) = result["results"]
         entry = xdr.SorobanAuthorizationEntry.from_xdr(answer["auth"][0])
-        theft = encode_authorisation(world.vault, Withdraw(BALANCE))
+        theft = encode_authorisation(deployed.vault, Withdraw(BALANCE))
         entry.root_invocation.sub_invocations.append(theft)
         answer["auth"][0] = entry.to_xdr()
 
     owner = CountingSigner(OWNER)
-    transport = Altering(world.network, "simulateTransaction", add)
-    deployer = Deployer(world.connect(transport), journal, owner.signer)
+    transport = Altering(deployed.network, "simulateTransaction", add)
+    deployer = Deployer(deployed.connect(transport), journal, owner.signer)
     with pytest.raises(UnexpectedAuthorisation, match=r"; withdraw\(1000000\) on"):
         deployer.deploy(CODE, owner.signer, factory=factory)
     assert owner.signed == 0
 
 
 def test_a_name_stands_for_one_code_through_a_factory_too(
-    world: World, journal: Journal, factory: str
+    deployed: DeployedVault, journal: Journal, factory: str
 ) -> None:
-    world.deployer(journal).deploy(CODE, world.owner, factory=factory, name="shop")
+    deployed.deployer(journal).deploy(CODE, deployed.owner, factory=factory, name="shop")
     with pytest.raises(UnexpectedCode, match=sha256(CODE).hexdigest()):
-        world.deployer(journal).deploy(wasm.read("v2"), world.owner, factory=factory, name="shop")
+        deployed.deployer(journal).deploy(
+            wasm.read("v2"), deployed.owner, factory=factory, name="shop"
+        )

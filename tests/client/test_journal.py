@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 from stellar_sdk import scval, xdr
-from tests.client.world import BALANCE, OWNER, STRANGER, World
+from tests.support.deployed_vault import BALANCE, OWNER, STRANGER, DeployedVault
 
 from callora_vault.client import Fee, Journal, JournalUnusable, State
 from callora_vault.client.journal import Conflict, NewTransaction
@@ -199,33 +199,33 @@ def limit_pages(journal: Journal, more: int) -> None:
 
 
 def test_a_disk_that_is_full_before_the_signature_is_noted_lets_nothing_be_sent(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    vault = world.client(journal)
+    vault = deployed.client(journal)
     vault.deduct(ME, 1, "req_1")
     limit_pages(journal, 0)
-    ledger = world.network.latest_ledger
+    ledger = deployed.network.latest_ledger
     with pytest.raises(JournalUnusable, match="database or disk is full; see that its disk"):
         vault.deduct(ME, 1, key=KEY)
-    assert world.network.latest_ledger == ledger
+    assert deployed.network.latest_ledger == ledger
     limit_pages(journal, 100)
     assert vault.deduct(ME, 1, key=KEY) == BALANCE - 2
 
 
 def test_a_disk_that_is_full_when_a_result_is_noted_loses_nothing(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    transport = world.faulty(lambda number, method: None, lambda number, method: fill(method))
+    transport = deployed.faulty(lambda number, method: None, lambda number, method: fill(method))
 
     def fill(method: str) -> None:
         if method == "sendTransaction":
             limit_pages(journal, 0)
 
-    vault = world.client(journal, transport=transport)
+    vault = deployed.client(journal, transport=transport)
     vault.balance()
     with pytest.raises(JournalUnusable, match="database or disk is full"):
         vault.submit(Deduct(ME, 1, "r" * 32), key=KEY)
-    (entry,) = journal.listed(world.network.passphrase, State.OPEN)
+    (entry,) = journal.listed(deployed.network.passphrase, State.OPEN)
     limit_pages(journal, 100)
-    receipt = world.client(journal).submit(Deduct(ME, 1, "r" * 32), key=KEY)
+    receipt = deployed.client(journal).submit(Deduct(ME, 1, "r" * 32), key=KEY)
     assert (receipt.transaction, receipt.returned) == (entry.hash, BALANCE - 1)

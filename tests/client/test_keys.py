@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from stellar_sdk import Keypair
-from tests.client.world import CHANNEL, OWNER, World
+from tests.support.deployed_vault import CHANNEL, OWNER, DeployedVault
 
 from callora_vault import BadValue, InsufficientBalance
 from callora_vault.client import (
@@ -120,7 +120,7 @@ def test_a_signer_cannot_be_copied_out_of_its_process(
 
 
 def test_no_key_shows_anywhere(
-    world: World,
+    deployed: DeployedVault,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -135,8 +135,8 @@ def test_no_key_shows_anywhere(
     shown: list[str] = []
     with Journal(tmp_path / "journal.db") as journal:
         owner, channel = from_environment("SEED"), from_file(path)
-        vault = world.client(journal, (owner,), source=channel, address_credentials=True)
-        shown += [repr(x) for x in (owner, channel, vault, journal, world.connect())]
+        vault = deployed.client(journal, (owner,), source=channel, address_credentials=True)
+        shown += [repr(x) for x in (owner, channel, vault, journal, deployed.connect())]
         shown.append(str(vault.submit(Deduct(OWNER.public_key, 25, "req_1"))))
         for attempt in (
             lambda: vault.deduct(OWNER.public_key, 2**100),
@@ -147,7 +147,7 @@ def test_no_key_shows_anywhere(
             with pytest.raises((InsufficientBalance, KeyReused, BadKey)) as error:
                 attempt()
             shown += told(error.value)
-        shown += map(repr, journal.listed(world.network.passphrase, *State))
+        shown += map(repr, journal.listed(deployed.network.passphrase, *State))
         left = [file.read_bytes() for file in tmp_path.glob("journal.db*")]
     assert len(left) >= 2
     places = [*left, *(text.encode() for text in (*shown, caplog.text, *sys.argv))]

@@ -1,12 +1,13 @@
 import pytest
 from hypothesis import given
-from stellar_sdk import scval, xdr
+from stellar_sdk import StrKey, scval, xdr
 from tests.support.sdk_xdr import fields
 from tests.support.strategies import CONTRACT, OWNER, calls, i128s, metas
 
 from callora_vault.codec.calls import (
     decode_factory_returned,
     decode_returned,
+    encode_authorisation,
     encode_call,
     encode_returned,
 )
@@ -132,3 +133,20 @@ def test_get_meta_of_another_layout_is_not_taken_for_v1() -> None:
 def test_get_meta_of_an_unknown_layout_is_refused() -> None:
     with pytest.raises(UnknownLayout):
         decode_returned(GetMeta(), fields(owner=OWNER_VALUE))
+
+
+def test_what_is_signed_has_the_nested_calls_under_it() -> None:
+    call = Migrate(CONTRACT, *[bytes(32)] * 3)
+    tree = encode_authorisation(
+        StrKey.encode_contract(bytes(32)),
+        call,
+        [(CONTRACT, Withdraw(7)), (CONTRACT, Init(OWNER, 7, 2))],
+    )
+    assert xdr.SorobanAuthorizedInvocation.from_xdr_bytes(tree.to_xdr_bytes()) == tree
+    names = [
+        invocation.function.contract_fn.function_name.sc_symbol
+        for invocation in (tree, *tree.sub_invocations)
+        if invocation.function.contract_fn is not None
+    ]
+    assert names == [b"migrate", b"withdraw", b"init"]
+    assert not tree.sub_invocations[0].sub_invocations

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.client.world import OWNER, World
+from tests.support.deployed_vault import OWNER, DeployedVault
 
 from callora_vault.client import Journal
 from callora_vault.codec.entries import decode_stored
@@ -20,13 +20,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "history.jsonl"
 
 
-def _export(world: World, path: Path) -> History:
-    network = world.connect()
-    return export(network, world.vault, path, lambda: network.deadline(10))
+def _export(deployed: DeployedVault, path: Path) -> History:
+    network = deployed.connect()
+    return export(network, deployed.vault, path, lambda: network.deadline(10))
 
 
-def _deduct(world: World, journal: Journal, first: int, count: int) -> None:
-    client = world.client(journal)
+def _deduct(deployed: DeployedVault, journal: Journal, first: int, count: int) -> None:
+    client = deployed.client(journal)
     for number in range(first, first + count):
         client.deduct(OWNER.public_key, 1 + number, request_id=f"r{number}")
 
@@ -36,13 +36,15 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "journal.db")
 
 
-def test_a_history_from_init_is_conserved(world: World, journal: Journal, path: Path) -> None:
-    client = world.client(journal)
+def test_a_history_from_init_is_conserved(
+    deployed: DeployedVault, journal: Journal, path: Path
+) -> None:
+    client = deployed.client(journal)
     client.deposit(500)
-    _deduct(world, journal, 0, 5)
+    _deduct(deployed, journal, 0, 5)
     client.withdraw(7)
-    client.withdraw_to(world.vault, 8)
-    audited = audit(_export(world, path))
+    client.withdraw_to(deployed.vault, 8)
+    audited = audit(_export(deployed, path))
     assert audited.verdict is Verdict.CONSERVED
     assert audited.events == 9
     assert audited.broken is None
@@ -52,13 +54,13 @@ def test_a_history_from_init_is_conserved(world: World, journal: Journal, path: 
 
 
 def test_a_second_export_appends_what_came_since(
-    world: World, journal: Journal, path: Path
+    deployed: DeployedVault, journal: Journal, path: Path
 ) -> None:
-    _deduct(world, journal, 0, 3)
-    _export(world, path)
+    _deduct(deployed, journal, 0, 3)
+    _export(deployed, path)
     before = path.read_bytes()
-    _deduct(world, journal, 3, 2)
-    history = _export(world, path)
+    _deduct(deployed, journal, 3, 2)
+    history = _export(deployed, path)
     assert path.read_bytes().startswith(before)
     assert len(history.events) == 6
     assert len(history.seen) == 1
@@ -67,35 +69,41 @@ def test_a_second_export_appends_what_came_since(
 
 @pytest.mark.parametrize("page", [1, 2, 3, 7, 1000])
 def test_pages_of_any_size_give_the_same_events(
-    world: World, journal: Journal, path: Path, page: int, monkeypatch: pytest.MonkeyPatch
+    deployed: DeployedVault,
+    journal: Journal,
+    path: Path,
+    page: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _deduct(world, journal, 0, 6)
+    _deduct(deployed, journal, 0, 6)
     monkeypatch.setattr("callora_vault.rpc.network.Network.events.__defaults__", (page,))
-    history = _export(world, path)
+    history = _export(deployed, path)
     assert len(history.events) == 7
     assert len(history.seen) == 1
     assert audit(history).verdict is Verdict.CONSERVED
 
 
 def test_an_export_cut_off_at_any_byte_is_gone_on_with(
-    world: World, journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+    deployed: DeployedVault, journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _deduct(world, journal, 0, 4)
+    _deduct(deployed, journal, 0, 4)
     monkeypatch.setattr("callora_vault.rpc.network.Network.events.__defaults__", (2,))
-    whole = _export(world, path)
+    whole = _export(deployed, path)
     text = path.read_bytes()
     first_line = text.index(b"\n") + 1
     for cut in [*range(first_line, len(text), 97), *(i + 1 for i, c in enumerate(text) if c == 10)]:
         path.write_bytes(text[:cut])
-        history = _export(world, path)
+        history = _export(deployed, path)
         assert history.events == whole.events
         assert audit(history).verdict is Verdict.CONSERVED
         assert audit(read(path)) == audit(history)
 
 
-def test_every_changed_line_is_noticed(world: World, journal: Journal, path: Path) -> None:
-    _deduct(world, journal, 0, 2)
-    _export(world, path)
+def test_every_changed_line_is_noticed(
+    deployed: DeployedVault, journal: Journal, path: Path
+) -> None:
+    _deduct(deployed, journal, 0, 2)
+    _export(deployed, path)
     lines = path.read_text().splitlines()
     for number, line in enumerate(lines):
         altered = json.loads(line)
@@ -119,12 +127,12 @@ def test_what_is_no_history_is_refused(path: Path, text: str) -> None:
         read(path)
 
 
-def test_a_history_of_another_contract_is_left_alone(world: World, path: Path) -> None:
-    _export(world, path)
+def test_a_history_of_another_contract_is_left_alone(deployed: DeployedVault, path: Path) -> None:
+    _export(deployed, path)
     before = path.read_bytes()
-    network = world.connect()
+    network = deployed.connect()
     other = "C" + "A" * 51 + "D2KM"
-    with pytest.raises(HistoryUnusable, match=world.vault):
+    with pytest.raises(HistoryUnusable, match=deployed.vault):
         export(network, other, path, lambda: network.deadline(10))
     assert path.read_bytes() == before
 
@@ -132,15 +140,15 @@ def test_a_history_of_another_contract_is_left_alone(world: World, path: Path) -
 def test_what_the_rpc_forgot_between_two_exports_is_named_and_only_the_rest_is_judged(
     tmp_path: Path, path: Path
 ) -> None:
-    world = World(tmp_path, retention=50)
+    deployed = DeployedVault(tmp_path, retention=50)
     with Journal(tmp_path / "journal.db") as journal:
-        _deduct(world, journal, 0, 3)
-        first = _export(world, path)
+        _deduct(deployed, journal, 0, 3)
+        first = _export(deployed, path)
         assert audit(first).verdict is Verdict.CONSERVED
-        _deduct(world, journal, 3, 2)
-        world.network.close_ledgers(60)
-        _deduct(world, journal, 5, 2)
-        second = _export(world, path)
+        _deduct(deployed, journal, 3, 2)
+        deployed.network.close_ledgers(60)
+        _deduct(deployed, journal, 5, 2)
+        second = _export(deployed, path)
         assert second.lost == [Span(first.through + 1, second.seen[-1].first - 1)]
         audited = audit(second)
         assert audited.verdict is Verdict.CONSISTENT
@@ -150,12 +158,12 @@ def test_what_the_rpc_forgot_between_two_exports_is_named_and_only_the_rest_is_j
 
 
 def test_a_balance_that_no_event_explains_breaks_the_audit(
-    world: World, journal: Journal, path: Path
+    deployed: DeployedVault, journal: Journal, path: Path
 ) -> None:
-    _deduct(world, journal, 0, 2)
-    history = _export(world, path)
-    _rob(world.network, world.vault)
-    audited = audit(_export(world, path))
+    _deduct(deployed, journal, 0, 2)
+    history = _export(deployed, path)
+    _rob(deployed.network, deployed.vault)
+    audited = audit(_export(deployed, path))
     assert audited.verdict is Verdict.BROKEN
     assert audited.broken is not None
     assert audited.broken.event is None

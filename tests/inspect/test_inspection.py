@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from stellar_sdk import Asset, StrKey, xdr
-from tests.client.world import BALANCE, OWNER, World
 from tests.parity import mutants
+from tests.support.deployed_vault import BALANCE, OWNER, DeployedVault
 
 from callora_vault import wasm
 from callora_vault.client import Journal
@@ -20,26 +20,28 @@ from callora_vault.model.layouts import V1, VaultMeta
 from callora_vault.rpc.errors import NoVault
 
 
-def _inspect(world: World, contract: str | None = None) -> Inspection:
-    network = world.connect()
-    return inspect(network, contract or world.vault, network.deadline(10))
+def _inspect(deployed: DeployedVault, contract: str | None = None) -> Inspection:
+    network = deployed.connect()
+    return inspect(network, contract or deployed.vault, network.deadline(10))
 
 
-def _store(world: World, change: object) -> None:
+def _store(deployed: DeployedVault, change: object) -> None:
     """Change the vault's raw entry, past all rules."""
-    key = instance_key(world.vault).to_xdr_bytes()
-    found = world.network.entry(key)
+    key = instance_key(deployed.vault).to_xdr_bytes()
+    found = deployed.network.entry(key)
     assert found is not None
     entry = xdr.LedgerEntry.from_xdr_bytes(found[0])
     assert entry.data.contract_data is not None
     assert entry.data.contract_data.val.instance is not None
     assert callable(change)
     change(entry.data.contract_data.val.instance)
-    world.network.set_entry(entry.to_xdr_bytes(), found[1])
+    deployed.network.set_entry(entry.to_xdr_bytes(), found[1])
 
 
-def test_a_vault_of_ours_is_known_by_its_code_and_decoded_from_its_raw_entry(world: World) -> None:
-    found = _inspect(world)
+def test_a_vault_of_ours_is_known_by_its_code_and_decoded_from_its_raw_entry(
+    deployed: DeployedVault,
+) -> None:
+    found = _inspect(deployed)
     assert found.meta == VaultMeta(OWNER.public_key, BALANCE, 10)
     assert found.layout is V1
     assert found.problem is None
@@ -52,28 +54,28 @@ def test_a_vault_of_ours_is_known_by_its_code_and_decoded_from_its_raw_entry(wor
     assert found.can_change is None
 
 
-def test_the_life_left_is_told_with_the_date_it_runs_out(world: World) -> None:
-    found = _inspect(world)
+def test_the_life_left_is_told_with_the_date_it_runs_out(deployed: DeployedVault) -> None:
+    found = _inspect(deployed)
     life = found.instance_life
     assert life.ledgers_left == life.live_until - found.ledger
     assert life.runs_out == found.close_time + 5 * life.ledgers_left
     assert not life.archived
 
 
-def test_an_archived_vault_is_read_all_the_same(world: World) -> None:
-    world.network.advance_ledgers(600_000)
-    found = _inspect(world)
+def test_an_archived_vault_is_read_all_the_same(deployed: DeployedVault) -> None:
+    deployed.network.advance_ledgers(600_000)
+    found = _inspect(deployed)
     assert found.instance_life.archived
     assert found.meta == VaultMeta(OWNER.public_key, BALANCE, 10)
 
 
-def test_a_contract_that_is_not_there_is_named(world: World) -> None:
+def test_a_contract_that_is_not_there_is_named(deployed: DeployedVault) -> None:
     nowhere = StrKey.encode_contract(bytes(32))
     with pytest.raises(NoVault, match=nowhere):
-        _inspect(world, nowhere)
+        _inspect(deployed, nowhere)
 
 
-def test_a_stored_entry_of_no_layout_is_named_field_by_field(world: World) -> None:
+def test_a_stored_entry_of_no_layout_is_named_field_by_field(deployed: DeployedVault) -> None:
     def change(instance: xdr.SCContractInstance) -> None:
         assert instance.storage is not None
         meta = instance.storage.sc_map[0].val
@@ -81,8 +83,8 @@ def test_a_stored_entry_of_no_layout_is_named_field_by_field(world: World) -> No
         meta.map.sc_map = [item for item in meta.map.sc_map if item.key != encode_symbol("owner")]
         meta.map.sc_map.append(xdr.SCMapEntry(encode_symbol("limit"), encode_i128(5)))
 
-    _store(world, change)
-    found = _inspect(world)
+    _store(deployed, change)
+    found = _inspect(deployed)
     assert found.layout is None
     assert found.meta is None
     assert found.problem is not None
@@ -90,23 +92,25 @@ def test_a_stored_entry_of_no_layout_is_named_field_by_field(world: World) -> No
     assert "owner (Address) is missing" in found.problem
 
 
-def test_other_keys_of_the_instance_are_reported(world: World) -> None:
+def test_other_keys_of_the_instance_are_reported(deployed: DeployedVault) -> None:
     def change(instance: xdr.SCContractInstance) -> None:
         assert instance.storage is not None
         instance.storage.sc_map.append(xdr.SCMapEntry(encode_symbol("spare"), encode_i128(5)))
 
-    _store(world, change)
-    found = _inspect(world)
+    _store(deployed, change)
+    found = _inspect(deployed)
     assert found.meta is not None
     assert found.extra == ('{"symbol": "spare"}',)
 
 
-def test_code_of_other_people_is_said_to_be_unknown(world: World, tmp_path: Path) -> None:
+def test_code_of_other_people_is_said_to_be_unknown(
+    deployed: DeployedVault, tmp_path: Path
+) -> None:
     with Journal(tmp_path / "journal.db") as journal:
-        deployed = world.deployer(journal).deploy(
-            (mutants.COMPILED / "no_withdraw_to.wasm").read_bytes(), world.owner, 5, 0, name="x"
+        made = deployed.deployer(journal).deploy(
+            (mutants.COMPILED / "no_withdraw_to.wasm").read_bytes(), deployed.owner, 5, 0, name="x"
         )
-    found = _inspect(world, deployed.contract)
+    found = _inspect(deployed, made.contract)
     assert found.code is not None
     assert found.code.known is None
     assert found.code.interface is not None
@@ -116,21 +120,21 @@ def test_code_of_other_people_is_said_to_be_unknown(world: World, tmp_path: Path
     )
 
 
-def test_a_stellar_asset_contract_is_no_vault(world: World) -> None:
-    client = world.network.server()
+def test_a_stellar_asset_contract_is_no_vault(deployed: DeployedVault) -> None:
+    client = deployed.network.server()
     from stellar_sdk.contract import ContractClient  # noqa: PLC0415
 
     contract = ContractClient.create_stellar_asset_contract_from_asset(
         Asset("GOLD", OWNER.public_key), OWNER.public_key, OWNER, client
     )
-    found = _inspect(world, contract)
+    found = _inspect(deployed, contract)
     assert found.code is None
     assert found.executable == "a Stellar asset contract"
     assert found.can_change == "its code cannot be read"
 
 
-def test_code_by_reference_is_resolved_and_can_change(world: World) -> None:
-    owner = world.vault
+def test_code_by_reference_is_resolved_and_can_change(deployed: DeployedVault) -> None:
+    owner = deployed.vault
     code_hash = wasm.code_hash("v1")
     address = xdr.SCAddress(
         xdr.SCAddressType.SC_ADDRESS_TYPE_CONTRACT,
@@ -143,8 +147,8 @@ def test_code_by_reference_is_resolved_and_can_change(world: World) -> None:
             external_ref=xdr.ContractExecutableExternalRef(address, xdr.SCString(b"stable")),
         )
 
-    _store(world, change)
-    found = _inspect(world)
+    _store(deployed, change)
+    found = _inspect(deployed)
     assert found.reference is not None
     assert found.reference.owner == owner
     assert found.executable.endswith("which names none")
@@ -163,18 +167,18 @@ def test_code_by_reference_is_resolved_and_can_change(world: World) -> None:
         xdr.LedgerEntryData(xdr.LedgerEntryType.CONTRACT_DATA, contract_data=tag),
         xdr.LedgerEntryExt(0),
     )
-    world.network.set_entry(entry.to_xdr_bytes(), 10_000_000)
-    found = _inspect(world)
+    deployed.network.set_entry(entry.to_xdr_bytes(), 10_000_000)
+    found = _inspect(deployed)
     assert found.code is not None
     assert found.code.known == "v1"
     assert found.can_change is not None
 
 
-def test_code_that_is_gone_is_said_to_be(world: World) -> None:
-    found = _inspect(world)
+def test_code_that_is_gone_is_said_to_be(deployed: DeployedVault) -> None:
+    found = _inspect(deployed)
     assert found.code is not None
-    world.network.remove_entry(code_key(bytes.fromhex(found.code.hash)).to_xdr_bytes())
-    found = _inspect(world)
+    deployed.network.remove_entry(code_key(bytes.fromhex(found.code.hash)).to_xdr_bytes())
+    found = _inspect(deployed)
     assert found.code is None
     assert found.code_life is None
 

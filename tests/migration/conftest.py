@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.migration.world import Migrating
+from tests.support.migrations import Migrating
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from stellar_sdk import xdr
-from tests.migration.world import BALANCE, STRANGER, Killed, Migrating, said
+from tests.support.deployed_vault import BALANCE, STRANGER
+from tests.support.interruptions import Killed
+from tests.support.migrations import Migrating, said
 
 from callora_vault import wasm
 from callora_vault.client import (
@@ -27,7 +29,7 @@ from callora_vault.model.units import Address
 def directory(here: Migrating, tmp_path: Path) -> VaultDirectory:
     """A directory in which `api` is the old vault."""
     names = VaultDirectory(tmp_path / "vaults.json")
-    names.point(here.world.network.passphrase, "api", here.v2, instead_of=None)
+    names.point(here.deployed.network.passphrase, "api", here.v2, instead_of=None)
     return names
 
 
@@ -43,7 +45,7 @@ def backend(
     journal: Journal,
     factory: Address | None = None,
 ) -> VaultClient:
-    network = here.world.connect()
+    network = here.deployed.connect()
     return VaultClient.open("api", directory, network, journal, [here.channel], factory=factory)
 
 
@@ -76,7 +78,7 @@ def test_a_running_client_goes_from_one_version_to_the_other(
 ) -> None:
     plan = here.plan(here.v1)
     directory.point(plan.network, "first", here.v1, instead_of=None)
-    client = VaultClient.open("first", directory, here.world.connect(), journal, [here.owner])
+    client = VaultClient.open("first", directory, here.deployed.connect(), journal, [here.owner])
     assert client.deduct(here.owner.address, 1) == BALANCE - 1
     with pytest.raises(MissingMethod):
         client.set_authorized_caller(None)
@@ -101,7 +103,7 @@ def test_a_request_that_was_open_at_the_redirect_is_applied_once(
         if not arrives:
             die(number, method)
 
-    network = here.world.connect(here.world.faulty(lose, die))
+    network = here.deployed.connect(here.deployed.faulty(lose, die))
     client = VaultClient.open("api", directory, network, journal, [here.channel])
     with pytest.raises(Killed):
         client.deduct(me, 5, "r1")
@@ -142,7 +144,7 @@ def test_a_successor_that_verify_would_not_pass_is_not_followed(
     here: Migrating, directory: VaultDirectory, journal: Journal
 ) -> None:
     v1, stranger = here.v1, STRANGER.public_key
-    fresh = here.world.fresh["v2"]
+    fresh = here.deployed.fresh["v2"]
     here.store(here.v2, balance=0)
     client = backend(here, directory, journal, factory=here.factory)
 

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import operator
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import pytest
 from stellar_sdk import scval, xdr
-from tests.client.world import Altering
-from tests.migration.world import (
-    BALANCE,
-    MINIMUM,
-    OWNER,
-    STRANGER,
-    Counted,
-    Killed,
-    Migrating,
-    killed_at,
-    other_code,
-    said,
-)
+from tests.support.deployed_vault import BALANCE, OWNER, STRANGER
+from tests.support.migrations import MINIMUM, Migrating, other_code, said
+from tests.support.transports import Altering
 
 from callora_vault import wasm
 from callora_vault.client import (
     Deployer,
     FeeTooHigh,
     Journal,
-    JournalUnusable,
     Limits,
     Network,
     NoVault,
@@ -39,7 +24,6 @@ from callora_vault.client import (
     UnexpectedAuthorisation,
     UnexpectedCode,
     UnexpectedFootprint,
-    Unknown,
     Unreachable,
     WrongNetwork,
     from_keypair,
@@ -47,7 +31,6 @@ from callora_vault.client import (
 from callora_vault.codec.keys import instance_key
 from callora_vault.migration import (
     CannotMigrate,
-    InstancesTaken,
     MigratedElsewhere,
     Mode,
     NotMigrated,
@@ -55,7 +38,6 @@ from callora_vault.migration import (
     Stage,
     SuccessorLoop,
     Why,
-    WithdrawnByOthers,
     WrongKey,
     apply,
     make,
@@ -64,9 +46,7 @@ from callora_vault.migration import (
     sweep,
 )
 from callora_vault.migration.plan import instances
-from callora_vault.model.calls import Init
-from callora_vault.model.errors import AlreadyInitialized, FactoryError, FactoryErrorCode
-from callora_vault.model.units import Address
+from callora_vault.model.errors import FactoryError, FactoryErrorCode
 
 MOVING = (Mode.ATOMIC, Mode.STEPWISE)
 MODES = tuple(Mode)
@@ -194,7 +174,7 @@ def code_of(name: str) -> str:
 def test_a_vault_without_owner_or_of_a_contract_or_none_at_all_is_refused(
     here: Migrating, mode: Mode
 ) -> None:
-    fresh = here.world.fresh["v1"]
+    fresh = here.deployed.fresh["v1"]
     with pytest.raises(CannotMigrate) as refused:
         here.plan(fresh, mode)
     assert said(refused.value) == (CannotMigrate, fresh, Why.NOT_INITIALISED, "")
@@ -257,7 +237,9 @@ def test_a_vault_that_begins_to_refuse_withdraw_is_named_and_left(here: Migratin
     ):
         here.fresh()
         with Journal(here.folder / "foreign.db") as journal:
-            code_hash = Deployer(here.world.connect(), journal, here.owner).upload(other_code(kind))
+            code_hash = Deployer(here.deployed.connect(), journal, here.owner).upload(
+                other_code(kind)
+            )
 
         def change(instance: xdr.SCContractInstance, code_hash: bytes = code_hash) -> None:
             instance.executable.wasm_hash = xdr.Hash(code_hash)
@@ -265,7 +247,7 @@ def test_a_vault_that_begins_to_refuse_withdraw_is_named_and_left(here: Migratin
         here.change(here.v1, change)
         accepted = attrs.evolve(plan, old_code=code_hash.hex(), emptied_in_dry_run=True)
         if kind == "v0_without_withdraw":
-            here.world.network.set_entry(*_as_v0(here))
+            here.deployed.network.set_entry(*_as_v0(here))
         with pytest.raises(CannotMigrate) as refused:
             here.apply(accepted, accept_unknown_code=code_hash.hex())
         assert said(refused.value)[:3] == (CannotMigrate, here.v1, Why.REFUSES)
@@ -275,7 +257,7 @@ def test_a_vault_that_begins_to_refuse_withdraw_is_named_and_left(here: Migratin
 
 
 def _as_v0(here: Migrating) -> tuple[bytes, int | None]:
-    found = here.world.network.entry(instance_key(here.v1).to_xdr_bytes())
+    found = here.deployed.network.entry(instance_key(here.v1).to_xdr_bytes())
     assert found is not None
     entry = xdr.LedgerEntry.from_xdr_bytes(found[0])
     assert entry.data.contract_data is not None
@@ -330,12 +312,12 @@ def test_another_network_is_refused_by_the_plan_and_by_the_rpc(here: Migrating, 
         for refuse in (
             lambda: here.apply(foreign),
             lambda: here.verify(foreign),
-            lambda: status(here.world.connect(), journal, foreign),
-            lambda: sweep(here.world.connect(), journal, foreign, here.owner),
+            lambda: status(here.deployed.connect(), journal, foreign),
+            lambda: sweep(here.deployed.connect(), journal, foreign, here.owner),
         ):
             with pytest.raises(WrongNetwork) as refused:
                 refuse()
-            found = here.world.network.passphrase
+            found = here.deployed.network.passphrase
             assert said(refused.value)[2:] == ("Another Network", found)
 
     def lie(result: dict[str, Any]) -> None:
@@ -350,7 +332,7 @@ def test_another_network_is_refused_by_the_plan_and_by_the_rpc(here: Migrating, 
 
 def lying(here: Migrating, method: str, change: Callable[[dict[str, Any]], None]) -> Network:
     """A network whose RPC changes the answers to one method."""
-    return here.world.connect(Altering(here.world.network, method, change))
+    return here.deployed.connect(Altering(here.deployed.network, method, change))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -359,10 +341,10 @@ def test_the_wrong_owners_key_is_refused(here: Migrating, mode: Mode) -> None:
     stranger = from_keypair(STRANGER)
     with here.journal() as journal:
         attempts: list[Callable[[], object]] = [
-            lambda: apply(here.world.connect(), journal, plan, stranger)
+            lambda: apply(here.deployed.connect(), journal, plan, stranger)
         ]
         if mode is not Mode.ZERO:
-            attempts.append(lambda: sweep(here.world.connect(), journal, plan, stranger))
+            attempts.append(lambda: sweep(here.deployed.connect(), journal, plan, stranger))
         for attempt in attempts:
             with pytest.raises(WrongKey) as refused:
                 attempt()
@@ -373,7 +355,7 @@ def test_the_wrong_owners_key_is_refused(here: Migrating, mode: Mode) -> None:
 def test_a_factory_that_is_not_ours_is_refused(here: Migrating) -> None:
     plan = here.plan(here.v2)
     with Journal(here.folder / "other.db") as journal:
-        deployer = Deployer(here.world.connect(), journal, here.owner)
+        deployer = Deployer(here.deployed.connect(), journal, here.owner)
         other = deployer.create(deployer.upload(other_code("old_not_drained")), b"x" * 32)
     for factory in (other, here.v1, here.v2):
         with pytest.raises(CannotMigrate) as refused:
@@ -421,8 +403,8 @@ def test_a_second_migration_of_a_vault_is_refused(here: Migrating) -> None:
 
 
 def test_a_loop_of_successors_ends_where_it_closes(here: Migrating) -> None:
-    network = here.world.connect()
-    other = here.world.fresh["v2"]
+    network = here.deployed.connect()
+    other = here.deployed.fresh["v2"]
     here.succeed(here.v2, here.v1)
     here.succeed(here.v1, other)
     found = successors(network, here.factory, here.v2, network.deadline(10))
@@ -498,219 +480,6 @@ def test_a_simulation_that_lies_gets_no_signature(
     untouched(here, plan)
     new = here.apply(plan).new
     assert here.stored(new).balance == (0 if mode is Mode.ZERO else BALANCE)
-
-
-# A stranger, and a disk
-
-
-@pytest.mark.parametrize("mode", [Mode.STEPWISE, Mode.ZERO])
-def test_a_stranger_who_is_first_gets_an_empty_instance_and_nothing_else(
-    here: Migrating, mode: Mode
-) -> None:
-    plan = here.plan(here.v2, mode)
-    moved = 0 if mode is Mode.ZERO else BALANCE
-    point = 0
-    taken = []
-    while True:
-        point += 1
-        here.fresh()
-        stolen = Theft(here, instances(plan), partial(operator.eq, point))
-        new = here.apply(plan, stolen.happens).new
-        if not stolen.asked:
-            break
-        if not stolen.taken:
-            continue
-        taken.append(len(stolen.taken))
-        assert here.stored(new).owner == OWNER.public_key
-        assert here.stored(here.v2).balance + here.stored(new).balance == BALANCE
-        assert here.stored(new).balance == moved
-        assert new == next(c for c in instances(plan) if c not in stolen.taken)
-        verified = here.verify(plan)
-        assert verified.passed, verified.failed
-        assert here.apply(plan).tries == 0
-    assert 0 < sum(taken) < point
-
-
-def test_a_stranger_who_takes_every_instance_takes_no_balance(here: Migrating) -> None:
-    plan = here.plan(here.v2, Mode.STEPWISE)
-    stolen = Theft(here, instances(plan), lambda _: True)
-    with pytest.raises(InstancesTaken) as refused:
-        here.apply(plan, stolen.happens)
-    assert said(refused.value)[1:] == (here.v2, tuple(stolen.taken), 0)
-    assert len(stolen.taken) == 16
-    assert here.stored(here.v2).balance == BALANCE
-    new = here.apply(plan).new
-    assert new not in stolen.taken
-    assert here.stored(new).balance == BALANCE
-    assert here.verify(plan).passed
-
-
-class Theft:
-    """A stranger who gives fresh instances an owner, at the points that a test picks."""
-
-    def __init__(
-        self, here: Migrating, contracts: Iterator[Address], when: Callable[[int], bool]
-    ) -> None:
-        self.happens = Counted(self._act)
-        self.taken: list[Address] = []
-        self.asked = False
-        self._here = here
-        self._contracts = contracts
-        self._next = next(contracts)
-        self._when = when
-
-    def _act(self, point: int) -> None:
-        if not self._when(point):
-            return
-        self.asked = True
-        if not self._here.exists(self._next):
-            return
-        with Journal(self._here.folder / "thief.db") as journal:
-            stranger = from_keypair(STRANGER)
-            thief = self._here.world.client(journal, (stranger,), contract=self._next)
-            try:
-                thief.submit(Init(STRANGER.public_key, None, None))
-            except AlreadyInitialized:
-                return
-        self.taken.append(self._next)
-        self._next = next(self._contracts)
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Let no file be written."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-class FullDisk(Journal):
-    """A journal whose disk is full at one of its writes."""
-
-    def __init__(self, path: Any, at: int) -> None:
-        super().__init__(path)
-        self._left = at
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._left = getattr(self, "_left", 0) - 1
-        if self._left:
-            with super()._writing():
-                yield
-        else:
-            with full_disk(), super()._writing():
-                yield
-
-    @property
-    def met(self) -> bool:
-        return self._left <= 0
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_a_disk_that_is_full_at_any_write_of_the_journal_loses_nothing(
-    here: Migrating, mode: Mode
-) -> None:
-    plan = here.plan(here.v2, mode)
-    moved = 0 if mode is Mode.ZERO else BALANCE
-    write = 0
-    while True:
-        write += 1
-        here.fresh()
-        path = here.folder / "journal.db"
-        journal = FullDisk(path, write)
-        with journal:
-            try:
-                apply(here.world.connect(), journal, plan, here.owner)
-            except JournalUnusable as unusable:
-                assert unusable.path == str(path)
-                assert "see that its disk has room" in str(unusable)
-                assert journal.met
-        if not journal.met:
-            break
-        new = here.apply(plan).new
-        assert here.stored(here.v2).balance + here.stored(new).balance == BALANCE
-        assert here.stored(new).balance == moved
-        verified = here.verify(plan)
-        assert verified.passed, verified.failed
-    assert write - 1 == {Mode.ATOMIC: 2, Mode.STEPWISE: 8, Mode.ZERO: 6}[mode]
-
-
-# Time, and a lost journal
-
-
-def test_a_transaction_that_the_network_forgot_is_settled_by_the_ledger(here: Migrating) -> None:
-    forgotten = []
-    for mode in MODES:
-        plan = here.plan(here.v2, mode)
-        moved = 0 if mode is Mode.ZERO else BALANCE
-        point = 0
-        while True:
-            point += 1
-            here.fresh()
-            try:
-                here.apply(plan, killed_at(point))
-                break
-            except Killed:
-                here.world.network.advance_ledgers(130_000)
-            stood = here.status(plan)
-            try:
-                new = here.apply(plan).new
-            except Unknown as unknown:
-                # withdrawn, and nobody saw it: what became of that is for the operator
-                assert stood.old_balance == 0
-                (entry,) = here.status(plan).open
-                assert (entry.key, entry.hash) == (unknown.key, unknown.transaction)
-                forgotten.append(mode)
-                continue
-            assert here.stored(new).balance == moved
-            assert here.stored(here.v2).balance == BALANCE - moved
-    assert forgotten == [Mode.STEPWISE] * 3  # sent, answered, not yet noted
-
-
-def drained(here: Migrating) -> Plan:
-    """A migration that was killed as soon as the old vault was empty."""
-    plan = here.plan(here.v2, Mode.STEPWISE)
-    point = 0
-    while here.stored(here.v2).balance:
-        point += 1
-        here.fresh()
-        with pytest.raises(Killed):
-            here.apply(plan, killed_at(point))
-    return plan
-
-
-def test_a_lost_journal_does_not_let_withdrawn_units_vanish(here: Migrating) -> None:
-    plan = drained(here)
-    kept = here.folder
-    here.again()
-    with pytest.raises(WithdrawnByOthers) as refused:
-        here.apply(plan)
-    assert refused.value.contract == here.v2
-    (transaction,) = refused.value.transactions
-    assert not here.status(plan).drained
-    here.folder = kept
-    new = here.apply(plan).new
-    assert here.stored(new).balance == BALANCE
-    here.again()  # done is done, whatever the journal knows
-    assert here.apply(plan).tries == 0
-    verified = here.verify(plan)
-    assert verified.passed, verified.failed
-    assert any("no journal" in words for words in verified.assumed)
-    assert transaction
-
-
-def test_a_lost_journal_and_a_thief_together_do_not_let_units_vanish(here: Migrating) -> None:
-    plan = drained(here)
-    kept = here.folder
-    here.again()
-    Theft(here, instances(plan), lambda _: True).happens()
-    with pytest.raises(WithdrawnByOthers):
-        here.apply(plan)
-    here.folder = kept
-    assert here.stored(here.apply(plan).new).balance == BALANCE
 
 
 def test_a_sweep_into_a_vault_of_other_code_is_refused(here: Migrating) -> None:

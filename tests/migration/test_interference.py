@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.migration.world import BALANCE, MINIMUM, Counted, Migrating
+from tests.support.deployed_vault import BALANCE
+from tests.support.interruptions import Counted
+from tests.support.migrations import MINIMUM, Migrating
 
 from callora_vault.client import Journal, VaultClient
 from callora_vault.migration import TRIES, KeepsMoving, Mode

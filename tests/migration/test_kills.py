@@ -5,7 +5,9 @@ from __future__ import annotations
 from itertools import takewhile
 
 import pytest
-from tests.migration.world import BALANCE, Killed, Migrating, killed_at, other_code
+from tests.support.deployed_vault import BALANCE
+from tests.support.interruptions import Killed, killed_at
+from tests.support.migrations import Migrating, other_code
 
 from callora_vault.client import Journal
 from callora_vault.migration import Mode
@@ -55,7 +57,7 @@ def test_a_sweep_that_is_killed_at_any_point_deposits_once(
     here.apply(plan := here.plan(here.v2))
     with Journal(here.folder / "writer.db") as journal:
         here.by_channel(journal, here.v2).deposit(500)
-    mark = here.world.network.snapshot()
+    mark = here.deployed.network.snapshot()
     point = 0
     while True:
         point += 1

@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_as_test
-from tests.migration.world import BALANCE, Counted, Killed, Migrating
+from tests.support.deployed_vault import BALANCE
+from tests.support.interruptions import Counted, Killed
+from tests.support.migrations import Migrating
 
 from callora_vault.client import Journal, VaultClient
 from callora_vault.migration import KeepsMoving, Mode, Stage

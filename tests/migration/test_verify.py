@@ -8,7 +8,9 @@ from pathlib import Path
 import attrs
 import pytest
 from stellar_sdk import xdr
-from tests.migration.world import BALANCE, MINIMUM, STRANGER, Killed, Migrating, killed_at, said
+from tests.support.deployed_vault import BALANCE, STRANGER
+from tests.support.interruptions import Killed, killed_at
+from tests.support.migrations import MINIMUM, Migrating, said
 
 from callora_vault import wasm
 from callora_vault.client import Deployer, Journal, VaultClient
@@ -100,11 +102,11 @@ def test_a_layout_that_the_code_does_not_store_fails(here: Migrating, mode: Mode
 def _by_hand(here: Migrating, plan: Plan, withdrawn: int, begun: int) -> None:
     """Migrate as an operator could who follows no plan."""
     with Journal(here.folder / "hand.db") as journal:
-        owner = here.world.client(journal, contract=plan.old)
+        owner = here.deployed.client(journal, contract=plan.old)
         owner.withdraw(withdrawn)
-        deployer = Deployer(here.world.connect(), journal, here.owner)
+        deployer = Deployer(here.deployed.connect(), journal, here.owner)
         assert deployer.create(code_of("v2"), instance_salt(plan.salt, 0)) == plan.new
-        new = VaultClient(plan.new, here.world.connect(), journal, [here.owner])
+        new = VaultClient(plan.new, here.deployed.connect(), journal, [here.owner])
         new.init(plan.owner, begun, plan.min_deposit)
         new.set_authorized_caller(here.channel.address)
 
@@ -125,7 +127,7 @@ def test_a_migration_by_hand_is_judged_by_its_transactions(
     plan = here.plan(here.v2, Mode.STEPWISE)
     _by_hand(here, plan, withdrawn, begun)
     assert failing(here, plan) == expected
-    verified = verify(here.world.connect(), plan, here.histories)
+    verified = verify(here.deployed.connect(), plan, here.histories)
     assert "no journal" in " ".join(verified.assumed)
     assert verified.amount == withdrawn
 
@@ -138,7 +140,7 @@ def test_a_caller_that_was_not_carried_over_fails(here: Migrating, mode: Mode) -
     claimed = attrs.evolve(plan.meta, authorized_caller=STRANGER.public_key)
     here.store(plan.new, balance=BALANCE)
     with Journal(here.folder / "hand.db") as journal:
-        here.world.client(journal, contract=plan.new).set_authorized_caller(STRANGER.public_key)
+        here.deployed.client(journal, contract=plan.new).set_authorized_caller(STRANGER.public_key)
     expected = {CALLER} if mode is Mode.STEPWISE else set()
     assert failing(here, attrs.evolve(plan, meta=attrs.evolve(claimed))) == expected
     assert failing(here, plan) == expected
@@ -177,13 +179,13 @@ def test_an_rpc_that_forgot_the_migration_is_refused_unless_the_events_were_kept
     here.apply(plan)
     assert here.verify(plan).passed
     for _ in range(2):  # each is less than an RPC keeps, and the histories go on
-        here.world.network.advance_ledgers(100_000)
+        here.deployed.network.advance_ledgers(100_000)
         assert here.verify(plan).passed
     empty = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
     with here.journal() as journal:
         for histories in (empty, (empty[0], here.histories[1])):
             with pytest.raises(HistoryGone) as gone:
-                verify(here.world.connect(), plan, histories, journal=journal)
+                verify(here.deployed.connect(), plan, histories, journal=journal)
             assert gone.value.contract == (plan.new if histories is empty else plan.old)
     assert read(here.histories[1]).lost == []
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import attrs
 import pytest
 from stellar_sdk.utils import sha256
-from tests.migration.world import BALANCE, MINIMUM, OWNER, Migrating, other_code, said
+from tests.support.deployed_vault import BALANCE, OWNER
+from tests.support.migrations import MINIMUM, Migrating, other_code, said
 
 from callora_vault import wasm
 from callora_vault.client import Journal
@@ -93,7 +94,7 @@ def test_an_authorised_caller_is_not_lost_to_code_that_knows_none(
         here.channel.address,
     )
     with Journal(here.folder / "owner.db") as journal:
-        owner = here.world.client(journal, contract=here.v2)
+        owner = here.deployed.client(journal, contract=here.v2)
         owner.set_authorized_caller(None)
         plan = here.plan(here.v2, mode, "v1")
         owner.set_authorized_caller(here.channel.address)
@@ -180,14 +181,14 @@ def test_a_plan_says_what_is_signed_by_whom_at_what_fee_and_outlives_its_file(
 def test_the_plans_fee_is_what_the_migration_declares(here: Migrating) -> None:
     plan = here.plan(here.v2)
     assert plan.fee is not None
-    assert simulate(here.world.connect(), plan) == plan.fee
+    assert simulate(here.deployed.connect(), plan) == plan.fee
     assert 0 < here.apply(plan).fee <= plan.fee + 2_000_000 + 10_000
 
 
 def test_what_cannot_be_simulated_yet_says_so(here: Migrating) -> None:
     plan = here.plan(here.v2, Mode.ATOMIC, other_code("batch_of_51"))
     with pytest.raises(CodeMissing) as missing:
-        simulate(here.world.connect(), plan)
+        simulate(here.deployed.connect(), plan)
     assert said(missing.value) == (CodeMissing, plan.new_code)
     with pytest.raises(CodeMissing):
         here.apply(plan)
@@ -250,8 +251,8 @@ def test_a_dry_run_through_a_url_does_it_all_and_the_network_sees_nothing(
 ) -> None:
     code = other_code("batch_of_51")
     plan = here.plan(here.v2, mode, code)
-    ledger = here.world.network.latest_ledger
-    with serve_http(here.world.network) as endpoint:
+    ledger = here.deployed.network.latest_ledger
+    with serve_http(here.deployed.network) as endpoint:
         forked = Fork.connect(endpoint.url)
         try:
             dry = here.dry_run(plan, forked, code=code)
@@ -264,7 +265,7 @@ def test_a_dry_run_through_a_url_does_it_all_and_the_network_sees_nothing(
     assert dry.applied.new == plan.new
     assert dry.applied.fee > (plan.fee or 0) // 4
     assert dry.emptied == dry.noted(plan).emptied_in_dry_run == (mode is not Mode.ZERO)
-    assert here.world.network.latest_ledger == ledger
+    assert here.deployed.network.latest_ledger == ledger
     assert here.stored(here.v2).balance == BALANCE
     assert not here.exists(plan.new)
 
@@ -300,9 +301,9 @@ def _balances(dry: DryRun) -> tuple[int, ...]:
 
 def test_an_atomic_migration_is_one_transaction_after_two_reads(here: Migrating) -> None:
     plan = here.plan(here.v2)
-    transport = here.world.faulty(lambda number, method: None)
+    transport = here.deployed.faulty(lambda number, method: None)
     with here.journal() as journal:
-        apply(here.world.connect(transport), journal, plan, here.owner)
+        apply(here.deployed.connect(transport), journal, plan, here.owner)
     sent = transport.methods.index("sendTransaction")
     before, after = transport.methods[:sent], transport.methods[sent:]
     assert before.count("getLedgerEntries") == 2
@@ -319,7 +320,7 @@ def test_an_atomic_migration_is_one_transaction_after_two_reads(here: Migrating)
 def test_an_archived_vault_is_restored_by_its_migration(here: Migrating, mode: Mode) -> None:
     with Journal(here.folder / "made.db") as journal:
         old = here.vault(journal, "v1")
-    here.world.network.advance_ledgers(31 * 17_280)
+    here.deployed.network.advance_ledgers(31 * 17_280)
     with Journal(here.folder / "factory.db") as journal:  # what lives on is used: the factory is
         here.vault(journal, "v2")
     plan = here.plan(old, mode, "v2")

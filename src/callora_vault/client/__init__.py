@@ -1,6 +1,6 @@
 """A client of deployed vaults: typed calls, applied exactly once, signing only what it expects.
 
-It needs the extra ``client`` (stellar-sdk).
+It needs the extra `client` (stellar-sdk).
 """
 
 from callora_vault.client.deploy import Deployed, Deployer

@@ -85,7 +85,7 @@ class Deployer:
         returns its vault.
         Raises NoFreeId; UnexpectedCode where this name stands for a deployment of other code;
         BadValue, NegativeInitialBalance, NegativeMinDeposit, with nothing uploaded; FactoryError,
-        NotOurFactory; as ``VaultClient.init`` and ``VaultClient.submit``.
+        NotOurFactory; as `VaultClient.init` and `VaultClient.submit`.
         """
         name = uuid.uuid4().hex if name is None else name
         init = Init(owner.address, initial_balance, min_deposit)
@@ -132,7 +132,7 @@ class Deployer:
     def factory(self, code: bytes) -> Address:
         """Deploy a factory, where this account has deployed none of this code, and return its id.
 
-        Arguments: `code`, a compiled factory. Raises UnexpectedCode; as ``VaultClient.submit``.
+        Arguments: `code`, a compiled factory. Raises UnexpectedCode; as `VaultClient.submit`.
         """
         code_hash = self.upload(code)
         contract = self.create(code_hash, sha256(b"factory" + code_hash).digest())
@@ -142,7 +142,7 @@ class Deployer:
     def upload(self, code: bytes) -> bytes:
         """Upload code where it is not on the ledger, or archived; return its SHA-256.
 
-        Raises as ``VaultClient.submit``.
+        Raises as `VaultClient.submit`.
         """
         code_hash = sha256(code).digest()
         if not self._lives(code_hash):
@@ -162,7 +162,7 @@ class Deployer:
         """Make an instance of the code where there is none, and return its id.
 
         Arguments: `salt`, 32 bytes: the id follows from it and from the account that pays. What is
-        there already may run other code, and may have an owner. Raises as ``VaultClient.submit``.
+        there already may run other code, and may have an owner. Raises as `VaultClient.submit`.
         """
         action = create_action(self._source.address, code_hash, salt, self._network.passphrase)
         if not self._is_there(action.contract):

@@ -28,7 +28,7 @@ _VAULTS: Final = ("v1", "v2")
 
 @attrs.frozen
 class SuccessorLoop(CalloraError):
-    """Following the successors of ``vaults`` leads back to one of them."""
+    """Following the successors of `vaults` leads back to one of them."""
 
     vaults: tuple[Address, ...]
 
@@ -38,7 +38,7 @@ class SuccessorLoop(CalloraError):
 
 @attrs.frozen
 class NotOurFactory(CalloraError):
-    """There is no factory of this package's code at ``factory``; ``found`` is the code there."""
+    """There is no factory of this package's code at `factory`; `found` is the code there."""
 
     factory: Address
     found: str
@@ -50,7 +50,7 @@ class NotOurFactory(CalloraError):
 
 @attrs.frozen
 class NotFollowed(CalloraError):
-    """The factory names ``successor`` for ``vault``, and for ``reason`` it is not followed."""
+    """The factory names `successor` for `vault`, and for `reason` it is not followed."""
 
     vault: Address
     successor: Address

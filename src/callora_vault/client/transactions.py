@@ -127,7 +127,7 @@ class Transactions:
 
         The second value says whether it was applied by an earlier call under this key. `until` is a
         moment of the network's clock. Raises what errors.py has; after Unsettled, NotAccepted and
-        JournalUnusable a transaction may be open, and the same key goes on with it.
+        JournalUnusable a transaction may be open, and the same key continues it.
         """
         with self._lock:
             failures = 0

@@ -182,23 +182,23 @@ class VaultClient:
         """Give the vault its owner, who signs; None stands for 0. Returns what is stored.
 
         Raises AlreadyInitialized, MissingSignature, NegativeInitialBalance, NegativeMinDeposit,
-        and as ``submit``.
+        and as `submit`.
         """
         return self.call(Init(owner, initial_balance, min_deposit), key=key)
 
     def get_meta(self) -> VaultMeta:
-        """Return all that the vault stores. Raises NotInitialized, and as ``call``."""
+        """Return all that the vault stores. Raises NotInitialized, and as `call`."""
         return self.call(GetMeta())
 
     def balance(self) -> int:
-        """Return the balance. Raises NotInitialized, and as ``call``."""
+        """Return the balance. Raises NotInitialized, and as `call`."""
         return self.call(Balance())
 
     def deposit(self, amount: int, *, key: str | None = None) -> int:
-        """Add ``amount``; the owner signs. Returns the new balance.
+        """Add `amount`; the owner signs. Returns the new balance.
 
         Raises NotInitialized, MissingSignature, AmountNotPositive, BelowMinDeposit,
-        BalanceOverflow, and as ``submit``.
+        BalanceOverflow, and as `submit`.
         """
         return self.call(Deposit(amount), key=key)
 
@@ -210,43 +210,43 @@ class VaultClient:
         *,
         key: str | None = None,
     ) -> int:
-        """Take ``amount`` for a metered request; ``caller`` signs. Returns the new balance.
+        """Take `amount` for a metered request; `caller` signs. Returns the new balance.
 
         Raises NotInitialized, MissingSignature, Unauthorized, AmountNotPositive,
-        InsufficientBalance, and as ``submit``.
+        InsufficientBalance, and as `submit`.
         """
         return self.call(Deduct(caller, amount, request_id), key=key)
 
     def batch_deduct(
         self, caller: Address, items: Iterable[DeductItem], *, key: str | None = None
     ) -> int:
-        """v2: take the amounts of 1 to 50 items in order, or none; ``caller`` signs.
+        """v2: take the amounts of 1 to 50 items in order, or none; `caller` signs.
 
-        The request ids of items are no request keys: give the batch one with ``key``. Returns the
+        The request ids of items are no request keys: give the batch one with `key`. Returns the
         new balance. Raises NotInitialized, MissingSignature, Unauthorized, EmptyBatch,
-        BatchTooLarge, AmountNotPositive, InsufficientBalance, MissingMethod, and as ``submit``.
+        BatchTooLarge, AmountNotPositive, InsufficientBalance, MissingMethod, and as `submit`.
         """
         return self.call(BatchDeduct(caller, items), key=key)
 
     def set_authorized_caller(self, caller: Address | None, *, key: str | None = None) -> None:
-        """v2: let ``caller`` deduct besides the owner, who signs; None for nobody.
+        """v2: let `caller` deduct besides the owner, who signs; None for nobody.
 
-        Raises NotInitialized, MissingSignature, MissingMethod, and as ``submit``.
+        Raises NotInitialized, MissingSignature, MissingMethod, and as `submit`.
         """
         self.call(SetAuthorizedCaller(caller), key=key)
 
     def withdraw(self, amount: int, *, key: str | None = None) -> int:
-        """Take ``amount`` out for the owner, who signs. Returns the new balance.
+        """Take `amount` out for the owner, who signs. Returns the new balance.
 
         Raises NotInitialized, MissingSignature, AmountNotPositive, InsufficientBalance, and as
-        ``submit``.
+        `submit`.
         """
         return self.call(Withdraw(amount), key=key)
 
     def withdraw_to(self, to: Address, amount: int, *, key: str | None = None) -> int:
-        """Take ``amount`` out in favour of ``to``; the owner signs. Returns the new balance.
+        """Take `amount` out in favour of `to`; the owner signs. Returns the new balance.
 
-        Raises as ``withdraw``.
+        Raises as `withdraw`.
         """
         return self.call(WithdrawTo(to, amount), key=key)
 
@@ -267,7 +267,7 @@ class VaultClient:
     def call(self, call: Call, *, key: str | None = None) -> VaultMeta | int | None:
         """Make a call given as a value. Returns what the contract returns.
 
-        Raises as ``submit``. A read raises CallRefused, Unreachable, RpcRefused, WrongNetwork,
+        Raises as `submit`. A read raises CallRefused, Unreachable, RpcRefused, WrongNetwork,
         SimulationFailed, CannotDecode and UnknownLayout only.
         """
         if isinstance(call, READS):
@@ -282,7 +282,7 @@ class VaultClient:
         Raises CallRefused, with nothing changed; RefusedToSign, SimulationFailed, Unreachable,
         RpcRefused, WrongNetwork, NoVault, NoAccount, BadKey, KeyReused, SourceBusy with nothing
         sent; NotAccepted, Unsettled, JournalUnusable with a transaction that may be open, which the
-        same key goes on with; NeverApplied, CallFailed with nothing applied; Unreadable,
+        same key continues; NeverApplied, CallFailed with nothing applied; Unreadable,
         AppliedByOthers after it was applied; Unknown. With a factory also NotFollowed,
         SuccessorLoop, NotOurFactory, with nothing sent.
         """
@@ -332,7 +332,7 @@ class VaultClient:
         return transition(stored.meta, call, frozenset(self._signers))
 
     def stored(self) -> StoredVault:
-        """Read the vault's entry as it is stored. Raises as ``predict``."""
+        """Read the vault's entry as it is stored. Raises as `predict`."""
         until = self._network.deadline(self.limits.timeout)
         self._whereabouts.turn(until)
         return self._whereabouts.stored(until)

@@ -1,6 +1,6 @@
 """Calls of vault and factory: arguments, the tree that is signed for them, what they return."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from stellar_sdk import Address as StellarAddress
 from stellar_sdk import scval, xdr
@@ -46,6 +46,22 @@ def encode_call(call: Call | FactoryCall) -> tuple[str, list[xdr.SCVal]]:
     return call.method, _arguments(call)
 
 
+def invocation(contract: Address, call: Call | FactoryCall) -> xdr.InvokeContractArgs:
+    """Build what names a call and its arguments, as it is sent and as it is signed."""
+    method, arguments = encode_call(call)
+    return xdr.InvokeContractArgs(
+        StellarAddress(contract).to_xdr_sc_address(), xdr.SCSymbol(method.encode()), arguments
+    )
+
+
+def host_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
+    """Build the host function that makes a call."""
+    return xdr.HostFunction(
+        xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
+        invoke_contract=invocation(contract, call),
+    )
+
+
 def _arguments(call: Call | FactoryCall) -> list[xdr.SCVal]:
     match call:
         case Init(owner, initial_balance, min_deposit):
@@ -81,25 +97,6 @@ def _arguments(call: Call | FactoryCall) -> list[xdr.SCVal]:
             return [encode_address(old)]
 
 
-def invocation(
-    contract: Address, method: str, arguments: Sequence[xdr.SCVal]
-) -> xdr.InvokeContractArgs:
-    """Build the invocation of a contract's method, as it is signed and sent."""
-    return xdr.InvokeContractArgs(
-        StellarAddress(contract).to_xdr_sc_address(),
-        xdr.SCSymbol(method.encode()),
-        list(arguments),
-    )
-
-
-def host_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
-    """Build the host function that makes `call` to a contract."""
-    return xdr.HostFunction(
-        xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
-        invoke_contract=invocation(contract, *encode_call(call)),
-    )
-
-
 def _item(item: DeductItem) -> xdr.SCVal:
     return encode_fields(
         {"amount": encode_i128(item.amount), "request_id": encode_optional_symbol(item.request_id)}
@@ -109,9 +106,9 @@ def _item(item: DeductItem) -> xdr.SCVal:
 def decode_returned(
     call: Call, value: xdr.SCVal, layout: Layout | None = None
 ) -> VaultMeta | int | None:
-    """Decode what ``call`` returned. Raises CannotDecode, UnknownLayout.
+    """Decode what `call` returned. Raises CannotDecode, UnknownLayout.
 
-    A VaultMeta must be of ``layout``, for other layouts can decode to equal values; None stands for
+    A VaultMeta must be of `layout`, for other layouts can decode to equal values; None stands for
     any that is known.
     """
     match call:
@@ -128,7 +125,7 @@ def decode_returned(
 
 
 def encode_returned(value: VaultMeta | int | None, layout: Layout) -> xdr.SCVal:
-    """Encode what a vault of ``layout`` returns. Raises BadValue."""
+    """Encode what a vault of `layout` returns. Raises BadValue."""
     match value:
         case VaultMeta():
             return encode_meta(value, layout)
@@ -152,7 +149,7 @@ def encode_authorisation(
     """Build the tree that is signed for `call`, with the calls that it makes in turn under it."""
     function = xdr.SorobanAuthorizedFunction(
         xdr.SorobanAuthorizedFunctionType.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
-        contract_fn=invocation(contract_id, *encode_call(call)),
+        contract_fn=invocation(contract_id, call),
     )
     return xdr.SorobanAuthorizedInvocation(
         function, [encode_authorisation(*each) for each in nested]

@@ -32,8 +32,8 @@ from callora_vault.model.units import Address
 class StoredVault:
     """What the instance entry of a vault holds.
 
-    ``layout`` and ``meta`` are None before ``init``. ``extra`` has the instance's entries besides
-    ``meta``; a vault of contracts/ has none.
+    `layout` and `meta` are None before `init`. `extra` has the instance's entries besides
+    `meta`; a vault of contracts/ has none.
     """
 
     executable: xdr.ContractExecutable
@@ -63,7 +63,7 @@ _META_KEY: Final = encode_symbol(META_KEY)
 
 
 def decode_meta(value: xdr.SCVal) -> tuple[Layout, VaultMeta]:
-    """Decode the stored ``meta`` of any known layout. Raises UnknownLayout."""
+    """Decode the stored `meta` of any known layout. Raises UnknownLayout."""
     if value.map is None:
         wrong = Difference(META_KEY, Fault.WRONG_TYPE, "Map", type_name(value))
         raise UnknownLayout(None, (wrong,))
@@ -87,7 +87,7 @@ def _field_name(key: xdr.SCVal) -> str:
 
 
 def encode_meta(meta: VaultMeta, layout: Layout) -> xdr.SCVal:
-    """Encode ``meta`` as a vault of ``layout`` stores it. Raises BadValue."""
+    """Encode `meta` as a vault of `layout` stores it. Raises BadValue."""
     check_meta(meta)
     return encode_fields(
         {field.name: ENCODE[field.type](getattr(meta, field.name)) for field in layout.fields}

@@ -14,7 +14,7 @@ from callora_vault.model.errors import ERRORS, FACTORY_ERRORS, FactoryErrorCode,
 class HostError:
     """The error that ended an invocation.
 
-    ``code`` is the contract's own number where ``type`` is SCE_CONTRACT, else an SCErrorCode.
+    `code` is the contract's own number where `type` is SCE_CONTRACT, else an SCErrorCode.
     """
 
     type: xdr.SCErrorType

@@ -30,7 +30,7 @@ _contract_id: Final = lru_cache(maxsize=4096)(StrKey.decode_contract)
 
 
 def encode_event(event: Event | FactoryEvent, contract_id: Address) -> xdr.ContractEvent:
-    """Encode an event as the contract ``contract_id`` emits it. Raises BadValue."""
+    """Encode an event as the contract `contract_id` emits it. Raises BadValue."""
     shape = event.shape
     topics = [encode_symbol(shape.name)]
     topics += [ENCODE[kind](getattr(event, name)) for name, kind in shape.topics]
@@ -46,12 +46,12 @@ def encode_event(event: Event | FactoryEvent, contract_id: Address) -> xdr.Contr
 
 
 def decode_event(event: xdr.ContractEvent, contract_id: Address) -> Event:
-    """Decode an event of the vault ``contract_id``. Raises CannotDecode, for others' events too."""
+    """Decode an event of the vault `contract_id`. Raises CannotDecode, for others' events too."""
     return _decode_event(event, contract_id, _EVENTS)
 
 
 def decode_factory_event(event: xdr.ContractEvent, contract_id: Address) -> FactoryEvent:
-    """Decode an event of the factory ``contract_id``. Raises CannotDecode likewise."""
+    """Decode an event of the factory `contract_id`. Raises CannotDecode likewise."""
     return _decode_event(event, contract_id, _FACTORY_EVENTS)
 
 

@@ -55,7 +55,7 @@ def nonce_key(signer: Address, nonce: int) -> xdr.LedgerKey:
 
 
 def is_nonce(key: xdr.LedgerKey) -> bool:
-    """Tell whether a key is one of ``nonce_key``."""
+    """Tell whether a key is one of `nonce_key`."""
     data = key.contract_data
     return data is not None and data.key.type == xdr.SCValType.SCV_LEDGER_KEY_NONCE
 
@@ -72,7 +72,7 @@ SUCCESSOR_KEY: Final = "Successor"
 
 
 def successor_key(factory: Address, old: Address) -> xdr.LedgerKey:
-    """Build the key of the entry in which a factory stores the vault that ``old`` went to."""
+    """Build the key of the entry in which a factory stores the vault that `old` went to."""
     return xdr.LedgerKey(
         xdr.LedgerEntryType.CONTRACT_DATA,
         contract_data=xdr.LedgerKeyContractData(

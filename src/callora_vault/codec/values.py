@@ -17,7 +17,7 @@ from callora_vault.model.units import Address, ScType, Symbol
 
 @attrs.frozen
 class CannotDecode(CalloraError, ValueError):
-    """XDR that does not hold what it should: ``what`` is ``found`` instead of ``expected``."""
+    """XDR that does not hold what it should: `what` is `found` instead of `expected`."""
 
     what: str
     expected: str
@@ -38,7 +38,7 @@ _ADDRESS_TYPES: Final = (
 
 @lru_cache(maxsize=4096)
 def encode_address(value: Address) -> xdr.SCVal:
-    """Encode a ``G...`` or ``C...`` strkey. Raises BadValue."""
+    """Encode a `G...` or `C...` strkey. Raises BadValue."""
     return scval.to_address(units.address(value, "address"))
 
 
@@ -59,7 +59,7 @@ def encode_i128(value: int) -> xdr.SCVal:
 
 
 def type_name(value: xdr.SCVal) -> str:
-    """Name the type of a value as layouts.py does, such as ``I128``.
+    """Name the type of a value as layouts.py does, such as `I128`.
 
     An address that is neither an account's nor a contract's has a name of its own.
     """
@@ -79,7 +79,7 @@ def words(name: str) -> str:
 
 
 def decode_address(value: xdr.SCVal, what: str) -> Address:
-    """Decode the address of an account or a contract. Raises CannotDecode about ``what``."""
+    """Decode the address of an account or a contract. Raises CannotDecode about `what`."""
     if value.address is None or value.address.type not in _ADDRESS_TYPES:
         raise CannotDecode(what, str(ScType.ADDRESS), type_name(value))
     if value.address.contract_id is not None:
@@ -89,12 +89,12 @@ def decode_address(value: xdr.SCVal, what: str) -> Address:
 
 
 def decode_optional_address(value: xdr.SCVal, what: str) -> Address | None:
-    """Decode an address, or None from Void. Raises CannotDecode about ``what``."""
+    """Decode an address, or None from Void. Raises CannotDecode about `what`."""
     return None if value.type == xdr.SCValType.SCV_VOID else decode_address(value, what)
 
 
 def decode_symbol(value: xdr.SCVal, what: str) -> Symbol:
-    """Decode a symbol. Raises CannotDecode about ``what``."""
+    """Decode a symbol. Raises CannotDecode about `what`."""
     if value.sym is None:
         raise CannotDecode(what, str(ScType.SYMBOL), type_name(value))
     try:
@@ -104,7 +104,7 @@ def decode_symbol(value: xdr.SCVal, what: str) -> Symbol:
 
 
 def decode_i128(value: xdr.SCVal, what: str) -> int:
-    """Decode an amount. Raises CannotDecode about ``what``."""
+    """Decode an amount. Raises CannotDecode about `what`."""
     if value.i128 is None:
         raise CannotDecode(what, str(ScType.I128), type_name(value))
     return value.i128.hi.int64 << 64 | value.i128.lo.uint64

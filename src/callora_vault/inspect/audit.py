@@ -70,7 +70,7 @@ class Break:
 
 @attrs.frozen
 class Sums:
-    """What moved, in the vault's own unit; ``opening`` is the balance before the first event."""
+    """What moved, in the vault's own unit; `opening` is the balance before the first event."""
 
     opening: int = 0
     deposited: int = 0
@@ -87,8 +87,8 @@ class Sums:
 class Audit:
     """What the replay of a history shows.
 
-    ``since`` is the first ledger that it covers; ``through`` the ledger of the stored state that it
-    ends with. ``assumed`` says what was taken from the stored entry, or on trust.
+    `since` is the first ledger that it covers; `through` the ledger of the stored state that it
+    ends with. `assumed` says what was taken from the stored entry, or on trust.
     """
 
     contract: Address
@@ -105,7 +105,7 @@ class Audit:
 
 @attrs.frozen
 class NoState(CalloraError):
-    """The history has no stored state that the events could lead to; ``reason`` says why."""
+    """The history has no stored state that the events could lead to; `reason` says why."""
 
     reason: str
 
@@ -151,7 +151,7 @@ def _stored(entry: str) -> StoredVault:
 
 
 class _Replay:
-    """Makes the calls that events tell of. ``stored`` is what the vault stores at the end."""
+    """Makes the calls that events tell of. `stored` is what the vault stores at the end."""
 
     def __init__(self, stored: VaultMeta | None) -> None:
         self._stored = stored

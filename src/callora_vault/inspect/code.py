@@ -27,10 +27,10 @@ _FUNCTION, _TABLE, _MEMORY, _GLOBAL = range(4)
 class Code:
     """Compiled code: its SHA-256 in hex, its size in bytes, and what it says of itself.
 
-    ``known`` names the contract of this package that it is, None for other people's.
-    ``changes_itself``: whether it asks the host for the function that replaces a contract's code.
-    ``interface`` is None where the code has no readable spec. ``protocol`` is the oldest protocol
-    that it runs on, ``meta`` what its makers wrote into it, neither of them proof of anything.
+    `known` names the contract of this package that it is, None for other people's.
+    `changes_itself`: whether it asks the host for the function that replaces a contract's code.
+    `interface` is None where the code has no readable spec. `protocol` is the oldest protocol
+    that it runs on, `meta` what its makers wrote into it, neither of them proof of anything.
     """
 
     hash: str

@@ -26,7 +26,7 @@ from callora_vault.rpc.reading import read_instance
 class Life:
     """How long an entry lives: the last ledger, ledgers left, and the date it runs out.
 
-    ``runs_out`` is an estimate, in seconds since 1970, from 5 seconds a ledger. An archived entry
+    `runs_out` is an estimate, in seconds since 1970, from 5 seconds a ledger. An archived entry
     has no ledgers left; anybody can restore it.
     """
 
@@ -42,7 +42,7 @@ class Life:
 
 @attrs.frozen
 class Reference:
-    """An executable by reference (CAP-85): ``owner`` says which code ``tag`` stands for now."""
+    """An executable by reference (CAP-85): `owner` says which code `tag` stands for now."""
 
     owner: Address
     tag: bytes
@@ -52,10 +52,10 @@ class Reference:
 class Inspection:
     """A contract as the ledger has it.
 
-    ``layout`` and ``meta`` are None before ``init``, and where ``problem`` says why the stored
-    entry is none of a vault's, field by field. ``extra`` are other keys of the instance, in words.
-    ``code`` is None where there is none to read (a Stellar asset contract, or code that is gone),
-    then ``executable`` says what there is. ``entry`` is the raw instance entry.
+    `layout` and `meta` are None before `init`, and where `problem` says why the stored
+    entry is none of a vault's, field by field. `extra` are other keys of the instance, in words.
+    `code` is None where there is none to read (a Stellar asset contract, or code that is gone),
+    then `executable` says what there is. `entry` is the raw instance entry.
     """
 
     contract: Address
@@ -86,7 +86,7 @@ class Inspection:
 
 @attrs.frozen
 class NotAVault(CalloraError):
-    """A contract whose stored entry is none of a vault's; ``problem`` says why."""
+    """A contract whose stored entry is none of a vault's; `problem` says why."""
 
     contract: Address
     problem: str
@@ -96,7 +96,7 @@ class NotAVault(CalloraError):
 
 
 def inspect(network: Network, contract: Address, until: float) -> Inspection:
-    """Read a contract. Arguments: ``until``, a moment of the network's clock.
+    """Read a contract. Arguments: `until`, a moment of the network's clock.
 
     Raises BadValue, NoVault where there is no such contract, and what Network raises.
     """

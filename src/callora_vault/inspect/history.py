@@ -1,13 +1,13 @@
 """A contract's events in a file that outlives the RPC's retention: JSON Lines, only ever appended.
 
 Each line carries the SHA-256 of the digest before it and of itself, so that the last digest stands
-for the whole file. Lines are of these kinds, told by ``kind``:
+for the whole file. Lines are of these kinds, told by `kind`:
 
     contract  the first: format, network (passphrase), contract
     event     one event, as the RPC hands it out
-    seen      all events of the ledgers ``from`` to ``through`` are in the lines above
-    lost      the RPC had the ledgers ``from`` to ``through`` no more when they were asked for
-    state     the raw instance entry (LedgerEntryData, base64), as it is in ``ledger``
+    seen      all events of the ledgers `from` to `through` are in the lines above
+    lost      the RPC had the ledgers `from` to `through` no more when they were asked for
+    state     the raw instance entry (LedgerEntryData, base64), as it is in `ledger`
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _START: Final = bytes(32).hex()
 
 @attrs.frozen
 class HistoryUnusable(CalloraError):
-    """The file ``path`` cannot be used, for ``reason``."""
+    """The file `path` cannot be used, for `reason`."""
 
     path: Path
     reason: str
@@ -47,7 +47,7 @@ class HistoryUnusable(CalloraError):
 
 @attrs.frozen
 class Span:
-    """Ledgers ``first`` to ``last``, both included."""
+    """Ledgers `first` to `last`, both included."""
 
     first: int
     last: int
@@ -55,7 +55,7 @@ class Span:
 
 @attrs.frozen
 class StoredEntry:
-    """The raw instance entry, as base64 XDR of LedgerEntryData, as it is in ``ledger``."""
+    """The raw instance entry, as base64 XDR of LedgerEntryData, as it is in `ledger`."""
 
     ledger: int
     entry: str = attrs.field(repr=False)
@@ -63,9 +63,9 @@ class StoredEntry:
 
 @attrs.define
 class History:
-    """What a history file holds. ``digest`` stands for all of it.
+    """What a history file holds. `digest` stands for all of it.
 
-    ``seen`` are the ledgers whose events are all here, in order and without overlap; ``lost`` those
+    `seen` are the ledgers whose events are all here, in order and without overlap; `lost` those
     between them that nobody could read any more.
     """
 
@@ -136,9 +136,9 @@ def export(
 ) -> History:
     """Append what has happened to a contract since the last export, and what it stores now.
 
-    A run that is ended at any moment is gone on with by the next one. Arguments: ``path``, the
-    file, made where there is none; ``until``, which gives the moment of the network's clock up to
-    which one request may take; ``progress``, called with the ledger reached and the latest.
+    A run may end at any moment: the next one continues it. Arguments: `path`, the
+    file, made where there is none; `until`, which gives the moment of the network's clock up to
+    which one request may take; `progress`, called with the ledger reached and the latest.
     Raises BadValue, HistoryUnusable, NoVault, and what Network raises.
     """
     units.contract(contract, "contract")
@@ -162,7 +162,7 @@ def _follow(
     until: Callable[[], float],
     progress: Callable[[int, int], None],
 ) -> None:
-    """Append the events up to the ledger ``last``, or later ones too."""
+    """Append the events up to the ledger `last`, or later ones too."""
     first = max(history.through + 1, 1)
     oldest = network.oldest_ledger(until())
     if oldest > first:

@@ -44,7 +44,7 @@ class Method:
 class Interface:
     """A contract's methods and error numbers beside those of the version that comes closest.
 
-    ``errors`` are the numbers whose names differ: number, the ABI's name, the contract's.
+    `errors` are the numbers whose names differ: number, the ABI's name, the contract's.
     """
 
     abi: Abi

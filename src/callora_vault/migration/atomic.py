@@ -1,4 +1,4 @@
-"""The migration in one transaction: the factory's ``migrate`` under one signature.
+"""The migration in one transaction: the factory's `migrate` under one signature.
 
 There is no ledger in which both vaults hold the balance, or neither. The owner signs the balance as
 it was read, so a call that changes it meanwhile voids the signature: it is read and signed again, a
@@ -36,7 +36,7 @@ from callora_vault.rpc.results import Success
 
 
 def tree(plan: Plan, meta: VaultMeta) -> xdr.SorobanAuthorizedInvocation:
-    """Build what the owner signs when the old vault stores ``meta``."""
+    """Build what the owner signs when the old vault stores `meta`."""
     factory = Factory(_factory(plan), lambda _owner, _salt: plan.new)
     vault = Instance(bytes.fromhex(plan.old_code), meta)
     nested = nested_calls(factory, FactoryState({}, {plan.old: vault}), plan.call)
@@ -68,7 +68,7 @@ def action(plan: Plan, view: LedgerView) -> Action:
 
 
 def apply(setup: Setup) -> Applied:
-    """Migrate, or find that it is done. Raises what ``migration.apply`` does."""
+    """Migrate, or find that it is done. Raises what `migration.apply` does."""
     network, journal, plan = setup.network, setup.journal, setup.plan
     until = setup.until()
     transactions = setup.transactions()

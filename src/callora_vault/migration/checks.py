@@ -64,7 +64,7 @@ def check_held(found: Held, plan: Plan) -> VaultMeta:
 def check_meta(old: Address, meta: VaultMeta, mode: Mode, min_deposit: int | None) -> None:
     """Refuse what no new vault could take over.
 
-    Arguments: ``min_deposit`` of the new vault, None for the old one's. Raises CannotMigrate.
+    Arguments: `min_deposit` of the new vault, None for the old one's. Raises CannotMigrate.
     """
     if not meta.owner.startswith("G"):
         raise CannotMigrate(old, Why.OWNED_BY_CONTRACT, meta.owner)
@@ -77,7 +77,7 @@ def check_meta(old: Address, meta: VaultMeta, mode: Mode, min_deposit: int | Non
 def check_code(plan: Plan, accepted: str | None) -> None:
     """Refuse code of other people's, unless a dry run showed what it does and it is accepted.
 
-    Arguments: ``accepted``, the hash in hex that the operator accepts. Raises CannotMigrate.
+    Arguments: `accepted`, the hash in hex that the operator accepts. Raises CannotMigrate.
     """
     if plan.old_known is not None or plan.mode is Mode.ZERO:
         return

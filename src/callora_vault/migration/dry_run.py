@@ -30,7 +30,7 @@ from callora_vault.rpc.network import Network
 class DryRun:
     """What a migration did on a fork: raw entries before and after, its cost, its verification.
 
-    ``before`` is the old vault's entry; ``after_old`` and ``after_new`` are the vaults' afterwards.
+    `before` is the old vault's entry; `after_old` and `after_new` are the vaults' afterwards.
     """
 
     before: StoredVault
@@ -62,9 +62,9 @@ def dry_run(
 ) -> DryRun:
     """Carry a plan out on a fork, and verify it there.
 
-    Arguments: ``fork``, a network of this machine alone; ``stand_in``, a throw-away key that the
-    fork takes for the owner's; ``folder``, an empty one for journal and histories. Other people's
-    code is run without being accepted: here it can do no harm. Raises as ``apply`` and ``verify``.
+    Arguments: `fork`, a network of this machine alone; `stand_in`, a throw-away key that the
+    fork takes for the owner's; `folder`, an empty one for journal and histories. Other people's
+    code is run without being accepted: here it can do no harm. Raises as `apply` and `verify`.
     """
     until = fork.deadline(limits.timeout)
     before = ledger.look(fork, plan, until).old.stored
@@ -101,7 +101,7 @@ def _stored(network: Network, contract: Address, limits: Limits) -> StoredVault:
 def simulate(network: Network, plan: Plan, limits: Limits = LIMITS) -> int:
     """Simulate an atomic migration on the live network, where no fork can execute it.
 
-    Compares what would be signed and touched with what is expected, as ``apply`` does, and returns
+    Compares what would be signed and touched with what is expected, as `apply` does, and returns
     the least resource fee in stroops. Nothing is signed. Raises as `planner.make`.
     """
     check_network(network, plan)

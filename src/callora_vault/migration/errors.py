@@ -65,7 +65,7 @@ class Why(Enum):
 
 @attrs.frozen
 class CannotMigrate(MigrationError):
-    """The vault or factory ``contract`` stands in the way; ``detail`` has the values."""
+    """The vault or factory `contract` stands in the way; `detail` has the values."""
 
     contract: Address
     why: Why
@@ -79,7 +79,7 @@ class CannotMigrate(MigrationError):
 
 @attrs.frozen
 class PlanUnusable(MigrationError):
-    """The plan in the file ``path`` cannot be used, for ``reason``."""
+    """The plan in the file `path` cannot be used, for `reason`."""
 
     path: Path
     reason: str
@@ -116,7 +116,7 @@ class CodeMissing(MigrationError):
 
 @attrs.frozen
 class MigratedElsewhere(MigrationError):
-    """The factory names ``successor`` for the vault ``old``, not the one of the plan."""
+    """The factory names `successor` for the vault `old`, not the one of the plan."""
 
     old: Address
     successor: Address
@@ -131,9 +131,9 @@ class MigratedElsewhere(MigrationError):
 
 @attrs.frozen
 class KeepsMoving(MigrationError):
-    """The vault changed before each of ``tries`` attempts could be applied.
+    """The vault changed before each of `tries` attempts could be applied.
 
-    ``drained`` is what was withdrawn from it so far, stepwise, for the new vault to begin with.
+    `drained` is what was withdrawn from it so far, stepwise, for the new vault to begin with.
     """
 
     contract: Address
@@ -154,7 +154,7 @@ class KeepsMoving(MigrationError):
 
 @attrs.frozen
 class WithdrawnByOthers(MigrationError):
-    """Somebody withdrew from ``contract`` since the plan, outside this migration's journal."""
+    """Somebody withdrew from `contract` since the plan, outside this migration's journal."""
 
     contract: Address
     transactions: tuple[str, ...]
@@ -169,9 +169,9 @@ class WithdrawnByOthers(MigrationError):
 
 @attrs.frozen
 class InstancesTaken(MigrationError):
-    """Strangers gave every instance an owner that this run made for ``old``: ``abandoned``.
+    """Strangers gave every instance an owner that this run made for `old`: `abandoned`.
 
-    ``drained`` is what was withdrawn so far; it is noted, for the new vault to begin with.
+    `drained` is what was withdrawn so far; it is noted, for the new vault to begin with.
     """
 
     old: Address
@@ -202,7 +202,7 @@ class HistoryGone(MigrationError):
 
 @attrs.frozen
 class NotMigrated(MigrationError):
-    """The migration of ``old`` has not happened, or is not finished: there is nothing to verify."""
+    """The migration of `old` has not happened, or is not finished: there is nothing to verify."""
 
     old: Address
     reason: str
@@ -213,7 +213,7 @@ class NotMigrated(MigrationError):
 
 @attrs.frozen
 class NotVerified(MigrationError):
-    """The checks ``failed``, so the name stays where it is."""
+    """The checks `failed`, so the name stays where it is."""
 
     exit_code: ClassVar[int] = 1
     old: Address

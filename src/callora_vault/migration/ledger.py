@@ -39,8 +39,8 @@ class Held:
 class LedgerView:
     """All that a migration depends on, as the ledger has it after `ledger`.
 
-    ``new`` is None where the new vault is not there. ``successor`` is what the factory says of the
-    old one, ``factory_code`` the hash of the factory's code, both None without one; ``code_lives``:
+    `new` is None where the new vault is not there. `successor` is what the factory says of the
+    old one, `factory_code` the hash of the factory's code, both None without one; `code_lives`:
     whether the new code can be run.
     """
 

@@ -44,13 +44,13 @@ class Mode(Enum):
 
 @attrs.frozen
 class Plan:
-    """A migration of the vault ``old`` to the vault ``new``.
+    """A migration of the vault `old` to the vault `new`.
 
-    ``network`` is the passphrase, ``ledger`` the one whose state was read: ``meta`` is what ``old``
-    stored then, in its layout ``layout``. ``old_code`` and ``new_code`` are SHA-256 hashes in hex,
-    ``salt`` 32 bytes. Without ``factory`` the new vault's id follows from the owner, and is another
-    than ``new`` where a stranger takes that one. ``min_deposit`` is what the new vault gets.
-    ``emptied_in_dry_run``: whether a dry run showed that a withdrawal empties the old vault.
+    `network` is the passphrase, `ledger` the one whose state was read: `meta` is what `old`
+    stored then, in its layout `layout`. `old_code` and `new_code` are SHA-256 hashes in hex,
+    `salt` 32 bytes. Without `factory` the new vault's id follows from the owner, and is another
+    than `new` where a stranger takes that one. `min_deposit` is what the new vault gets.
+    `emptied_in_dry_run`: whether a dry run showed that a withdrawal empties the old vault.
     """
 
     network: str
@@ -99,7 +99,7 @@ class Plan:
 
 
 def instance_salt(salt: bytes, number: int) -> bytes:
-    """Return the salt of the instance ``number`` that a plan without a factory may make."""
+    """Return the salt of the instance `number` that a plan without a factory may make."""
     return sha256(salt + number.to_bytes(4, "big")).digest()
 
 
@@ -154,7 +154,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 
 def from_json(document: Any, path: Path) -> Plan:
-    """Read what ``to_json`` wrote. Raises PlanUnusable about the file ``path``."""
+    """Read what `to_json` wrote. Raises PlanUnusable about the file `path`."""
     try:
         if document["format"] != FORMAT:
             raise PlanUnusable(path, f"its format is {document['format']!r}, not {FORMAT}")

@@ -38,8 +38,8 @@ def make(
 ) -> Plan:
     """Look at a vault and plan its migration to other code, or to a new instance of its own.
 
-    Arguments: ``code``, the compiled new vault; ``factory``, which atomic mode needs;
-    ``min_deposit`` of the new vault, where it is not to be the old one's (not in atomic mode).
+    Arguments: `code`, the compiled new vault; `factory`, which atomic mode needs;
+    `min_deposit` of the new vault, where it is not to be the old one's (not in atomic mode).
     Raises BadValue, NoVault, CannotMigrate, MigratedElsewhere, RefusedToSign, SimulationFailed and
     what Network raises.
     """
@@ -137,7 +137,7 @@ class _Pricing:
         self._limits = limits
 
     def add(self, action: Action | None, *lines: str) -> None:
-        """Add a step: ``lines`` in words, ``action`` where the ledger has all that it needs."""
+        """Add a step: `lines` in words, `action` where the ledger has all that it needs."""
         plan = self.plan
         if action is None:
             plan = attrs.evolve(plan, unpriced=(*plan.unpriced, lines[0]))

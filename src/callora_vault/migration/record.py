@@ -37,10 +37,10 @@ SWEEP: Final = "sweep "
 
 @attrs.frozen
 class Applied:
-    """A migration that is done: from ``old`` to ``new``.
+    """A migration that is done: from `old` to `new`.
 
-    ``transactions`` are the hashes of what this journal has of it, in order, the upload of the new
-    code among them; ``fee`` the stroops that they cost. ``tries``: how often something was signed
+    `transactions` are the hashes of what this journal has of it, in order, the upload of the new
+    code among them; `fee` the stroops that they cost. `tries`: how often something was signed
     for the vaults; 0 where all was done before.
     """
 
@@ -143,8 +143,8 @@ def settle_by_ledger(
 ) -> None:
     """Settle a transaction that the network forgot, by what the ledger has of its effect.
 
-    Arguments: ``look`` says in which ledger it looked, and whether the effect is there.
-    Raises ``unknown`` where the transaction can still be applied.
+    Arguments: `look` says in which ledger it looked, and whether the effect is there.
+    Raises `unknown` where the transaction can still be applied.
     """
     tip = network.tip(until)
     if tip.close_time <= entry.max_time:

@@ -20,7 +20,7 @@ def redirect(
 ) -> Listed:
     """Let a name stand for the new vault. Repeated, it changes nothing.
 
-    Raises NotVerified, and as ``VaultDirectory.point``.
+    Raises NotVerified, and as `VaultDirectory.point`.
     """
     if verification.old != plan.old:
         reason = f"this verification is of {verification.old}"
@@ -32,9 +32,9 @@ def redirect(
 
 @attrs.frozen
 class Watched:
-    """Calls that reached a retired vault, up to and in the ledger ``through``.
+    """Calls that reached a retired vault, up to and in the ledger `through`.
 
-    ``cursor`` is where the next look begins.
+    `cursor` is where the next look begins.
     """
 
     contract: Address
@@ -46,7 +46,7 @@ class Watched:
 def watch(network: Network, contract: Address, start: int | str | None, until: float) -> Watched:
     """Look for calls that reached a retired vault.
 
-    Arguments: ``start``, a ledger, or the cursor of the look before; None for all that the RPC
+    Arguments: `start`, a ledger, or the cursor of the look before; None for all that the RPC
     keeps, and then calls up to the last withdrawal that emptied the vault are no late ones.
     Raises HistoryGone, BadValue for a ledger that is not there yet, and as Network.
     """

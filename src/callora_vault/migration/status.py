@@ -34,11 +34,11 @@ class Stage(Enum):
 
 @attrs.frozen
 class Status:
-    """Where a migration stands after ``ledger``.
+    """Where a migration stands after `ledger`.
 
-    ``new`` is the new vault once it has its owner. Balances are what the vaults store; ``drained``
-    is what a stepwise migration is known to have withdrawn by this journal. ``open`` are
-    transactions of which it is not known whether they were applied. ``successors`` leads
+    `new` is the new vault once it has its owner. Balances are what the vaults store; `drained`
+    is what a stepwise migration is known to have withdrawn by this journal. `open` are
+    transactions of which it is not known whether they were applied. `successors` leads
     from the old vault on, by the factory.
     """
 

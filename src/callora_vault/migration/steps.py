@@ -65,7 +65,7 @@ class Setup:
 
 
 def upload(setup: Setup) -> None:
-    """Bring the new code onto the ledger. Raises CodeMissing, and as ``Deployer.upload``."""
+    """Bring the new code onto the ledger. Raises CodeMissing, and as `Deployer.upload`."""
     at_hand = code_at_hand(setup.plan, setup.code)
     if at_hand is None:
         raise CodeMissing(setup.plan.new_code)

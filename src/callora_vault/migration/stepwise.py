@@ -1,8 +1,8 @@
 """The migration without a factory: make an instance, drain the old vault into it, step by step.
 
-Between the last withdrawal and ``init`` no vault holds the balance; the journal and the ledger do
+Between the last withdrawal and `init` no vault holds the balance; the journal and the ledger do
 remember it, and whoever resumes goes on there. The new vault is made and its code checked before
-anything is withdrawn. Its balance comes with ``init``, which no minimum deposit binds.
+anything is withdrawn. Its balance comes with `init`, which no minimum deposit binds.
 
 A stranger can give the fresh instance an owner first. Then it is left alone and the next one made.
 In zero start nothing is withdrawn: the old vault can be neither drained nor protected.
@@ -59,7 +59,7 @@ _WITHDRAWS: Final = ("withdraw", "withdraw_to")
 
 
 def apply(setup: Setup) -> Applied:
-    """Migrate, or go on with it. Raises what `migration.apply` does."""
+    """Migrate, or continue. Raises what `migration.apply` does."""
     return _Run(setup).apply()
 
 
@@ -165,7 +165,7 @@ class _Run:
         raise AssertionError("there is no end of instances")
 
     def _initialise(self, contract: Address, init: Init, number: int) -> None:
-        """Send ``init``; what became of it, and whose the vault is then, is read back."""
+        """Send `init`; what became of it, and whose the vault is then, is read back."""
         key = f"{INIT}{number}"
 
         def send() -> None:

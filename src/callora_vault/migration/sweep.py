@@ -34,9 +34,9 @@ _DEPOSIT: Final = SWEEP + "deposit {}"
 
 @attrs.frozen
 class Swept:
-    """What a sweep moved from ``old`` to ``new``; ``remainder`` is what it left in ``old``.
+    """What a sweep moved from `old` to `new`; `remainder` is what it left in `old`.
 
-    ``minimum`` is the new vault's minimum deposit, under which a remainder stays.
+    `minimum` is the new vault's minimum deposit, under which a remainder stays.
     """
 
     old: Address
@@ -53,7 +53,7 @@ def sweep(
 
     Raises BadValue in mode zero, whose old vault is not drained; WrongNetwork, WrongKey,
     NotMigrated, MigratedElsewhere, CannotMigrate, UnexpectedCode, KeepsMoving; and as
-    ``VaultClient.submit``. After any of them the same call goes on.
+    `VaultClient.submit`. After any of them the same call continues.
     """
     check_network(network, plan)
     check_key(owner.address, plan)

@@ -51,7 +51,7 @@ class Check:
 class Late:
     """A call that was applied to an old vault after its migration: its event as it was told.
 
-    ``event`` is None where it is none of a vault's.
+    `event` is None where it is none of a vault's.
     """
 
     record: EventRecord
@@ -71,9 +71,9 @@ def late_call(record: EventRecord) -> Late:
 
 @attrs.frozen
 class Verification:
-    """What was found about the migration of ``old`` to ``new``, as it is after ``ledger``.
+    """What was found about the migration of `old` to `new`, as it is after `ledger`.
 
-    ``amount`` is what moved; ``assumed`` says what was taken on trust.
+    `amount` is what moved; `assumed` says what was taken on trust.
     """
 
     old: Address
@@ -133,11 +133,11 @@ def verify(
 ) -> Verification:
     """Read both vaults and all their events, and judge the migration.
 
-    Arguments: ``histories``, the files of the old and the new vault's events, as ``inspect.export``
-    keeps them; they are brought up to date first. ``journal``, which names the withdrawals of a
-    stepwise migration; without it all withdrawals between plan and ``init`` count as such.
+    Arguments: `histories`, the files of the old and the new vault's events, as `inspect.export`
+    keeps them; they are brought up to date first. `journal`, which names the withdrawals of a
+    stepwise migration; without it all withdrawals between plan and `init` count as such.
     Raises NotMigrated, MigratedElsewhere, CannotMigrate, HistoryGone, HistoryUnusable, NoState,
-    NoVault, WrongNetwork, what Network raises, and as ``record.drains``.
+    NoVault, WrongNetwork, what Network raises, and as `record.drains`.
     """
     check_network(network, plan)
 
@@ -223,7 +223,7 @@ def _own(plan: Plan, old: _Told, born: EventRecord, journal: Journal | None) -> 
 
 
 def _emptied(plan: Plan, old: _Told, born: EventRecord) -> str:
-    """Return the last event before ``init`` that left nothing, where nothing was to withdraw."""
+    """Return the last event before `init` that left nothing, where nothing was to withdraw."""
     last = f"{(plan.ledger + 1) << 32:019d}"  # ids of events begin with their ledger
     for record, event in old.events:
         nothing_left = not isinstance(event, SetAuthorizedCallerEvent) and (

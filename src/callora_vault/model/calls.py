@@ -170,7 +170,7 @@ CALLS: Final[tuple[type[Call], ...]] = (
 """Every call class of the vault; versions.py tells which version has which."""
 
 READS: Final = (GetMeta, Balance)
-"""The calls of a vault that change nothing."""
+"""Calls that read; nobody signs them."""
 
 
 @attrs.frozen

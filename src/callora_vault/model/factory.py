@@ -40,7 +40,7 @@ from callora_vault.model.versions import Abi
 class Factory:
     """A factory: where it is, and at which address it deploys for an owner and a salt.
 
-    On a network the addresses are those of ``codec.vault_address``.
+    On a network the addresses are those of `codec.addresses.vault_address`.
     """
 
     address: Address

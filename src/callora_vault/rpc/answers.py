@@ -74,9 +74,9 @@ class Fate:
 
 @attrs.frozen
 class EventRecord:
-    """An event as an RPC hands it out; ``id`` orders all events, topics and data are base64 XDR.
+    """An event as an RPC hands it out; `id` orders all events, topics and data are base64 XDR.
 
-    ``closed_at`` is the close time of its ledger, in seconds since 1970.
+    `closed_at` is the close time of its ledger, in seconds since 1970.
     """
 
     id: str
@@ -91,8 +91,8 @@ class EventRecord:
 class EventPage:
     """Events of a contract in their order, and how far the RPC looked.
 
-    Every event up to and in ``through`` is in this page or the ones before it; the next page begins
-    at ``cursor``. ``oldest`` is the first ledger that the RPC has, ``latest`` its last.
+    Every event up to and in `through` is in this page or the ones before it; the next page begins
+    at `cursor`. `oldest` is the first ledger that the RPC has, `latest` its last.
     """
 
     events: tuple[EventRecord, ...]

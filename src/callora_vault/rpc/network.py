@@ -228,7 +228,7 @@ class Network:
     ) -> EventPage:
         """Read a page of a contract's events.
 
-        Arguments: ``start``, a ledger, or the cursor of the page before.
+        Arguments: `start`, a ledger, or the cursor of the page before.
         Raises RpcRefused where the RPC does not have that ledger any more, or not yet.
         """
         wanted = EventFilter(type=EventFilterType.CONTRACT, contractIds=[contract])
@@ -243,7 +243,7 @@ class Network:
     def events_to_tip(self, contract: Address, start: int | str, until: float) -> EventPage:
         """Read a contract's events up to the ledger that is the latest now, as one page.
 
-        Raises as ``events``.
+        Raises as `events`.
         """
         latest = self.tip(until).ledger
         found: list[EventRecord] = []

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import attrs
 from stellar_sdk import Keypair, SorobanServer
 from stellar_sdk.client.base_sync_client import BaseSyncClient
-from stellar_sdk.client.response import Response
 from stellar_sdk.utils import sha256
 
 from callora_vault import wasm
@@ -24,8 +22,7 @@ from callora_vault.client import (
     from_keypair,
 )
 from soroban_localnet import LocalNetwork
-from soroban_localnet.faults import Fault, FaultyClient, Plan
-from soroban_localnet.rpc.in_process import InProcessClient
+from soroban_localnet.faults import FaultyClient, Plan
 
 URL = "http://localnet.invalid"
 BALANCE = 1_000_000
@@ -75,7 +72,7 @@ class CountingSigner:
         return Signer(self.keypair.public_key, self.sign)
 
 
-class World:
+class DeployedVault:
     """A network, an owner with a vault, a stranger and a channel account, all funded."""
 
     def __init__(self, folder: Path, *, retention: int = 120_960) -> None:
@@ -138,35 +135,3 @@ class World:
             limits=limits,
             scope=scope,
         )
-
-
-class Altering(InProcessClient):
-    """A transport whose answers to one method are changed, as a lying RPC would."""
-
-    def __init__(
-        self, network: LocalNetwork, method: str, change: Callable[[dict[str, Any]], None]
-    ) -> None:
-        super().__init__(network.dispatcher)
-        self._method = method
-        self._change = change
-
-    def post(
-        self,
-        url: str,
-        data: dict[str, str] | None = None,
-        json_data: dict[str, Any] | None = None,
-    ) -> Response:
-        answer = super().post(url, data, json_data)
-        if json_data is not None and json_data["method"] == self._method:
-            self._change(answer.json()["result"])
-        return answer
-
-
-def always(method: str, fault: Fault) -> Plan:
-    """A plan in which every request of a method meets a fault."""
-    return lambda number, asked: fault if asked == method else None
-
-
-def once(at: int, fault: Fault) -> Plan:
-    """A plan in which one request meets a fault, by its number from 1."""
-    return lambda number, asked: fault if number == at else None

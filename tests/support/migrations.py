@@ -10,8 +10,8 @@ from typing import Any
 
 import attrs
 from stellar_sdk import SorobanServer, xdr
-from tests.client.exactly_once import Killed
-from tests.client.world import BALANCE, CHANNEL, OWNER, STRANGER, URL, World
+from tests.support.deployed_vault import BALANCE, CHANNEL, URL, DeployedVault
+from tests.support.interruptions import WatchedJournal
 
 from callora_vault import wasm
 from callora_vault.client import (
@@ -22,7 +22,6 @@ from callora_vault.client import (
     VaultClient,
     from_keypair,
 )
-from callora_vault.client.journal import JournalEntry
 from callora_vault.codec.entries import decode_meta, encode_meta
 from callora_vault.codec.keys import instance_key, successor_key
 from callora_vault.codec.values import encode_address
@@ -64,75 +63,33 @@ def said(error: Any) -> tuple[Any, ...]:
     return type(error), *(getattr(error, field.name) for field in attrs.fields(type(error)))
 
 
-class Counted:
-    """Something that happens at a point: after an answer, or before or after a journal write."""
-
-    def __init__(self, act: Callable[[int], None]) -> None:
-        self.points = 0
-        self._act = act
-
-    def __call__(self) -> None:
-        self.points += 1
-        self._act(self.points)
-
-
-def killed_at(point: int) -> Counted:
-    """End the process that migrates at one point."""
-
-    def act(now: int) -> None:
-        if now == point:
-            raise Killed
-
-    return Counted(act)
-
-
-class Watched(Journal):
-    """A journal before and after whose writes something happens."""
-
-    def __init__(self, path: Path, happens: Callable[[], None]) -> None:
-        super().__init__(path)
-        self._happens = happens
-
-    def add(self, *arguments: Any) -> JournalEntry:
-        self._happens()
-        entry = super().add(*arguments)
-        self._happens()
-        return entry
-
-    def settle(self, *arguments: Any) -> JournalEntry:
-        self._happens()
-        entry = super().settle(*arguments)
-        self._happens()
-        return entry
-
-
 class Migrating:
-    """The world of a migration; `fresh` begins anew, with an empty journal."""
+    """Old vaults to migrate; `fresh` begins anew, with an empty journal."""
 
     def __init__(self, folder: Path) -> None:
-        self.world = World(folder)
+        self.deployed = DeployedVault(folder)
         self._folder = folder
         self._number = 0
-        self.owner = self.world.owner
+        self.owner = self.deployed.owner
         self.channel = from_keypair(CHANNEL)
         with Journal(folder / "made.db") as journal:
-            deployer = Deployer(self.world.connect(), journal, self.owner)
+            deployer = Deployer(self.deployed.connect(), journal, self.owner)
             self.factory = deployer.create(deployer.upload(wasm.read("factory")), b"f" * 32)
             self.v2 = self.vault(journal, "v2")
             self._client(journal, self.v2).submit(SetAuthorizedCaller(self.channel.address))
-        self.v1 = self.world.vault
-        self._mark = self.world.network.snapshot()
+        self.v1 = self.deployed.vault
+        self._mark = self.deployed.network.snapshot()
 
     def vault(
         self, journal: Journal, code: str | bytes, balance: int = BALANCE, minimum: int = MINIMUM
     ) -> Address:
         """Deploy a vault of a contract of this package, or of other code."""
         code = wasm.read(code) if isinstance(code, str) else code
-        deployer = Deployer(self.world.connect(), journal, self.owner)
+        deployer = Deployer(self.deployed.connect(), journal, self.owner)
         return deployer.deploy(code, self.owner, balance, minimum).contract
 
     def _client(self, journal: Journal, contract: Address) -> VaultClient:
-        return self.world.client(journal, contract=contract)
+        return self.deployed.client(journal, contract=contract)
 
     def fresh(self) -> None:
         """Go back to the vaults as they were made."""
@@ -140,8 +97,8 @@ class Migrating:
 
     def back(self, mark: int) -> None:
         """Go back to a snapshot, with an empty folder."""
-        self.world.network.revert(mark)
-        self.world.network.close_ledgers()  # or its time would be that of the snapshot
+        self.deployed.network.revert(mark)
+        self.deployed.network.close_ledgers()  # or its time would be that of the snapshot
         self.again()
 
     def again(self) -> None:
@@ -158,16 +115,18 @@ class Migrating:
     def connect(self, happens: Callable[[], None] | None = None) -> Network:
         """Return the network; something happens after each of its answers."""
         if happens is None:
-            return self.world.connect()
-        return self.world.connect(
-            self.world.faulty(lambda number, method: None, lambda number, method: happens())
+            return self.deployed.connect()
+        return self.deployed.connect(
+            self.deployed.faulty(lambda number, method: None, lambda number, method: happens())
         )
 
     @contextmanager
     def journal(self, happens: Callable[[], None] | None = None) -> Iterator[Journal]:
         """Open the migration's journal, as every run of it does."""
         path = self.folder / "journal.db"
-        with Journal(path) if happens is None else Watched(path, happens) as journal:
+        with (
+            Journal(path) if happens is None else WatchedJournal(path, happens, happens) as journal
+        ):
             yield journal
 
     def plan(
@@ -177,7 +136,7 @@ class Migrating:
         code = wasm.read(code) if isinstance(code, str) else code
         if mode is Mode.ATOMIC:
             given.setdefault("factory", self.factory)
-        return make(self.world.connect(), old, code, mode=mode, **given)
+        return make(self.deployed.connect(), old, code, mode=mode, **given)
 
     def apply(
         self,
@@ -194,7 +153,7 @@ class Migrating:
     def status(self, plan: Plan) -> Status:
         """Say where a migration stands."""
         with self.journal() as journal:
-            return status(self.world.connect(), journal, plan)
+            return status(self.deployed.connect(), journal, plan)
 
     @property
     def histories(self) -> tuple[Path, Path]:
@@ -204,7 +163,7 @@ class Migrating:
     def verify(self, plan: Plan) -> Verification:
         """Verify a migration with its journal."""
         with self.journal() as journal:
-            return verify(self.world.connect(), plan, self.histories, journal=journal)
+            return verify(self.deployed.connect(), plan, self.histories, journal=journal)
 
     def dry_run(self, plan: Plan, forked: Fork, **given: Any) -> DryRun:
         """Do it all on a fork, with a throw-away key."""
@@ -218,19 +177,19 @@ class Migrating:
 
     def fork(self) -> Fork:
         """Fork the network."""
-        return Fork.connect(URL, client=self.world.network.client())
+        return Fork.connect(URL, client=self.deployed.network.client())
 
     # -- entries, past all rules -------------------------------------------------------------
 
     def change(self, contract: Address, change: Callable[[xdr.SCContractInstance], None]) -> None:
         """Change a contract's instance entry as no code would."""
-        found = self.world.network.entry(instance_key(contract).to_xdr_bytes())
+        found = self.deployed.network.entry(instance_key(contract).to_xdr_bytes())
         assert found is not None
         entry = xdr.LedgerEntry.from_xdr_bytes(found[0])
         assert entry.data.contract_data is not None
         assert entry.data.contract_data.val.instance is not None
         change(entry.data.contract_data.val.instance)
-        self.world.network.set_entry(entry.to_xdr_bytes(), found[1])
+        self.deployed.network.set_entry(entry.to_xdr_bytes(), found[1])
 
     def store(self, contract: Address, **fields: Any) -> None:
         """Change fields that a vault stores."""
@@ -251,12 +210,12 @@ class Migrating:
             xdr.ExtensionPoint(0), key.contract, key.key, key.durability, encode_address(new)
         )
         entry = xdr.LedgerEntry(
-            xdr.Uint32(self.world.network.latest_ledger),
+            xdr.Uint32(self.deployed.network.latest_ledger),
             xdr.LedgerEntryData(xdr.LedgerEntryType.CONTRACT_DATA, contract_data=data),
             xdr.LedgerEntryExt(0),
         )
-        self.world.network.set_entry(
-            entry.to_xdr_bytes(), self.world.network.latest_ledger + 100_000
+        self.deployed.network.set_entry(
+            entry.to_xdr_bytes(), self.deployed.network.latest_ledger + 100_000
         )
 
     def stored(self, contract: Address) -> VaultMeta:
@@ -268,14 +227,14 @@ class Migrating:
 
     def balance_of(self, contract: Address) -> int:
         """Read the balance of a contract that may have no owner yet, and then no balance."""
-        network = self.world.connect()
+        network = self.deployed.connect()
         found = held(network, contract, network.deadline(10))
         meta = None if found is None else found.stored.meta
         return 0 if meta is None else meta.balance
 
     def exists(self, contract: Address) -> bool:
         """Say whether there is a contract."""
-        network = self.world.connect()
+        network = self.deployed.connect()
         return held(network, contract, network.deadline(10)) is not None
 
     def sweep(self, plan: Plan, happens: Callable[[], None] | None = None) -> Swept:
@@ -285,13 +244,10 @@ class Migrating:
 
     def by_channel(self, journal: Journal, contract: Address) -> VaultClient:
         """A client of the channel account, which signs for itself and pays for the owner."""
-        return self.world.client(
+        return self.deployed.client(
             journal,
             (self.owner, self.channel),
             source=self.channel,
             address_credentials=True,
             contract=contract,
         )
-
-
-__all__ = ["BALANCE", "CHANNEL", "MINIMUM", "OWNER", "STRANGER", "Killed", "Migrating"]

@@ -19,7 +19,8 @@ import attrs
 from stellar_sdk import TransactionEnvelope
 from stellar_sdk.client.response import Response
 from stellar_sdk.operation import InvokeHostFunction
-from tests.client.world import BALANCE, CHANNEL, OWNER, URL, World
+from tests.support.deployed_vault import BALANCE, CHANNEL, OWNER, URL, DeployedVault
+from tests.support.interruptions import Killed, WatchedJournal
 
 from callora_vault.client import (
     Journal,
@@ -33,7 +34,6 @@ from callora_vault.client import (
     VaultClient,
     from_keypair,
 )
-from callora_vault.client.journal import JournalEntry
 from soroban_localnet.faults import (
     DropAfter,
     DropBefore,
@@ -64,17 +64,13 @@ FORGET = 0.2
 """How likely the network forgets its past, each time that a request is left open."""
 
 
-class Killed(BaseException):
-    """The client's process ends here; its journal stays."""
-
-
 class Node(InProcessClient):
     """The node behind the faults; it writes down which requests it applies, and how often."""
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world.network.dispatcher)
+    def __init__(self, deployed: DeployedVault) -> None:
+        super().__init__(deployed.network.dispatcher)
         self.applied: Counter[str] = Counter()
-        self._passphrase = world.network.passphrase
+        self._passphrase = deployed.network.passphrase
         self._hashes: set[str] = set()
 
     def post(
@@ -100,24 +96,6 @@ class Node(InProcessClient):
             assert call is not None
             assert call.args[2].sym is not None
             self.applied[call.args[2].sym.sc_symbol.decode()] += 1
-
-
-class Dying(Journal):
-    """A journal after whose writes the client may die."""
-
-    def __init__(self, path: Path, written: Callable[[], None]) -> None:
-        super().__init__(path)
-        self._written = written
-
-    def add(self, *arguments: Any) -> JournalEntry:
-        entry = super().add(*arguments)
-        self._written()
-        return entry
-
-    def settle(self, *arguments: Any) -> JournalEntry:
-        entry = super().settle(*arguments)
-        self._written()
-        return entry
 
 
 class Plan:
@@ -164,15 +142,15 @@ class Run:
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._path = folder / "journal.db"
-        self._world = World(folder, retention=RETENTION)
+        self._deployed = DeployedVault(folder, retention=RETENTION)
         self._chance = random.Random(seed)  # noqa: S311 - not for secrets
         self._plan = Plan(seed, self._chance)
-        self._node = Node(self._world)
+        self._node = Node(self._deployed)
         self._transport = FaultyClient(
             self._node,
             self._plan,
             after_answer=lambda number, method: self._point(),
-            sleep=self._world.moving.sleep,
+            sleep=self._deployed.moving.sleep,
         )
         self._journal: Journal | None = None
         self._kills = 0
@@ -186,11 +164,11 @@ class Run:
         """Start a client on the journal, as one of three kinds."""
         if self._journal is not None:
             self._journal.close()
-        self._journal = Dying(self._path, self._point)
+        self._journal = WatchedJournal(self._path, self._point)
         source, by_address = self._chance.choice(
             [(OWNER, False), (CHANNEL, False), (CHANNEL, True)]
         )
-        return self._world.client(
+        return self._deployed.client(
             self._journal,
             source=from_keypair(source),
             address_credentials=by_address,
@@ -214,7 +192,7 @@ class Run:
                     unknown.add(request)
                 except (Unsettled, NotAccepted, SourceBusy, Unreachable, NeverApplied):
                     if self._chance.random() < FORGET:
-                        self._world.network.advance_ledgers(RETENTION + 1)
+                        self._deployed.network.advance_ledgers(RETENTION + 1)
                 except Killed:
                     vault = self._start()
                     if self._chance.random() < 0.5:
@@ -232,8 +210,8 @@ class Run:
         wrong += [f"{key}: applied {times}" for key, times in applied.items() if times > 1]
         wrong += [f"{key}: not asked for" for key in applied if key not in settled | unknown]
         with Journal(self._path) as journal:
-            entries = journal.listed(self._world.network.passphrase, *State)
-            meta = self._world.client(journal, ()).get_meta()
+            entries = journal.listed(self._deployed.network.passphrase, *State)
+            meta = self._deployed.client(journal, ()).get_meta()
         noted = {entry.key for entry in entries if entry.state is State.APPLIED}
         wrong += [f"{key}: settled and not noted, or noted and not" for key in noted ^ settled]
         taken = sum(1 + int(key.removeprefix("req_")) % 3 for key in applied)

@@ -6,8 +6,8 @@ from stellar_sdk import Address, StrKey, scval, xdr
 from tests.support.sdk_xdr import HASH, fields, instance
 from tests.support.strategies import CONTRACT, OWNER, metas
 
-from callora_vault.codec.entries import decode_meta, decode_stored, encode_meta
-from callora_vault.codec.keys import code_key, instance_key
+from callora_vault.codec.entries import decode_meta, decode_stored, decode_successor, encode_meta
+from callora_vault.codec.keys import code_key, instance_key, successor_key
 from callora_vault.codec.values import CannotDecode
 from callora_vault.model.layouts import (
     LAYOUTS,
@@ -23,6 +23,7 @@ from callora_vault.model.layouts import (
 from callora_vault.model.units import I128_MAX, BadValue
 
 META = scval.to_symbol("meta")
+NEW = StrKey.encode_contract(bytes(32))
 MUXED = StrKey.encode_med25519_public_key(bytes(40))
 OWNER_VALUE, ONE = scval.to_address(OWNER), scval.to_int128(1)
 
@@ -163,3 +164,15 @@ def test_the_code_key_has_the_hash() -> None:
     key = xdr.LedgerKey.from_xdr_bytes(code_key(HASH).to_xdr_bytes())
     assert key.contract_code is not None
     assert key.contract_code.hash.hash == HASH
+
+
+def test_a_successor_is_stored_under_the_old_vault() -> None:
+    data = successor_key(NEW, CONTRACT).contract_data
+    assert data is not None
+    assert data.key == scval.to_vec([scval.to_symbol("Successor"), scval.to_address(CONTRACT)])
+    entry = instance(contract_id=NEW)
+    assert entry.contract_data is not None
+    entry.contract_data.val = scval.to_address(CONTRACT)
+    assert decode_successor(entry) == CONTRACT
+    with pytest.raises(CannotDecode, match="the successor: expected Address, found ContractInst"):
+        decode_successor(instance(contract_id=NEW))

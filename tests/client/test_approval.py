@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 from stellar_sdk import Address, scval, xdr
-from tests.client.world import (
+from tests.support.deployed_vault import (
     CHANNEL,
     OWNER,
     STRANGER,
-    Altering,
     CountingSigner,
-    World,
+    DeployedVault,
     key_of,
 )
+from tests.support.transports import Altering
 
 from callora_vault.client import (
     BadKey,
@@ -32,7 +32,6 @@ from callora_vault.client import (
     WrongNetwork,
 )
 from callora_vault.codec.addresses import id_preimage
-from callora_vault.codec.calls import invocation
 from callora_vault.codec.keys import account_key, code_key, instance_key, nonce_key
 from callora_vault.codec.values import encode_i128
 
@@ -79,7 +78,9 @@ def an_inner_call(entry: xdr.SorobanAuthorizationEntry) -> None:
     kind = xdr.SorobanAuthorizedFunctionType
     function = xdr.SorobanAuthorizedFunction(
         kind.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
-        contract_fn=invocation(OTHER, "transfer", arguments),
+        contract_fn=xdr.InvokeContractArgs(
+            Address(OTHER).to_xdr_sc_address(), xdr.SCSymbol(b"transfer"), arguments
+        ),
     )
     inner = xdr.SorobanAuthorizedInvocation(function, [])
     entry.root_invocation.sub_invocations.append(inner)
@@ -227,7 +228,7 @@ LANES = ["source", "source of the operation", "address"]
 
 
 def refused(
-    world: World,
+    deployed: DeployedVault,
     journal: Journal,
     lane: str,
     lie: Callable[[dict[str, Any]], None],
@@ -235,19 +236,19 @@ def refused(
 ) -> str:
     """Call with an RPC that lies; return why it was refused. No key may have been used."""
     owner, channel = CountingSigner(OWNER), CountingSigner(CHANNEL)
-    vault = world.client(
+    vault = deployed.client(
         journal,
         (owner.signer,),
         source=None if lane == "source" else channel.signer,
         address_credentials=lane == "address",
-        transport=Altering(world.network, "simulateTransaction", lie),
+        transport=Altering(deployed.network, "simulateTransaction", lie),
     )
-    ledger = world.network.latest_ledger
+    ledger = deployed.network.latest_ledger
     with pytest.raises(error) as reason:
         vault.deduct(ME, 25, "req_1")
     assert (owner.signed, channel.signed) == (0, 0)
-    assert journal.listed(world.network.passphrase, *State) == ()
-    assert world.network.latest_ledger == ledger
+    assert journal.listed(deployed.network.passphrase, *State) == ()
+    assert deployed.network.latest_ledger == ledger
     return str(reason.value)
 
 
@@ -256,21 +257,23 @@ def refused(
     ("lie", "error", "text"), LIES, ids=lambda value: getattr(value, "__name__", "")
 )
 def test_an_rpc_that_lies_gets_no_signature(
-    world: World,
+    deployed: DeployedVault,
     journal: Journal,
     lane: str,
     lie: Callable[[dict[str, Any]], None],
     error: type[RefusedToSign],
     text: str,
 ) -> None:
-    reason = refused(world, journal, lane, lie, error)
+    reason = refused(deployed, journal, lane, lie, error)
     assert re.search(text, reason)
 
 
 @pytest.mark.parametrize("lane", LANES)
-def test_an_rpc_that_says_the_truth_gets_one(world: World, journal: Journal, lane: str) -> None:
+def test_an_rpc_that_says_the_truth_gets_one(
+    deployed: DeployedVault, journal: Journal, lane: str
+) -> None:
     owner, channel = CountingSigner(OWNER), CountingSigner(CHANNEL)
-    vault = world.client(
+    vault = deployed.client(
         journal,
         (owner.signer,),
         source=None if lane == "source" else channel.signer,
@@ -280,20 +283,22 @@ def test_an_rpc_that_says_the_truth_gets_one(world: World, journal: Journal, lan
     assert (owner.signed, channel.signed) == (1, 0 if lane == "source" else 1)
 
 
-def test_an_rpc_of_another_network_gets_no_signature(world: World, journal: Journal) -> None:
+def test_an_rpc_of_another_network_gets_no_signature(
+    deployed: DeployedVault, journal: Journal
+) -> None:
     def other(result: dict[str, Any]) -> None:
         result["passphrase"] = "Some other network ; 2026"
 
     owner = CountingSigner(OWNER)
-    transport = Altering(world.network, "getNetwork", other)
+    transport = Altering(deployed.network, "getNetwork", other)
     with pytest.raises(WrongNetwork, match="is of the network 'Some other network ; 2026', not"):
-        world.client(journal, (owner.signer,), transport=transport).deposit(10)
+        deployed.client(journal, (owner.signer,), transport=transport).deposit(10)
     assert owner.signed == 0
 
 
 @pytest.mark.parametrize("field", ["transactionData", "auth"])
 def test_an_answer_that_is_no_xdr_gets_no_signature(
-    world: World, journal: Journal, field: str
+    deployed: DeployedVault, journal: Journal, field: str
 ) -> None:
     def garble(result: dict[str, Any]) -> None:
         if field == "auth":
@@ -302,17 +307,17 @@ def test_an_answer_that_is_no_xdr_gets_no_signature(
             result[field] = "AAAA"
 
     owner = CountingSigner(OWNER)
-    transport = Altering(world.network, "simulateTransaction", garble)
+    transport = Altering(deployed.network, "simulateTransaction", garble)
     with pytest.raises(Unreachable, match="its answer cannot be read"):
-        world.client(journal, (owner.signer,), transport=transport).deposit(10)
+        deployed.client(journal, (owner.signer,), transport=transport).deposit(10)
     assert owner.signed == 0
 
 
 def test_code_that_is_none_of_the_vaults_own_gets_no_signature(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
     """An instance of the lumens contract runs the network's code."""
-    found = world.network.entry(instance_key(world.vault).to_xdr_bytes())
+    found = deployed.network.entry(instance_key(deployed.vault).to_xdr_bytes())
     assert found is not None
     entry = xdr.LedgerEntry.from_xdr_bytes(found[0])
     assert entry.data.contract_data is not None
@@ -320,15 +325,17 @@ def test_code_that_is_none_of_the_vaults_own_gets_no_signature(
     entry.data.contract_data.val.instance.executable = xdr.ContractExecutable(
         xdr.ContractExecutableType.CONTRACT_EXECUTABLE_STELLAR_ASSET
     )
-    world.network.set_entry(entry.to_xdr_bytes(), found[1])
+    deployed.network.set_entry(entry.to_xdr_bytes(), found[1])
     owner = CountingSigner(OWNER)
     with pytest.raises(UnexpectedCode, match="runs CONTRACT_EXECUTABLE_STELLAR_ASSET"):
-        world.client(journal, (owner.signer,)).deposit(10)
+        deployed.client(journal, (owner.signer,)).deposit(10)
     assert owner.signed == 0
 
 
-def test_a_callback_that_signs_with_another_key_is_caught(world: World, journal: Journal) -> None:
+def test_a_callback_that_signs_with_another_key_is_caught(
+    deployed: DeployedVault, journal: Journal
+) -> None:
     wrong = Signer(ME, key_of("another").sign)
     with pytest.raises(BadKey, match="no signature by this account"):
-        world.client(journal, (wrong,)).deposit(10)
-    assert journal.listed(world.network.passphrase, *State) == ()
+        deployed.client(journal, (wrong,)).deposit(10)
+    assert journal.listed(deployed.network.passphrase, *State) == ()

@@ -5,19 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import attrs
 from stellar_sdk import SorobanServer
 from stellar_sdk.client.requests_client import RequestsClient
-from tests.client.world import OWNER, key_of
+from tests.support.deployed_vault import OWNER, key_of
+from tests.support.interruptions import WatchedJournal
 
-from callora_vault.client import Journal, Limits, Network, VaultClient, from_keypair
-from callora_vault.client.journal import JournalEntry
+from callora_vault.client import Limits, Network, VaultClient, from_keypair
 from soroban_localnet.faults import FaultyClient
 
 _context = multiprocessing.get_context("forkserver")
@@ -40,24 +39,6 @@ class Work:
     """The point at which it kills itself, counted from 1: after each write and each answer."""
 
 
-class _Watched(Journal):
-    """A journal that tells when something was written."""
-
-    def __init__(self, path: Path, written: Callable[[], None]) -> None:
-        super().__init__(path)
-        self._written = written
-
-    def add(self, *arguments: Any) -> JournalEntry:
-        entry = super().add(*arguments)
-        self._written()
-        return entry
-
-    def settle(self, *arguments: Any) -> JournalEntry:
-        entry = super().settle(*arguments)
-        self._written()
-        return entry
-
-
 def _deduct(work: Work, told: Connection) -> None:
     points = 0
 
@@ -73,7 +54,7 @@ def _deduct(work: Work, told: Connection) -> None:
     )
     network = Network(SorobanServer(work.url, transport), work.passphrase)
     channel = from_keypair(key_of(work.channel))
-    with _Watched(work.journal, point) as journal:
+    with WatchedJournal(work.journal, point) as journal:
         vault = VaultClient(
             work.vault,
             network,

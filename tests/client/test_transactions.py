@@ -12,17 +12,8 @@ from stellar_sdk import Asset, SorobanServer, TransactionBuilder, TransactionEnv
 from stellar_sdk.client.response import Response
 from stellar_sdk.exceptions import ConnectionError as NoConnection
 from stellar_sdk.soroban_rpc import GetTransactionStatus
-from tests.client.world import (
-    BALANCE,
-    CHANNEL,
-    OWNER,
-    STRANGER,
-    URL,
-    Altering,
-    World,
-    always,
-    once,
-)
+from tests.support.deployed_vault import BALANCE, CHANNEL, OWNER, STRANGER, URL, DeployedVault
+from tests.support.transports import Altering, always, once
 
 from callora_vault import InsufficientBalance
 from callora_vault.client import (
@@ -78,38 +69,40 @@ FAULTS = [
 ]
 
 
-def states(world: World, journal: Journal) -> list[State]:
+def states(deployed: DeployedVault, journal: Journal) -> list[State]:
     """What the journal says of its transactions, oldest first."""
-    return [entry.state for entry in journal.listed(world.network.passphrase, *State)]
+    return [entry.state for entry in journal.listed(deployed.network.passphrase, *State)]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 def test_one_fault_at_any_request_changes_nothing(
-    world: World, journal: Journal, fault: Fault
+    deployed: DeployedVault, journal: Journal, fault: Fault
 ) -> None:
     for at in range(1, REQUESTS + 2):
-        transport = world.faulty(once(at, fault))
-        vault = world.client(journal, transport=transport)
+        transport = deployed.faulty(once(at, fault))
+        vault = deployed.client(journal, transport=transport)
         left = BALANCE - at
         assert vault.deduct(ME, 1, f"req_{at}") == left
         assert vault.deduct(ME, 1, f"req_{at}") == left
-    assert world.client(journal).balance() == left
-    assert states(world, journal) == [State.APPLIED] * (REQUESTS + 1)
+    assert deployed.client(journal).balance() == left
+    assert states(deployed, journal) == [State.APPLIED] * (REQUESTS + 1)
 
 
-def test_a_transaction_that_no_node_takes_is_never_applied(world: World, journal: Journal) -> None:
-    vault = world.client(
-        journal, transport=world.faulty(always("sendTransaction", TryAgainLater()))
+def test_a_transaction_that_no_node_takes_is_never_applied(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    vault = deployed.client(
+        journal, transport=deployed.faulty(always("sendTransaction", TryAgainLater()))
     )
     with pytest.raises((Unsettled, NeverApplied)):
         vault.deduct(ME, 1, "req_1")
-    assert State.NEVER_APPLIED in states(world, journal)
-    assert world.client(journal).deduct(ME, 1, "req_1") == BALANCE - 1
-    assert states(world, journal).count(State.APPLIED) == 1
+    assert State.NEVER_APPLIED in states(deployed, journal)
+    assert deployed.client(journal).deduct(ME, 1, "req_1") == BALANCE - 1
+    assert states(deployed, journal).count(State.APPLIED) == 1
 
 
 def test_a_new_transaction_is_signed_only_when_the_last_can_be_applied_no_more(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
     """The first transaction is held back, and sent after the second was applied."""
     held: list[dict[str, Any]] = []
@@ -126,56 +119,56 @@ def test_a_new_transaction_is_signed_only_when_the_last_can_be_applied_no_more(
                     raise NoConnection("the answer was dropped")
             return super().post(url, data, json_data)
 
-    vault = world.client(journal, transport=Holding(world.network.dispatcher))
+    vault = deployed.client(journal, transport=Holding(deployed.network.dispatcher))
     assert vault.deduct(ME, 1, "req_1") == BALANCE - 1
-    assert states(world, journal) == [State.NEVER_APPLIED, State.APPLIED]
+    assert states(deployed, journal) == [State.NEVER_APPLIED, State.APPLIED]
     assert len({request["params"]["transaction"] for request in held}) == 1
-    late = world.network.client().post(URL, json_data=held[0]).json()
+    late = deployed.network.client().post(URL, json_data=held[0]).json()
     assert late["result"]["status"] == "ERROR"
-    assert world.client(journal).balance() == BALANCE - 1
+    assert deployed.client(journal).balance() == BALANCE - 1
 
 
 def test_a_transaction_without_an_answer_stays_open_and_is_settled_later(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    lost = world.faulty(always("getTransaction", DropAfter()))
+    lost = deployed.faulty(always("getTransaction", DropAfter()))
     with pytest.raises(Unsettled, match="repeat with the same key, or resume") as open_:
-        world.client(journal, transport=lost).deduct(ME, 1, "req_1")
-    assert (open_.value.key, open_.value.contract) == ("req_1", world.vault)
-    assert states(world, journal) == [State.OPEN]
-    (entry,) = world.client(journal, ()).resume()
+        deployed.client(journal, transport=lost).deduct(ME, 1, "req_1")
+    assert (open_.value.key, open_.value.contract) == ("req_1", deployed.vault)
+    assert states(deployed, journal) == [State.OPEN]
+    (entry,) = deployed.client(journal, ()).resume()
     assert (entry.state, entry.key) == (State.APPLIED, "req_1")
-    assert world.client(journal, ()).resume() == ()
-    receipt = world.client(journal).submit(Deduct(ME, 1, "req_1"))
+    assert deployed.client(journal, ()).resume() == ()
+    receipt = deployed.client(journal).submit(Deduct(ME, 1, "req_1"))
     assert (receipt.repeated, receipt.returned) == (True, BALANCE - 1)
 
 
 def test_a_network_that_is_away_before_the_signature_leaves_nothing_open(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    away = world.faulty(always("simulateTransaction", DropBefore()))
+    away = deployed.faulty(always("simulateTransaction", DropBefore()))
     with pytest.raises(Unreachable, match=r"http://localnet\.invalid .*; nothing was sent"):
-        world.client(journal, transport=away).deduct(ME, 1, "req_1")
-    assert states(world, journal) == []
+        deployed.client(journal, transport=away).deduct(ME, 1, "req_1")
+    assert states(deployed, journal) == []
 
 
 # Past retention
 
 
-def forgotten(world: World, journal: Journal) -> None:
+def forgotten(deployed: DeployedVault, journal: Journal) -> None:
     """Leave a transaction open that was applied, and that the network has forgotten since."""
     with pytest.raises(Unsettled):
-        lost = world.faulty(always("getTransaction", DropAfter()))
-        world.client(journal, transport=lost).deduct(ME, 1, "req_1")
-    world.network.advance_ledgers(world.network.history.retention + 1)
+        lost = deployed.faulty(always("getTransaction", DropAfter()))
+        deployed.client(journal, transport=lost).deduct(ME, 1, "req_1")
+    deployed.network.advance_ledgers(deployed.network.history.retention + 1)
 
 
 def test_what_the_network_forgot_is_unknown_and_never_sent_again(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    forgotten(world, journal)
-    transport = world.faulty(lambda number, method: None)
-    vault = world.client(journal, transport=transport)
+    forgotten(deployed, journal)
+    transport = deployed.faulty(lambda number, method: None)
+    vault = deployed.client(journal, transport=transport)
     for _ in range(2):
         with pytest.raises(
             Unknown, match="whether the request 'req_1' was applied is unknown"
@@ -193,21 +186,21 @@ def test_what_the_network_forgot_is_unknown_and_never_sent_again(
 
 
 def test_what_is_unknown_is_settled_by_an_rpc_that_remembers(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
     with pytest.raises(Unsettled):
-        lost = world.faulty(always("getTransaction", DropAfter()))
-        world.client(journal, transport=lost).deduct(ME, 1, "req_1")
+        lost = deployed.faulty(always("getTransaction", DropAfter()))
+        deployed.client(journal, transport=lost).deduct(ME, 1, "req_1")
 
     def forget(result: dict[str, Any]) -> None:
         result.update(status="NOT_FOUND", oldestLedger=10**6, latestLedgerCloseTime=str(10**10))
 
     with pytest.raises(Unknown):
-        world.client(journal, transport=Altering(world.network, "getTransaction", forget)).deduct(
-            ME, 1, "req_1"
-        )
-    assert world.client(journal).deduct(ME, 1, "req_1") == BALANCE - 1
-    assert states(world, journal) == [State.APPLIED]
+        deployed.client(
+            journal, transport=Altering(deployed.network, "getTransaction", forget)
+        ).deduct(ME, 1, "req_1")
+    assert deployed.client(journal).deduct(ME, 1, "req_1") == BALANCE - 1
+    assert states(deployed, journal) == [State.APPLIED]
 
 
 @pytest.mark.parametrize(
@@ -215,14 +208,14 @@ def test_what_is_unknown_is_settled_by_an_rpc_that_remembers(
     [(0, 0, State.OPEN), (1, 0, State.NEVER_APPLIED), (1, 1, State.UNKNOWN), (0, 1, State.OPEN)],
 )
 def test_never_applied_needs_one_answer_that_shows_both(
-    world: World, journal: Journal, close_time: int, oldest: int, state: State
+    deployed: DeployedVault, journal: Journal, close_time: int, oldest: int, state: State
 ) -> None:
     """Close time at max_time or one second past it; oldest ledger as noted, or one later."""
-    away = world.faulty(always("sendTransaction", DropBefore()))
+    away = deployed.faulty(always("sendTransaction", DropBefore()))
     limits = Limits(timeout=5)
     with pytest.raises(Unsettled):
-        world.client(journal, transport=away, limits=limits).deduct(ME, 1, "req_1")
-    (entry,) = journal.listed(world.network.passphrase, State.OPEN)
+        deployed.client(journal, transport=away, limits=limits).deduct(ME, 1, "req_1")
+    (entry,) = journal.listed(deployed.network.passphrase, State.OPEN)
 
     def answer(result: dict[str, Any]) -> None:
         result["latestLedgerCloseTime"] = str(entry.max_time + close_time)
@@ -240,82 +233,84 @@ def test_never_applied_needs_one_answer_that_shows_both(
                 answer(found.json()["result"])
             return found
 
-    transport = Answering(world.network.dispatcher)
-    world.client(journal, (), transport=transport, limits=limits).resume()
-    assert states(world, journal) == [state]
+    transport = Answering(deployed.network.dispatcher)
+    deployed.client(journal, (), transport=transport, limits=limits).resume()
+    assert states(deployed, journal) == [state]
 
 
 # Accounts and sequence numbers
 
 
 def test_a_call_waits_for_the_open_transaction_of_its_account(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    lost = world.faulty(always("getTransaction", DropAfter()))
+    lost = deployed.faulty(always("getTransaction", DropAfter()))
     with pytest.raises(Unsettled):
-        world.client(journal, transport=lost).deduct(ME, 1, "req_1")
-    away = world.faulty(always("getTransaction", DropBefore()))
+        deployed.client(journal, transport=lost).deduct(ME, 1, "req_1")
+    away = deployed.faulty(always("getTransaction", DropBefore()))
     with pytest.raises(SourceBusy, match="has an open transaction, for the request 'req_1'"):
-        world.client(journal, transport=away).deduct(ME, 1, "req_2")
-    assert world.client(journal).deduct(ME, 1, "req_2") == BALANCE - 2
-    assert states(world, journal) == [State.APPLIED, State.APPLIED]
+        deployed.client(journal, transport=away).deduct(ME, 1, "req_2")
+    assert deployed.client(journal).deduct(ME, 1, "req_2") == BALANCE - 2
+    assert states(deployed, journal) == [State.APPLIED, State.APPLIED]
 
 
 def test_a_sequence_number_that_somebody_else_used_is_not_fatal(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    vault = world.client(journal)
+    vault = deployed.client(journal)
     vault.deduct(ME, 1, "req_1")
-    server = SorobanServer(URL, world.network.client())
+    server = SorobanServer(URL, deployed.network.client())
     account = server.load_account(ME)
-    builder = TransactionBuilder(account, world.network.passphrase).add_time_bounds(0, 0)
+    builder = TransactionBuilder(account, deployed.network.passphrase).add_time_bounds(0, 0)
     other = builder.append_payment_op(STRANGER.public_key, Asset.native(), "1").build()
     other.sign(OWNER)
     server.send_transaction(other)
     assert vault.deduct(ME, 1, "req_2") == BALANCE - 2
-    assert states(world, journal) == [State.APPLIED, State.NEVER_APPLIED, State.APPLIED]
+    assert states(deployed, journal) == [State.APPLIED, State.NEVER_APPLIED, State.APPLIED]
 
 
 def test_a_transaction_that_is_not_accepted_is_told_at_once_and_can_be_repeated(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    poor = world.client(journal, limits=Limits(inclusion_fee=1))
+    poor = deployed.client(journal, limits=Limits(inclusion_fee=1))
     with pytest.raises(NotAccepted, match="txINSUFFICIENT_FEE; mend that and repeat") as refused:
         poor.deduct(ME, 1, "req_1")
     assert refused.value.code == "txINSUFFICIENT_FEE"
-    assert states(world, journal) == [State.OPEN]
+    assert states(deployed, journal) == [State.OPEN]
     with pytest.raises(NotAccepted):
         poor.deduct(ME, 1, "req_1")
-    world.network.advance_time(61)
-    assert world.client(journal).deduct(ME, 1, "req_1") == BALANCE - 1
-    assert states(world, journal) == [State.NEVER_APPLIED, State.APPLIED]
+    deployed.network.advance_time(61)
+    assert deployed.client(journal).deduct(ME, 1, "req_1") == BALANCE - 1
+    assert states(deployed, journal) == [State.NEVER_APPLIED, State.APPLIED]
 
 
-def test_threads_of_one_client_take_turns(world: World, journal: Journal) -> None:
-    vault = world.client(journal)
+def test_threads_of_one_client_take_turns(deployed: DeployedVault, journal: Journal) -> None:
+    vault = deployed.client(journal)
     run_together(lambda number: vault.deduct(ME, 1, f"req_{number}"), 4)
     assert vault.balance() == BALANCE - 4
 
 
 def test_clients_with_one_account_and_one_journal_take_turns(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    clients = [world.client(Journal(journal.path)) for _ in range(3)]
+    clients = [deployed.client(Journal(journal.path)) for _ in range(3)]
 
     def deduct(number: int) -> None:
         for count in range(4):
             clients[number].deduct(ME, 1, f"req_{number}_{count}")
 
     run_together(deduct, 3)
-    assert world.client(journal).balance() == BALANCE - 12
-    assert states(world, journal).count(State.APPLIED) == 12
+    assert deployed.client(journal).balance() == BALANCE - 12
+    assert states(deployed, journal).count(State.APPLIED) == 12
 
 
-def test_one_request_of_two_clients_is_applied_once(world: World, journal: Journal) -> None:
+def test_one_request_of_two_clients_is_applied_once(
+    deployed: DeployedVault, journal: Journal
+) -> None:
     owner, channel = from_keypair(OWNER), from_keypair(CHANNEL)
     clients = [
-        world.client(Journal(journal.path)),
-        world.client(Journal(journal.path), (owner,), source=channel),
+        deployed.client(Journal(journal.path)),
+        deployed.client(Journal(journal.path), (owner,), source=channel),
     ]
     results: list[int] = []
 
@@ -323,7 +318,7 @@ def test_one_request_of_two_clients_is_applied_once(world: World, journal: Journ
         results.extend(clients[number].deduct(ME, 1, f"req_{count}") for count in range(5))
 
     run_together(deduct, 2)
-    assert world.client(journal).balance() == BALANCE - 5
+    assert deployed.client(journal).balance() == BALANCE - 5
     assert sorted(results) == sorted(2 * list(range(BALANCE - 5, BALANCE)))
 
 
@@ -349,25 +344,25 @@ def run_together(work: Callable[[int], object], count: int) -> None:
 
 
 def test_an_open_request_is_settled_on_its_vault_before_it_goes_to_another(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    other = world.fresh["v1"]
-    world.client(journal, contract=other).init(ME, 100)
-    lost = world.faulty(always("getTransaction", DropAfter()))
+    other = deployed.fresh["v1"]
+    deployed.client(journal, contract=other).init(ME, 100)
+    lost = deployed.faulty(always("getTransaction", DropAfter()))
     with pytest.raises(Unsettled):
-        world.client(journal, transport=lost, scope="shop").deduct(ME, 1, "req_1")
-    moved = world.client(journal, contract=other, scope="shop")
+        deployed.client(journal, transport=lost, scope="shop").deduct(ME, 1, "req_1")
+    moved = deployed.client(journal, contract=other, scope="shop")
     receipt = moved.submit(Deduct(ME, 1, "req_1"))
     assert (receipt.repeated, receipt.returned) == (True, BALANCE - 1)
     assert moved.balance() == 100
-    away = world.faulty(always("sendTransaction", DropBefore()))
+    away = deployed.faulty(always("sendTransaction", DropBefore()))
     with pytest.raises(Unsettled):
-        world.client(journal, transport=away, scope="shop", limits=Limits(timeout=5)).deduct(
+        deployed.client(journal, transport=away, scope="shop", limits=Limits(timeout=5)).deduct(
             ME, 2, "req_2"
         )
-    world.network.advance_time(61)
+    deployed.network.advance_time(61)
     assert moved.deduct(ME, 2, "req_2") == 98
-    assert world.client(journal).balance() == BALANCE - 1
+    assert deployed.client(journal).balance() == BALANCE - 1
 
 
 # What happens between simulation and application
@@ -376,8 +371,8 @@ def test_an_open_request_is_settled_on_its_vault_before_it_goes_to_another(
 class Interfering(InProcessClient):
     """A transport that lets something happen just before a transaction arrives, once."""
 
-    def __init__(self, world: World, interfere: Callable[[str], object]) -> None:
-        super().__init__(world.network.dispatcher)
+    def __init__(self, deployed: DeployedVault, interfere: Callable[[str], object]) -> None:
+        super().__init__(deployed.network.dispatcher)
         self._interfere: Callable[[str], object] | None = interfere
 
     def post(self, url: str, data: Any = None, json_data: dict[str, Any] | None = None) -> Response:
@@ -390,37 +385,37 @@ class Interfering(InProcessClient):
 
 @pytest.mark.parametrize("address_credentials", [False, True])
 def test_a_call_that_the_ledger_refuses_leaves_its_key_free(
-    world: World, journal: Journal, address_credentials: bool
+    deployed: DeployedVault, journal: Journal, address_credentials: bool
 ) -> None:
     def drain(envelope: str) -> None:
-        world.client(journal).withdraw(BALANCE)
+        deployed.client(journal).withdraw(BALANCE)
 
-    vault = world.client(
+    vault = deployed.client(
         journal,
         source=from_keypair(CHANNEL),
         address_credentials=address_credentials,
-        transport=Interfering(world, drain),
+        transport=Interfering(deployed, drain),
     )
-    before = world.network.latest_ledger
+    before = deployed.network.latest_ledger
     with pytest.raises(InsufficientBalance) as refused:
         vault.deduct(ME, 1, "req_1")
     assert (refused.value.amount, refused.value.balance) == (1, 0)
-    assert states(world, journal) == [State.FAILED, State.APPLIED]
+    assert states(deployed, journal) == [State.FAILED, State.APPLIED]
     # a signature of the call alone could be used by others until it expires
-    assert (world.network.latest_ledger > before + 2) == address_credentials
-    world.client(journal).deposit(10)
+    assert (deployed.network.latest_ledger > before + 2) == address_credentials
+    deployed.client(journal).deposit(10)
     assert vault.deduct(ME, 1, "req_1") == 9
 
 
 # A signature that somebody else uses
 
 
-def steal(world: World, envelope: str) -> bool:
+def steal(deployed: DeployedVault, envelope: str) -> bool:
     """Take the signature of a call into a transaction of a stranger; say whether that counts."""
-    taken = TransactionEnvelope.from_xdr(envelope, world.network.passphrase)
-    server = SorobanServer(URL, world.network.client())
+    taken = TransactionEnvelope.from_xdr(envelope, deployed.network.passphrase)
+    server = SorobanServer(URL, deployed.network.client())
     account = server.load_account(STRANGER.public_key)
-    builder = TransactionBuilder(account, world.network.passphrase).add_time_bounds(0, 0)
+    builder = TransactionBuilder(account, deployed.network.passphrase).add_time_bounds(0, 0)
     (operation,) = taken.transaction.operations
     theft = server.prepare_transaction(builder.append_operation(operation).build())
     theft.sign(STRANGER)
@@ -429,13 +424,13 @@ def steal(world: World, envelope: str) -> bool:
 
 
 def test_a_call_that_others_applied_with_its_signature_is_never_applied_again(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    vault = world.client(
+    vault = deployed.client(
         journal,
         source=from_keypair(CHANNEL),
         address_credentials=True,
-        transport=Interfering(world, lambda envelope: steal(world, envelope)),
+        transport=Interfering(deployed, lambda envelope: steal(deployed, envelope)),
     )
     for _ in range(2):
         with pytest.raises(AppliedByOthers, match=r"was applied once, .*\. Do not repeat it"):
@@ -446,7 +441,7 @@ def test_a_call_that_others_applied_with_its_signature_is_never_applied_again(
 
 
 def test_a_call_whose_transaction_was_held_back_is_not_repeated_where_others_applied_it(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
     class HoldingBack(Interfering):
         def post(
@@ -457,11 +452,11 @@ def test_a_call_whose_transaction_was_held_back_is_not_repeated_where_others_app
                 answer.json()["result"]["status"] = "NOT_FOUND"
             return answer
 
-    vault = world.client(
+    vault = deployed.client(
         journal,
         source=from_keypair(CHANNEL),
         address_credentials=True,
-        transport=HoldingBack(world, lambda envelope: steal(world, envelope)),
+        transport=HoldingBack(deployed, lambda envelope: steal(deployed, envelope)),
     )
     with pytest.raises(AppliedByOthers):
         vault.deduct(ME, 1, "req_1")
@@ -470,15 +465,15 @@ def test_a_call_whose_transaction_was_held_back_is_not_repeated_where_others_app
 
 @pytest.mark.parametrize("address_credentials", [False, True])
 def test_only_the_signature_of_a_call_alone_can_be_used_by_others(
-    world: World, journal: Journal, address_credentials: bool
+    deployed: DeployedVault, journal: Journal, address_credentials: bool
 ) -> None:
     stolen: list[bool] = []
 
-    vault = world.client(
+    vault = deployed.client(
         journal,
         source=from_keypair(CHANNEL),
         address_credentials=address_credentials,
-        transport=Interfering(world, lambda envelope: stolen.append(steal(world, envelope))),
+        transport=Interfering(deployed, lambda envelope: stolen.append(steal(deployed, envelope))),
     )
     with suppress(AppliedByOthers):
         vault.deduct(ME, 1, "req_1")
@@ -487,18 +482,18 @@ def test_only_the_signature_of_a_call_alone_can_be_used_by_others(
 
 
 def test_whether_others_used_a_signature_is_unknown_once_its_nonce_is_gone(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    vault = world.client(
+    vault = deployed.client(
         journal,
         source=from_keypair(CHANNEL),
         address_credentials=True,
-        transport=world.faulty(always("sendTransaction", DropBefore())),
+        transport=deployed.faulty(always("sendTransaction", DropBefore())),
         limits=Limits(timeout=5),
     )
     with pytest.raises(Unsettled):
         vault.deduct(ME, 1, "req_1")
-    world.network.advance_ledgers(1_000)
+    deployed.network.advance_ledgers(1_000)
     with pytest.raises(Unknown):
         vault.deduct(ME, 1, "req_1")
 
@@ -506,12 +501,14 @@ def test_whether_others_used_a_signature_is_unknown_once_its_nonce_is_gone(
 # Nodes that lag behind
 
 
-def test_an_answer_from_before_the_last_call_is_not_used(world: World, journal: Journal) -> None:
+def test_an_answer_from_before_the_last_call_is_not_used(
+    deployed: DeployedVault, journal: Journal
+) -> None:
     """The second simulation of a read is answered as the first was, before the deduct."""
-    transport = world.faulty(
+    transport = deployed.faulty(
         lambda number, method: Lag() if method == "simulateTransaction" else None
     )
-    vault = world.client(journal, transport=transport, limits=Limits(timeout=5))
+    vault = deployed.client(journal, transport=transport, limits=Limits(timeout=5))
     assert vault.balance() == BALANCE
     assert vault.deduct(ME, 1, "req_1") == BALANCE - 1
     with pytest.raises(Unreachable, match=r"it answers from ledger \d+, before \d+"):

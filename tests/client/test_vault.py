@@ -8,7 +8,7 @@ from typing import assert_type
 import attrs
 import pytest
 from stellar_sdk import Keypair, StrKey, xdr
-from tests.client.world import BALANCE, CHANNEL, OWNER, STRANGER, World
+from tests.support.deployed_vault import BALANCE, CHANNEL, OWNER, STRANGER, DeployedVault
 
 from callora_vault import (
     I128_MAX,
@@ -66,19 +66,19 @@ def charge(vault: Vault) -> int:
     return vault.deduct(ME, 25, "req_1")
 
 
-def test_a_client_is_a_vault(world: World, journal: Journal) -> None:
-    vault: Vault = world.client(journal)
+def test_a_client_is_a_vault(deployed: DeployedVault, journal: Journal) -> None:
+    vault: Vault = deployed.client(journal)
     assert charge(vault) == BALANCE - 25
 
 
-def test_each_call_has_the_type_that_it_returns(world: World, journal: Journal) -> None:
-    vault = world.client(journal)
+def test_each_call_has_the_type_that_it_returns(deployed: DeployedVault, journal: Journal) -> None:
+    vault = deployed.client(journal)
     assert_type(vault.call(GetMeta()), VaultMeta)
     assert_type(vault.call(Deposit(10)), int)
 
 
-def test_calls_return_what_the_contract_returns(world: World, journal: Journal) -> None:
-    vault = world.client(journal)
+def test_calls_return_what_the_contract_returns(deployed: DeployedVault, journal: Journal) -> None:
+    vault = deployed.client(journal)
     assert vault.get_meta() == VaultMeta(ME, BALANCE, 10)
     assert vault.deposit(10) == BALANCE + 10
     assert vault.withdraw(3) == BALANCE + 7
@@ -86,13 +86,13 @@ def test_calls_return_what_the_contract_returns(world: World, journal: Journal) 
     assert vault.balance() == BALANCE + 5
 
 
-def test_a_receipt_has_the_events_and_the_cost(world: World, journal: Journal) -> None:
-    vault = world.client(journal)
+def test_a_receipt_has_the_events_and_the_cost(deployed: DeployedVault, journal: Journal) -> None:
+    vault = deployed.client(journal)
     receipt = vault.submit(Deduct(ME, 25, "req_1"))
     assert receipt.returned == BALANCE - 25
     assert receipt.events == (DeductEvent(ME, "req_1", 25, BALANCE - 25),)
     assert receipt.key == "req_1"
-    assert receipt.ledger == world.network.latest_ledger
+    assert receipt.ledger == deployed.network.latest_ledger
     assert 0 < receipt.fee.charged < 10_000
     assert (receipt.fee.renewed, receipt.fee.restored) == ((), ())
     assert str(receipt.fee) == f"{receipt.fee.charged:,} stroops"
@@ -101,8 +101,10 @@ def test_a_receipt_has_the_events_and_the_cost(world: World, journal: Journal) -
     )
 
 
-def test_amounts_are_exact_up_to_the_ends_of_i128(world: World, journal: Journal) -> None:
-    vault = world.client(journal)
+def test_amounts_are_exact_up_to_the_ends_of_i128(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    vault = deployed.client(journal)
     assert vault.deposit(I128_MAX - BALANCE) == I128_MAX
     with pytest.raises(BalanceOverflow) as refused:
         vault.deposit(10)
@@ -110,9 +112,11 @@ def test_amounts_are_exact_up_to_the_ends_of_i128(world: World, journal: Journal
     assert vault.withdraw(I128_MAX) == 0
 
 
-def test_a_refusal_carries_its_values_and_costs_nothing(world: World, journal: Journal) -> None:
-    vault = world.client(journal, (world.owner, from_keypair(STRANGER)))
-    ledger = world.network.latest_ledger
+def test_a_refusal_carries_its_values_and_costs_nothing(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    vault = deployed.client(journal, (deployed.owner, from_keypair(STRANGER)))
+    ledger = deployed.network.latest_ledger
     with pytest.raises(InsufficientBalance) as lacking:
         vault.deduct(ME, BALANCE + 1)
     assert (lacking.value.amount, lacking.value.balance) == (BALANCE + 1, BALANCE)
@@ -124,35 +128,39 @@ def test_a_refusal_carries_its_values_and_costs_nothing(world: World, journal: J
     assert stranger.value.caller == STRANGER.public_key
     with pytest.raises(AlreadyInitialized):
         vault.init(ME)
-    assert world.network.latest_ledger == ledger
+    assert deployed.network.latest_ledger == ledger
 
 
-def test_whose_key_is_missing_is_named_and_nothing_is_sent(world: World, journal: Journal) -> None:
-    vault = world.client(journal, (from_keypair(STRANGER),))
-    ledger = world.network.latest_ledger
+def test_whose_key_is_missing_is_named_and_nothing_is_sent(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    vault = deployed.client(journal, (from_keypair(STRANGER),))
+    ledger = deployed.network.latest_ledger
     for call in (Deposit(10), Withdraw(1), Deduct(ME, 1)):
         with pytest.raises(MissingSignature) as missing:
             vault.call(call)
         assert missing.value.address == ME
-    assert world.network.latest_ledger == ledger
+    assert deployed.network.latest_ledger == ledger
 
 
-def test_reading_needs_no_key(world: World, journal: Journal) -> None:
-    vault = world.client(journal, ())
+def test_reading_needs_no_key(deployed: DeployedVault, journal: Journal) -> None:
+    vault = deployed.client(journal, ())
     assert vault.balance() == BALANCE
     assert vault.stored().meta == vault.get_meta()
     with pytest.raises(MissingSignature):
         vault.deposit(10)
 
 
-def fresh_instance(world: World, journal: Journal, code: bytes) -> str:
+def fresh_instance(deployed: DeployedVault, journal: Journal, code: bytes) -> str:
     """An instance of some code that nobody has initialised."""
-    deployer = world.deployer(journal)
+    deployer = deployed.deployer(journal)
     return deployer.create(deployer.upload(code), bytes(32))
 
 
-def test_a_vault_without_owner_refuses_everything_but_init(world: World, journal: Journal) -> None:
-    vault = world.client(journal, contract=world.fresh["v1"])
+def test_a_vault_without_owner_refuses_everything_but_init(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    vault = deployed.client(journal, contract=deployed.fresh["v1"])
     for refused in (vault.balance, vault.get_meta, lambda: vault.deposit(10)):
         with pytest.raises(NotInitialized):
             refused()
@@ -160,41 +168,43 @@ def test_a_vault_without_owner_refuses_everything_but_init(world: World, journal
     assert vault.balance() == 5
 
 
-def test_a_prediction_is_what_then_happens(world: World, journal: Journal) -> None:
-    vault = world.client(journal)
+def test_a_prediction_is_what_then_happens(deployed: DeployedVault, journal: Journal) -> None:
+    vault = deployed.client(journal)
     predicted = vault.predict(Deduct(ME, 25, "req_1"))
     assert isinstance(predicted, Accepted)
     receipt = vault.submit(Deduct(ME, 25, "req_1"))
     assert (receipt.returned, receipt.events) == (predicted.returned, predicted.events)
     assert vault.predict(Deposit(9)) == Rejected(VaultErrorCode.BelowMinDeposit)
-    stranger = world.client(journal, (from_keypair(STRANGER),))
+    stranger = deployed.client(journal, (from_keypair(STRANGER),))
     assert stranger.predict(Deposit(10)) == Unsigned(ME)
 
 
 @pytest.mark.parametrize("address_credentials", [False, True])
 def test_who_pays_can_be_another_than_who_signs(
-    world: World, journal: Journal, address_credentials: bool
+    deployed: DeployedVault, journal: Journal, address_credentials: bool
 ) -> None:
     channel = from_keypair(CHANNEL)
-    vault = world.client(journal, source=channel, address_credentials=address_credentials)
-    before = lumens(world, CHANNEL.public_key), lumens(world, ME)
+    vault = deployed.client(journal, source=channel, address_credentials=address_credentials)
+    before = lumens(deployed, CHANNEL.public_key), lumens(deployed, ME)
     receipt = vault.submit(Deduct(ME, 1))
-    paid = before[0] - lumens(world, CHANNEL.public_key)
-    assert (paid, lumens(world, ME)) == (receipt.fee.charged, before[1])
+    paid = before[0] - lumens(deployed, CHANNEL.public_key)
+    assert (paid, lumens(deployed, ME)) == (receipt.fee.charged, before[1])
     assert receipt.events == (DeductEvent(ME, "", 1, BALANCE - 1),)
 
 
-def lumens(world: World, account: str) -> int:
+def lumens(deployed: DeployedVault, account: str) -> int:
     """An account's balance in stroops."""
-    found = world.network.entry(account_key(account).to_xdr_bytes())
+    found = deployed.network.entry(account_key(account).to_xdr_bytes())
     assert found is not None
     entry = xdr.LedgerEntry.from_xdr_bytes(found[0]).data.account
     assert entry is not None
     return entry.balance.int64
 
 
-def test_a_key_of_the_account_that_pays_signs_calls_too(world: World, journal: Journal) -> None:
-    vault = world.client(journal, (), source=world.owner)
+def test_a_key_of_the_account_that_pays_signs_calls_too(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    vault = deployed.client(journal, (), source=deployed.owner)
     assert vault.deposit(10) == BALANCE + 10
 
 
@@ -202,9 +212,9 @@ def test_a_key_of_the_account_that_pays_signs_calls_too(world: World, journal: J
 
 
 def test_a_repeated_key_returns_the_first_result_and_applies_nothing(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    vault = world.client(journal)
+    vault = deployed.client(journal)
     first = vault.submit(Deduct(ME, 25, "req_1"))
     vault.deposit(100)
     again = vault.submit(Deduct(ME, 25, "req_1"))
@@ -212,8 +222,8 @@ def test_a_repeated_key_returns_the_first_result_and_applies_nothing(
     assert vault.balance() == BALANCE + 75
 
 
-def test_a_key_stands_for_one_call(world: World, journal: Journal) -> None:
-    vault = world.client(journal)
+def test_a_key_stands_for_one_call(deployed: DeployedVault, journal: Journal) -> None:
+    vault = deployed.client(journal)
     vault.deduct(ME, 25, "req_1")
     with pytest.raises(KeyReused, match=r"'req_1' stands for Deduct.*amount=25.*, not for .*=26"):
         vault.deduct(ME, 26, "req_1")
@@ -221,16 +231,18 @@ def test_a_key_stands_for_one_call(world: World, journal: Journal) -> None:
     assert vault.balance() == BALANCE - 51
 
 
-def test_a_refused_call_leaves_its_key_free(world: World, journal: Journal) -> None:
-    vault = world.client(journal)
+def test_a_refused_call_leaves_its_key_free(deployed: DeployedVault, journal: Journal) -> None:
+    vault = deployed.client(journal)
     with pytest.raises(InsufficientBalance):
         vault.deduct(ME, BALANCE + 5, "req_1")
     vault.deposit(10)
     assert vault.deduct(ME, BALANCE + 5, "req_1") == 5
 
 
-def test_calls_without_a_key_are_calls_of_their_own(world: World, journal: Journal) -> None:
-    vault = world.client(journal)
+def test_calls_without_a_key_are_calls_of_their_own(
+    deployed: DeployedVault, journal: Journal
+) -> None:
+    vault = deployed.client(journal)
     vault.deduct(ME, 1)
     vault.deduct(ME, 1, "")
     vault.deposit(10)
@@ -239,67 +251,67 @@ def test_calls_without_a_key_are_calls_of_their_own(world: World, journal: Journ
     assert vault.deposit(10, key="d") == vault.deposit(10, key="d") == BALANCE + 28
 
 
-def test_keys_of_two_vaults_are_told_apart(world: World, journal: Journal) -> None:
-    world.client(journal, contract=world.fresh["v1"]).init(ME, 100)
-    assert world.client(journal).deduct(ME, 1, "req_1") == BALANCE - 1
-    assert world.client(journal, contract=world.fresh["v1"]).deduct(ME, 1, "req_1") == 99
+def test_keys_of_two_vaults_are_told_apart(deployed: DeployedVault, journal: Journal) -> None:
+    deployed.client(journal, contract=deployed.fresh["v1"]).init(ME, 100)
+    assert deployed.client(journal).deduct(ME, 1, "req_1") == BALANCE - 1
+    assert deployed.client(journal, contract=deployed.fresh["v1"]).deduct(ME, 1, "req_1") == 99
 
 
 # Fees and lives
 
 
-def test_a_fee_that_renews_lives_says_so(world: World, journal: Journal) -> None:
-    world.network.advance_ledgers(LEDGERS_PER_DAY)
-    receipt = world.client(journal).submit(Deduct(ME, 1))
+def test_a_fee_that_renews_lives_says_so(deployed: DeployedVault, journal: Journal) -> None:
+    deployed.network.advance_ledgers(LEDGERS_PER_DAY)
+    receipt = deployed.client(journal).submit(Deduct(ME, 1))
     assert receipt.fee.renewed == ("instance", "code")
     assert receipt.fee.rent > 500_000
     assert str(receipt.fee) == (
         f"{receipt.fee.charged:,} stroops, of which {receipt.fee.rent:,} are rent: "
         "it renews instance and code"
     )
-    assert world.client(journal).submit(Deduct(ME, 1)).fee.renewed == ()
+    assert deployed.client(journal).submit(Deduct(ME, 1)).fee.renewed == ()
 
 
 @pytest.mark.parametrize("headroom", [Limits().rent_headroom, 0])
 def test_a_renewal_that_falls_due_after_simulation_is_paid(
-    world: World, journal: Journal, headroom: int
+    deployed: DeployedVault, journal: Journal, headroom: int
 ) -> None:
-    instance = world.network.entry(instance_key(world.vault).to_xdr_bytes())
+    instance = deployed.network.entry(instance_key(deployed.vault).to_xdr_bytes())
     assert instance is not None
     assert instance[1] is not None
     # the ledger that is simulated is the last one without a renewal
-    world.network.advance_ledgers(instance[1] - RENEW_AT - 1 - world.network.latest_ledger)
-    before = world.network.latest_ledger
-    vault = world.client(journal, limits=Limits(rent_headroom=headroom))
+    deployed.network.advance_ledgers(instance[1] - RENEW_AT - 1 - deployed.network.latest_ledger)
+    before = deployed.network.latest_ledger
+    vault = deployed.client(journal, limits=Limits(rent_headroom=headroom))
     receipt = vault.submit(Deduct(ME, 1))
     assert "instance" in receipt.fee.renewed
     # without headroom the first transaction lacks the rent, and another is signed
     assert receipt.ledger == before + (1 if headroom else 2)
-    states = [entry.state for entry in journal.listed(world.network.passphrase, *State)]
+    states = [entry.state for entry in journal.listed(deployed.network.passphrase, *State)]
     assert states == ([] if headroom else [State.FAILED]) + [State.APPLIED]
 
 
-def test_an_archived_vault_is_restored_by_a_call(world: World, journal: Journal) -> None:
-    world.network.advance_ledgers(31 * LEDGERS_PER_DAY)
-    vault = world.client(journal)
+def test_an_archived_vault_is_restored_by_a_call(deployed: DeployedVault, journal: Journal) -> None:
+    deployed.network.advance_ledgers(31 * LEDGERS_PER_DAY)
+    vault = deployed.client(journal)
     receipt = vault.submit(Deduct(ME, 1))
     assert receipt.fee.restored == ("instance", "code")
     assert "restores instance and code" in str(receipt.fee)
     assert vault.balance() == BALANCE - 1
 
 
-def test_a_fee_over_the_limit_is_not_signed(world: World, journal: Journal) -> None:
-    world.network.advance_ledgers(31 * LEDGERS_PER_DAY)
+def test_a_fee_over_the_limit_is_not_signed(deployed: DeployedVault, journal: Journal) -> None:
+    deployed.network.advance_ledgers(31 * LEDGERS_PER_DAY)
     with pytest.raises(FeeTooHigh, match="over the limit of 1,000,000; raise the limit"):
-        world.client(journal, limits=Limits(resource_fee=1_000_000)).deduct(ME, 1)
-    assert journal.listed(world.network.passphrase, *State) == ()
+        deployed.client(journal, limits=Limits(resource_fee=1_000_000)).deduct(ME, 1)
+    assert journal.listed(deployed.network.passphrase, *State) == ()
 
 
 # What is no vault, and whoever cannot pay
 
 
-def test_an_id_without_a_contract_is_named(world: World, journal: Journal) -> None:
-    vault = world.client(journal, contract=StrKey.encode_contract(bytes(32)))
+def test_an_id_without_a_contract_is_named(deployed: DeployedVault, journal: Journal) -> None:
+    vault = deployed.client(journal, contract=StrKey.encode_contract(bytes(32)))
     with pytest.raises(NoVault, match="there is no contract CAAA"):
         vault.deposit(10)
     with pytest.raises(SimulationFailed, match="MissingValue"):
@@ -308,31 +320,31 @@ def test_an_id_without_a_contract_is_named(world: World, journal: Journal) -> No
 
 @pytest.mark.parametrize("contract", [ME, "nonsense", OWNER.secret])
 def test_an_id_that_is_none_of_a_contract_is_refused(
-    world: World, journal: Journal, contract: str
+    deployed: DeployedVault, journal: Journal, contract: str
 ) -> None:
     with pytest.raises(BadValue) as bad:
-        world.client(journal, contract=contract)
+        deployed.client(journal, contract=contract)
     assert OWNER.secret not in str(bad.value)
 
 
-def test_an_account_that_is_not_there_is_named(world: World, journal: Journal) -> None:
+def test_an_account_that_is_not_there_is_named(deployed: DeployedVault, journal: Journal) -> None:
     nobody = from_keypair(Keypair.random())
     with pytest.raises(NoAccount, match=f"{nobody.address} is not on this network; fund it"):
-        world.client(journal, source=nobody).deposit(10)
+        deployed.client(journal, source=nobody).deposit(10)
 
 
-def test_a_vault_of_an_older_layout_is_a_vault(world: World, journal: Journal) -> None:
+def test_a_vault_of_an_older_layout_is_a_vault(deployed: DeployedVault, journal: Journal) -> None:
     code = Path("tests/data/mutants/v0_without_withdraw.wasm").read_bytes()
-    vault = world.client(journal, contract=fresh_instance(world, journal, code))
+    vault = deployed.client(journal, contract=fresh_instance(deployed, journal, code))
     assert vault.init(ME, 5) == vault.get_meta() == VaultMeta(ME, 5, 0)
     assert vault.deposit(1) == 6
 
 
 def test_events_of_another_shape_are_told_after_the_call_was_applied(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
     code = Path("tests/data/mutants/deposit_event_map.wasm").read_bytes()
-    vault = world.client(journal, contract=fresh_instance(world, journal, code))
+    vault = deployed.client(journal, contract=fresh_instance(deployed, journal, code))
     vault.init(ME, 5)
     for _ in range(2):
         with pytest.raises(Unreadable, match=r"was applied in \w+, but the data of deposit"):
@@ -340,31 +352,31 @@ def test_events_of_another_shape_are_told_after_the_call_was_applied(
     assert vault.balance() == 6
 
 
-def test_an_entry_of_an_unknown_layout_is_named(world: World, journal: Journal) -> None:
-    found = world.network.entry(instance_key(world.vault).to_xdr_bytes())
+def test_an_entry_of_an_unknown_layout_is_named(deployed: DeployedVault, journal: Journal) -> None:
+    found = deployed.network.entry(instance_key(deployed.vault).to_xdr_bytes())
     assert found is not None
-    world.network.set_entry(found[0].replace(b"min_deposit", b"max_deposit"), found[1])
+    deployed.network.set_entry(found[0].replace(b"min_deposit", b"max_deposit"), found[1])
     with pytest.raises(UnknownLayout, match=r"max_deposit \(I128\) is extra"):
-        world.client(journal).deposit(10)
+        deployed.client(journal).deposit(10)
 
 
-def test_a_trap_is_told_apart_from_a_refusal(world: World, journal: Journal) -> None:
+def test_a_trap_is_told_apart_from_a_refusal(deployed: DeployedVault, journal: Journal) -> None:
     code = Path("tests/data/mutants/panicking.wasm").read_bytes()
-    vault = world.client(journal, contract=fresh_instance(world, journal, code))
+    vault = deployed.client(journal, contract=fresh_instance(deployed, journal, code))
     vault.init(ME, 5)
     with pytest.raises(SimulationFailed, match="WasmVm, InvalidAction"):
         vault.deduct(ME, 6)
-    assert journal.listed(world.network.passphrase, State.OPEN) == ()
+    assert journal.listed(deployed.network.passphrase, State.OPEN) == ()
 
 
 # v2
 
 
 @pytest.fixture
-def v2(world: World, journal: Journal) -> VaultClient:
+def v2(deployed: DeployedVault, journal: Journal) -> VaultClient:
     """A vault of the v2 code with 100 in it, and the keys of its owner and of a stranger."""
-    contract = world.deployer(journal).deploy(wasm.read("v2"), world.owner, 100).contract
-    return world.client(journal, (world.owner, from_keypair(STRANGER)), contract=contract)
+    contract = deployed.deployer(journal).deploy(wasm.read("v2"), deployed.owner, 100).contract
+    return deployed.client(journal, (deployed.owner, from_keypair(STRANGER)), contract=contract)
 
 
 def test_a_batch_is_one_call_with_an_event_for_each_item(v2: VaultClient) -> None:
@@ -397,9 +409,9 @@ def test_an_authorised_caller_deducts_with_a_key_of_its_own(v2: VaultClient) -> 
 
 
 def test_a_method_that_a_version_lacks_is_named_and_nothing_is_sent(
-    world: World, journal: Journal
+    deployed: DeployedVault, journal: Journal
 ) -> None:
-    vault = world.client(journal)
+    vault = deployed.client(journal)
     for attempt in (
         lambda: vault.set_authorized_caller(None),
         lambda: vault.batch_deduct(ME, [DeductItem(1)]),
@@ -408,5 +420,5 @@ def test_a_method_that_a_version_lacks_is_named_and_nothing_is_sent(
         with pytest.raises(MissingMethod, match="a vault of v1 has no method"):
             attempt()
     with pytest.raises(MissingMethod):
-        world.client(journal, contract=world.fresh["v1"]).set_authorized_caller(None)
-    assert journal.listed(world.network.passphrase, *State) == ()
+        deployed.client(journal, contract=deployed.fresh["v1"]).set_authorized_caller(None)
+    assert journal.listed(deployed.network.passphrase, *State) == ()
