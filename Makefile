@@ -66,17 +66,20 @@ bench: $(READY)
 	$(RUN)python -m benchmarks.client
 	$(RUN)python -m benchmarks.audit
 
+# Each search ends early where BUDGET=seconds says so, and prints how much it did.
+TIMED = $(if $(BUDGET),--seconds $(BUDGET))
+
 # deduct 10,000 times under every fault, with kills and nodes that forget; none lost, none twice
 exactly-once: $(READY)
-	$(RUN)python -m tests.support.exactly_once $(if $(DEDUCTIONS),--deductions $(DEDUCTIONS)) $(if $(SEED),--seed $(SEED))
+	$(RUN)python -m tests.support.exactly_once $(TIMED) $(if $(DEDUCTIONS),--deductions $(DEDUCTIONS)) $(if $(SEED),--seed $(SEED))
 
-# ask the HTTP door for 100,000 odd things, every field of every kind of transaction among them
+# send 100,000 malformed requests over HTTP, every field of every kind of transaction among them
 fuzz: $(READY)
-	$(RUN)python -m localnet.tests.fuzz $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED))
+	$(RUN)python -m localnet.tests.fuzz $(TIMED) $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED))
 
 # send 200,000 transactions through one process, and watch its memory
 soak: $(READY)
-	$(RUN)python -m benchmarks.soak $(if $(TRANSACTIONS),--transactions $(TRANSACTIONS))
+	$(RUN)python -m benchmarks.soak $(TIMED) $(if $(TRANSACTIONS),--transactions $(TRANSACTIONS))
 
 # clients that were not written here, JavaScript's and Python's, against a served network
 clients: $(READY)

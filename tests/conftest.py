@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from localnet.tests.support.interrupts import foreground
 from tests.support.deployed_vault import DeployedVault
+
+__all__ = ["foreground"]
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,12 @@ import pytest
 from localnet.tests.support.clock import START
 from localnet.tests.support.contract import Contract, Kind, deploy, upload
 from localnet.tests.support.fork_transport import RemoteTransport, fork_of
+from localnet.tests.support.interrupts import foreground
 from localnet.tests.support.sender import Sender
 
 from soroban_localnet import LocalNetwork
+
+__all__ = ["foreground"]
 
 
 @pytest.fixture

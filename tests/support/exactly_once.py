@@ -1,14 +1,16 @@
 """Many deductions under every fault, with kills and forgetful nodes: none lost, none twice.
 
-`make exactly-once` makes 10,000 of them; a test makes some.
+`make exactly-once` makes 10,000 of them, or as many as BUDGET seconds allow; a test makes some.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -175,8 +177,17 @@ class Run:
             transport=self._transport,
         )
 
-    def deduct(self, count: int, progress: Callable[[int], None] = lambda done: None) -> Report:
-        """Deduct, each request until it is settled or unknown, and judge what the ledger has."""
+    def deduct(
+        self,
+        count: int,
+        progress: Callable[[int], None] = lambda done: None,
+        seconds: float = math.inf,
+    ) -> Report:
+        """Deduct, each request until it is settled or unknown, and judge what the ledger has.
+
+        Arguments: `count`, the most deductions; `seconds`, after which no further one begins.
+        """
+        until = time.monotonic() + seconds
         settled: set[str] = set()
         unknown: set[str] = set()
         vault = self._start()
@@ -198,7 +209,9 @@ class Run:
                     if self._chance.random() < 0.5:
                         self._resume(vault)
             progress(number + 1)
-        return self._judge(count, settled, unknown)
+            if time.monotonic() > until:
+                break
+        return self._judge(number + 1, settled, unknown)
 
     def _resume(self, vault: VaultClient) -> None:
         with suppress(Killed):  # the next call starts where this one was
@@ -234,6 +247,7 @@ def main() -> int:
     """Run and print what came of it; return the exit code."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--deductions", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin none after so long")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -242,8 +256,16 @@ def main() -> int:
             if done % 1_000 == 0:
                 print(f"{done:,} deductions", flush=True)
 
-        report = Run(Path(folder), arguments.seed).deduct(arguments.deductions, progress)
+        begin = time.monotonic()
+        report = Run(Path(folder), arguments.seed).deduct(
+            arguments.deductions, progress, arguments.seconds
+        )
     states = ", ".join(f"{number:,} {state.value}" for state, number in report.states.items())
+    done = report.settled + report.unknown
+    spent = time.monotonic() - begin
+    print(
+        f"{done:,} of {arguments.deductions:,} deductions in {spent:.0f} s, seed {arguments.seed}"
+    )
     print(f"{report.settled:,} settled, {report.unknown:,} unknown; transactions: {states}")
     print(f"{report.requests:,} requests, {report.faults:,} faults, {report.kills:,} kills")
     for line in report.wrong:

@@ -1,6 +1,6 @@
 """Fuzz the HTTP door: bodies, parameters, and every field of every kind of transaction.
 
-    python -m localnet.tests.fuzz [--requests N] [--seed S] [PART ...]
+    python -m localnet.tests.fuzz [--requests N] [--seconds T] [--seed S] [PART ...]
 
 Prints what was asked, and fails with the shortest request that breaks the network: no JSON-RPC
 answer, a fault in the log, no answer in time, or a ledger that changed with nobody told.
@@ -9,6 +9,7 @@ answer, a fault in the log, no answer in time, or a ledger that changed with nob
 from __future__ import annotations
 
 import argparse
+import math
 import secrets
 import sys
 import time
@@ -35,6 +36,9 @@ PARTS = {"bodies": 25, "ways": 5, "parameters": 25, "transactions": 45}
 
 ROUND = 5_000
 """Examples that Hypothesis draws at a time: it remembers all of them."""
+
+TIMED_ROUND = 250
+"""The same under a budget of time, which is looked at between two rounds."""
 
 
 def sweep(served: ServedNetwork, every: int = 1) -> None:
@@ -69,8 +73,18 @@ def drawn(
     run()
 
 
-def campaign(served: ServedNetwork, requests: int, number: int, only: Collection[str]) -> None:
-    """Make `requests` requests: the sweep of all fields, and the rest in four parts."""
+def campaign(
+    served: ServedNetwork,
+    requests: int,
+    number: int,
+    only: Collection[str],
+    seconds: float = math.inf,
+) -> None:
+    """Make requests: the sweep of all fields, and the rest in four parts.
+
+    Arguments: `requests`, the most of them; `seconds`, the time for the parts, shared out as the
+    requests are.
+    """
     sweep(served, max(1, 4 * 2 * 3_000 // requests))
     print(f"{served.asked} requests with one field changed", flush=True)
 
@@ -86,17 +100,19 @@ def campaign(served: ServedNetwork, requests: int, number: int, only: Collection
         "transactions": (transactions(served), served.call),
     }
     left = requests - served.asked
+    size = ROUND if seconds == math.inf else TIMED_ROUND
     for name in only:
         before, begin = served.asked, time.perf_counter()
-        todo = left * PARTS[name] // sum(PARTS[part] for part in only)
-        while todo > 0:
-            drawn(*strategies[name], min(todo, ROUND), number)
-            todo, number = todo - ROUND, number + 1
+        share = PARTS[name] / sum(PARTS[part] for part in only)
+        todo = int(left * share)
+        while todo > 0 and time.perf_counter() - begin < seconds * share:
+            drawn(*strategies[name], min(todo, size), number)
+            todo, number = todo - size, number + 1
             served.lives()
         spent = time.perf_counter() - begin
         print(f"{served.asked - before} requests with odd {name} in {spent:.0f} s", flush=True)
     print(
-        f"{served.asked} requests, {served.accepted} transactions accepted, "
+        f"{served.asked} of {requests} requests, {served.accepted} transactions accepted, "
         f"{sum(served.crashes.values())} host crashes"
     )
     for crash, count in served.crashes.most_common():
@@ -107,12 +123,13 @@ def main() -> int:
     """Run a campaign; return the exit code."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="end after about so long")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="default: all")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
     with served_network() as served:
-        campaign(served, asked.requests, asked.seed, asked.parts or PARTS)
+        campaign(served, asked.requests, asked.seed, asked.parts or PARTS, asked.seconds)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What the tests of both distributions share."""
+"""Ctrl-C in tests that start processes."""
 
 from __future__ import annotations
 
