@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from stellar_sdk import Asset, StrKey, xdr
 from tests.client.world import BALANCE, OWNER, World
-from tests.parity import mutants
+from tests.support.planted_faults import COMPILED
 
 from callora_vault import wasm
 from callora_vault.client import Journal
@@ -104,7 +104,11 @@ def test_other_keys_of_the_instance_are_reported(world: World) -> None:
 def test_code_of_other_people_is_said_to_be_unknown(world: World, tmp_path: Path) -> None:
     with Journal(tmp_path / "journal.db") as journal:
         deployed = world.deployer(journal).deploy(
-            (mutants.COMPILED / "no_withdraw_to.wasm").read_bytes(), world.owner, 5, 0, name="x"
+            (COMPILED / "no_withdraw_to.wasm").read_bytes(),
+            world.owner,
+            5,
+            0,
+            name="x",
         )
     found = _inspect(world, deployed.contract)
     assert found.code is not None

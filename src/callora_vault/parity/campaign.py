@@ -19,8 +19,8 @@ not show itself again ends the run with an error: the contract depends on someth
 does not control, and cannot be compared.
 
 *Re-synchronise.* After a difference the model goes on from what the contract has stored, so that
-one fault does not hide the next. Where the stored entry is no state of the model the example ends
-(see each Trial). Known keys are counted in `seen` and let pass.
+one fault does not hide the next. Where the stored entry is no state of the model the example ends,
+and so does any example of a factory. Known keys are counted in `seen` and let pass.
 
 *Budget.* `examples` counts what Hypothesis draws to find something new. Saved examples, the tour
 and shrinking do not count. One search draws at most SEARCH_EXAMPLES; its seed comes from the run's
