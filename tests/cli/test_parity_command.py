@@ -11,8 +11,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from tests.parity import mutants
 from tests.support.commands import Ran, run
+from tests.support.planted_faults import COMPILED
 
 from callora_vault import wasm
 
@@ -55,7 +55,7 @@ def test_it_says_that_they_agree_and_ends_with_0(agreeing: tuple[Path, Ran]) -> 
 def test_it_shows_the_shortest_calls_of_a_divergence_and_ends_with_1(
     cache: dict[str, str], tmp_path: Path
 ) -> None:
-    contract = mutants.COMPILED / "withdraw_unsigned.wasm"
+    contract = COMPILED / "withdraw_unsigned.wasm"
     report = tmp_path / "report.json"
     env = {**cache, "XDG_CACHE_HOME": str(tmp_path)}
     ran = _run("--wasm", contract, "--examples", 1, "--json", report, env=env)
@@ -170,7 +170,7 @@ def test_a_mistake_on_the_command_line_is_one_line_and_2(
 def test_a_report_and_examples_that_cannot_be_written_cost_nothing_else(
     cache: dict[str, str], tmp_path: Path
 ) -> None:
-    contract = mutants.COMPILED / "init_unsigned.wasm"
+    contract = COMPILED / "init_unsigned.wasm"
     report = tmp_path / "report.json"
     no_folder = tmp_path / "file"
     no_folder.write_text("")

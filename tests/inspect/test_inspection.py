@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from stellar_sdk import Asset, StrKey, xdr
-from tests.parity import mutants
 from tests.support.deployed_vault import BALANCE, OWNER, DeployedVault
+from tests.support.planted_faults import COMPILED
 
 from callora_vault import wasm
 from callora_vault.client import Journal
@@ -108,7 +108,7 @@ def test_code_of_other_people_is_said_to_be_unknown(
 ) -> None:
     with Journal(tmp_path / "journal.db") as journal:
         made = deployed.deployer(journal).deploy(
-            (mutants.COMPILED / "no_withdraw_to.wasm").read_bytes(), deployed.owner, 5, 0, name="x"
+            (COMPILED / "no_withdraw_to.wasm").read_bytes(), deployed.owner, 5, 0, name="x"
         )
     found = _inspect(deployed, made.contract)
     assert found.code is not None

@@ -9,12 +9,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from tests.parity import mutants
+from tests.support import planted_faults
 
 from callora_vault.parity import Report, Verdict, audit, connect_local, from_file
 from callora_vault.reports.parity import json_text, junit_text
 
-PLACED = mutants.ROOT / "src/callora_vault/parity/data"
+PLACED = planted_faults.ROOT / "src/callora_vault/parity/data"
 """What parity puts before the factory; v0 stores another layout than v1."""
 
 EIGHT_FAULTS = {
@@ -31,7 +31,7 @@ EIGHT_FAULTS = {
 
 def _audit(name: str, *, foreign: bool = False, saved_in: Path | None = None) -> Report:
     return audit(
-        from_file((PLACED if name == "v0" else mutants.COMPILED) / f"{name}.wasm"),
+        from_file((PLACED if name == "v0" else planted_faults.COMPILED) / f"{name}.wasm"),
         connect_local(),
         examples=1,
         steps=5,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.parity import mutants
-from tests.parity.mutants import Counterexample
+from tests.support import planted_faults
+from tests.support.planted_faults import Counterexample
 
 from callora_vault.parity import MODELS, campaign
 from callora_vault.parity.subject import Subject
 
-STORED = mutants.stored()
+STORED = planted_faults.stored()
 
 
 def _shows(under_test: Subject[Any], example: Counterexample) -> bool:
@@ -25,16 +25,16 @@ def _shows(under_test: Subject[Any], example: Counterexample) -> bool:
 
 
 def test_every_planted_fault_has_a_counterexample() -> None:
-    names = [fault["name"] for fault in mutants.planted()]
+    names = [fault["name"] for fault in planted_faults.planted()]
     for model in MODELS:
-        assert list(mutants.models().values()).count(model) > 12
+        assert list(planted_faults.models().values()).count(model) > 12
     assert sorted(STORED) == sorted(names)
 
 
 @pytest.mark.parametrize("name", sorted(STORED))
 def test_a_planted_fault_is_caught_by_the_fewest_steps(name: str) -> None:
     example = STORED[name]
-    under_test = mutants.under_test(name)
+    under_test = planted_faults.under_test(name)
 
     assert _shows(under_test, example)
     for index in range(len(example.steps) - 1):
@@ -45,19 +45,19 @@ def test_a_planted_fault_is_caught_by_the_fewest_steps(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["code_unchecked", "deposit_zero"])
 def test_a_search_ends_with_as_few_steps_as_are_stored(name: str) -> None:
-    found = mutants.search(name)
+    found = planted_faults.search(name)
     assert found is not None
     assert len(found.steps) == len(STORED[name].steps)
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_contract_itself_passes_every_counterexample(model: str) -> None:
-    under_test = mutants.under_test(model)
+    under_test = planted_faults.under_test(model)
     for name, example in STORED.items():
-        if mutants.models()[name] == model:
+        if planted_faults.models()[name] == model:
             assert not campaign.reproduce(under_test, example.steps).findings
 
 
 def test_each_fault_is_caught_in_a_method_that_it_is_in() -> None:
-    for fault in mutants.planted():
+    for fault in planted_faults.planted():
         assert STORED[fault["name"]].method in fault["methods"]

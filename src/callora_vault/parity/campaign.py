@@ -1,8 +1,36 @@
 """A whole run: every distinct divergence of a contract, each shrunk, within one budget.
 
-Hypothesis stops at a failure. So each search ends with the first divergence that is new, shrunk
-under a predicate on exactly that one; then the next search goes on with what is left of the budget
-and lets what is known pass by.
+Theory of operation
+-------------------
+A divergence is distinct by its key: method, state class, expected, observed. Hypothesis alone
+would stop at the first failure, so a run is many short searches. It has three phases:
+
+1. *Saved examples* of earlier runs are made again. Whatever still differs is recorded as it is.
+2. *The tour*: a fixed list of examples, the shortest first, that makes each edge once and reaches
+   every reachable cell of the coverage table. What differs is trimmed: each step that the
+   divergence does not need is left out, until none is left to leave out. Then it is recorded.
+3. *Searches*: Hypothesis draws examples until one shows a divergence whose key is not known.
+   That key becomes the target of the search. From here on only the target fails an example, so
+   Hypothesis shrinks towards it and never slips to another divergence. The shortest example is
+   trimmed and recorded, and the next search goes on with the budget that is left.
+
+*Record.* A divergence is recorded when its steps are made again and show it again. One that does
+not show itself again ends the run with an error: the contract depends on something that parity
+does not control, and cannot be compared.
+
+*Re-synchronise.* After a difference the model goes on from what the contract has stored, so that
+one fault does not hide the next. Where the stored entry is no state of the model the example ends,
+and so does any example of a factory. Known keys are counted in `seen` and let pass.
+
+*Budget.* `examples` counts what Hypothesis draws to find something new. Saved examples, the tour
+and shrinking do not count. One search draws at most SEARCH_EXAMPLES; its seed comes from the run's
+seed and the examples drawn so far, so that a seed repeats the whole run. Steps of shrinking and
+trimming are no coverage: they go to a tally that is thrown away.
+
+*End.* The run ends when the budget is spent, or at the first CannotRun, which is kept in `error`
+beside what was found. A call that says nothing of the contract (Inconclusive) ends its example
+alone and is counted. With `shortest`, the run ends with the first divergence, once no example of
+the tour that is left is short enough to show a shorter one.
 """
 
 from __future__ import annotations

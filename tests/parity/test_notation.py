@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,12 +18,9 @@ from callora_vault.parity import (
     Role,
     Step,
     Submit,
-    saved,
 )
 from callora_vault.parity.factory import strategies as factory_strategies
-from callora_vault.parity.factory import tour as factory_tour
 from callora_vault.parity.notation import NAMES, from_json, python, text, to_json
-from callora_vault.parity.vault import tour
 from callora_vault.parity.vault.strategies import calls
 
 STEPS = st.one_of(
@@ -77,26 +72,3 @@ def test_a_step_reads_like_a_sentence() -> None:
         "migrate(old=vault 2 of owner, old_wasm_hash=v1, wasm_hash=v2, salt=salt 1) signed by owner"
     )
     assert text(Place(Role.VAULT, Code.V2)) == "vault is there with code v2, before init"
-
-
-def test_the_tour_lets_no_ledgers_go_by_where_that_cannot_be() -> None:
-    steps = [step for example in tour.examples(VAULT_V2, can_age=False) for step in example]
-    assert not any(isinstance(step, Age | Restore) for step in steps)
-
-
-def test_saved_examples_come_back_and_go_away(tmp_path: Path) -> None:
-    folder = tmp_path / "new"
-    examples = [*tour.examples(VAULT_V2, can_age=True)][::40]
-    examples += [*factory_tour.examples()][::40]
-    saved.store(folder, "ab" * 32, examples)
-    assert saved.load(folder, "ab" * 32) == examples
-    assert saved.load(folder, "cd" * 32) == []
-    saved.store(folder, "ab" * 32, [])
-    assert saved.load(folder, "ab" * 32) == []
-
-
-def test_a_damaged_file_of_saved_examples_is_as_good_as_none(tmp_path: Path) -> None:
-    folder = tmp_path
-    for content in ("", "[[{}]]", "{", "[[1]]", '{"a": 1}', "[null]"):
-        (folder / f"{'ab' * 32}.json").write_text(content)
-        assert saved.load(folder, "ab" * 32) == []
