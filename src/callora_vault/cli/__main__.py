@@ -58,7 +58,7 @@ def _run() -> int:
     except CycloptsError as error:
         return _fail(str(error), COULD_NOT_RUN)
     except EXPECTED as error:
-        return _fail(str(error), getattr(error, "exit_code", COULD_NOT_RUN))
+        return _fail(str(error), error.exit_code)
     return code if isinstance(code, int) else DONE
 
 

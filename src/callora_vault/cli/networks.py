@@ -10,8 +10,7 @@ from stellar_sdk import Network as StellarNetwork
 
 from callora_vault.errors import CalloraError
 from callora_vault.rpc.network import Network, connect, passphrase_of
-
-STANDALONE: Final = "Standalone Network ; February 2017"
+from soroban_localnet import STANDALONE
 
 
 @attrs.frozen
