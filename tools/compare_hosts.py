@@ -45,11 +45,11 @@ from soroban_localnet.host import messages
 from soroban_localnet.host.module import Instance, ReadEntry
 from soroban_localnet.ledger.settings import NetworkSettings, load
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-VECTORS = HERE.parent / "tests" / "data" / "vectors.xz"
+ROOT = Path(__file__).parents[1]
+HOST = ROOT / "localnet" / "host"
+VECTORS = ROOT / "localnet" / "tests" / "data" / "vectors.xz"
 CONTRACTS = (
-    HERE.parent / "tests" / "data" / "test_contract.wasm",
+    ROOT / "localnet" / "tests" / "data" / "test_contract.wasm",
     ROOT / "src" / "callora_vault" / "wasm" / "v1.wasm",
 )
 REQUESTS = 2_000
@@ -508,7 +508,7 @@ def build(target: Path) -> Path:
     command = ["cargo", "build", "--release", "--locked", "--bin", "native"]
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target.resolve())}
     try:
-        subprocess.run(command, cwd=HERE, env=environment, check=True)  # noqa: S603 - fixed
+        subprocess.run(command, cwd=HOST, env=environment, check=True)
     except FileNotFoundError as error:
         raise CouldNotRun(
             "cargo is missing: install Rust (rustup, or apt-get install cargo)"
@@ -527,7 +527,7 @@ def replay(program: Path, requests: Sequence[Request]) -> list[bytes]:
     sent = b"".join(_LENGTH.pack(len(message)) + message for message in messages)
     # anyhow adds a backtrace to its texts where the environment asks for one
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RUST_")}
-    done = subprocess.run([program], input=sent, capture_output=True, env=environment, check=False)  # noqa: S603
+    done = subprocess.run([program], input=sent, capture_output=True, env=environment, check=False)
     answers, position = [], 0
     while position < len(done.stdout):
         (length,) = _LENGTH.unpack_from(done.stdout, position)
@@ -577,7 +577,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--requests", type=int, default=REQUESTS, help="how many to compare")
     parser.add_argument("--seed", type=int, default=29, help="of the workload")
-    parser.add_argument("--target-dir", type=Path, default=HERE / "target", help="cargo's")
+    parser.add_argument("--target-dir", type=Path, default=HOST / "target", help="cargo's")
     parser.add_argument("--write", action="store_true", help="write the tests' vectors anew")
     options = parser.parse_args(arguments)
     try:
