@@ -52,7 +52,7 @@ clippy:
 
 # compare the host as WebAssembly with the same host built natively, and write the vectors anew
 vectors: $(READY)
-	$(RUN)python localnet/host/compare.py --write
+	$(RUN)python -m tools.compare_hosts --write
 
 # what is promised of speed and size; 100,000 parity steps where STEPS says nothing
 bench: $(READY)

@@ -1,7 +1,7 @@
 """A prepaid vault on Soroban: its reference model in pure Python.
 
 This package loads attrs and the standard library alone. Calls, events, layouts and the state
-machine itself are in the modules of these names; ``codec`` needs stellar-sdk.
+machine itself are in the modules of these names; `codec` needs stellar-sdk.
 """
 
 from callora_vault.model.calls import DeductItem

@@ -1,11 +1,11 @@
-"""The committed requests of localnet/host/compare.py, which a native build answers alike."""
+"""The committed requests of tools/compare_hosts, which a native build answers alike."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 import pytest
-from localnet.host.compare import OPERATIONS, REQUESTS, Request, outcome, read_vectors
+from tools.compare_hosts.requests import OPERATIONS, REQUESTS, Request, outcome, read_vectors
 
 from soroban_localnet.host.module import Instance
 

@@ -52,13 +52,14 @@ def _run() -> int:
         "HYPOTHESIS_STORAGE_DIRECTORY", str(user_cache_path("callora-vault") / "hypothesis")
     )
     from callora_vault.cli.app import EXPECTED, app  # noqa: PLC0415
+    from callora_vault.cli.usage import explain  # noqa: PLC0415
 
     try:
         code = app(sys.argv[1:], exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        return _fail(str(error), COULD_NOT_RUN)
+        return _fail(explain(error), COULD_NOT_RUN)
     except EXPECTED as error:
-        return _fail(str(error), getattr(error, "exit_code", COULD_NOT_RUN))
+        return _fail(str(error), error.exit_code)
     return code if isinstance(code, int) else DONE
 
 

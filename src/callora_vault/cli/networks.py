@@ -1,4 +1,4 @@
-"""Which network a command works on: a name that everybody knows, or the URL of an RPC."""
+"""Which network a command works on: a well-known name, or the URL of an RPC."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from stellar_sdk import Network as StellarNetwork
 
 from callora_vault.errors import CalloraError
 from callora_vault.rpc.network import Network, connect, passphrase_of
-
-STANDALONE: Final = "Standalone Network ; February 2017"
+from callora_vault.rpc.urls import is_server
+from soroban_localnet import STANDALONE
 
 
 @attrs.frozen
 class Known:
-    """A network by its name: its passphrase, and an RPC where there is one for everybody."""
+    """A network by its name: its passphrase, and its public RPC where it has one."""
 
     passphrase: str
     url: str | None
@@ -33,12 +33,25 @@ KNOWN: Final = {
 
 @attrs.frozen
 class NoRpc(CalloraError):
-    """The network has no RPC for everybody."""
+    """The network has no public RPC."""
 
     network: str
 
     def __str__(self) -> str:
-        return f"{self.network} has no RPC for everybody; name yours by --rpc-url"
+        return f"{self.network} has no public RPC; name yours by --rpc-url"
+
+
+@attrs.frozen
+class UnknownNetwork(CalloraError):
+    """What is given is neither the name of a network nor the URL of an RPC."""
+
+    option: str
+    given: str
+
+    def __str__(self) -> str:
+        url = "give http(s)://HOST[:PORT][/PATH]"
+        names = "" if self.option == "--rpc-url" else f", or one of {', '.join(KNOWN)}"
+        return f"{self.option}: '{self.given}' is no network and no URL; {url}{names}"
 
 
 @Parameter(name="*")
@@ -52,22 +65,23 @@ class NetworkOptions:
             help="local, testnet, mainnet, or the URL of an RPC.", env_var="CALLORA_VAULT_NETWORK"
         ),
     ] = "local"
-    rpc_url: Annotated[
-        str | None, Parameter(help="The RPC to ask, where it is not the network's own.")
-    ] = None
+    rpc_url: Annotated[str | None, Parameter(help="The URL of another RPC of that network.")] = None
     network_passphrase: Annotated[
         str | None,
-        Parameter(help="The passphrase that the RPC's network has to have; by URL it is believed."),
+        Parameter(help="The passphrase that the network must have; for a URL, its own."),
     ] = None
     timeout: Annotated[float, Parameter(help="Seconds to wait for an answer.")] = 30.0
 
     @property
     def url(self) -> str:
-        """The RPC to ask. Raises NoRpc."""
+        """The RPC to ask. Raises NoRpc, UnknownNetwork."""
         known = KNOWN.get(self.network)
         url = self.rpc_url or (self.network if known is None else known.url)
         if url is None:
             raise NoRpc(self.network)
+        if not is_server(url):
+            option = "--network" if self.rpc_url is None else "--rpc-url"
+            raise UnknownNetwork(option, url)
         return url
 
     def connect(self) -> Network:

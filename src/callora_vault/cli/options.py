@@ -53,6 +53,16 @@ class Declined(CalloraError):
         return f"nothing was signed: {self.reason}"
 
 
+@attrs.frozen
+class NoKey(CalloraError):
+    """There is no signing key, and no terminal to ask for one. `variable` could have held it."""
+
+    variable: str
+
+    def __str__(self) -> str:
+        return f"no signing key; set {self.variable} or --key-file"
+
+
 def default_directory() -> Path:
     """Return the file of names where nothing else is said."""
     return user_config_path("callora-vault") / "vaults.json"
@@ -64,7 +74,8 @@ class VaultOptions(NetworkOptions):
     """The options that say where a vault is."""
 
     directory: Annotated[
-        Path | None, Parameter(help="The file of vault names; by default one of the user's own.")
+        Path | None,
+        Parameter(help="The file of vault names; by default a file of your own."),
     ] = None
 
     def find(self, vault: str, network: Network) -> Address:
@@ -107,18 +118,18 @@ class SigningOptions(VaultOptions):
         Path | None, Parameter(help="A file of mode 600 that holds the secret seed (S...).")
     ] = None
     key_variable: Annotated[
-        str, Parameter(help="The environment variable that holds it, where there is no file.")
+        str, Parameter(help="The environment variable that holds the seed, without --key-file.")
     ] = KEY_VARIABLE
     journal: Annotated[
         Path | None,
-        Parameter(help="Where transactions are noted before they are sent; one of the user's own."),
+        Parameter(help="The journal of sent transactions; by default a file of your own."),
     ] = None
     request_key: Annotated[
         str | None,
-        Parameter(help="What makes this call one: repeated with the same key, it is made once."),
+        Parameter(help="The call's own key: repeated with the same key, the call is made once."),
     ] = None
     max_fee: Annotated[
-        int | None, Parameter(help="The most for resources and rent, in stroops.")
+        int | None, Parameter(help="The highest resource fee to sign, rent included, in stroops.")
     ] = None
     yes: Annotated[bool, Parameter(help="Do not ask before signing.", negative=())] = False
 
@@ -129,15 +140,13 @@ class SigningOptions(VaultOptions):
         return Limits(timeout=self.timeout, resource_fee=fee)
 
     def signer(self) -> Signer:
-        """Return who signs: from the file, the environment, or a prompt. Raises BadKey."""
+        """Return who signs: from the file, the environment, or a prompt. Raises BadKey, NoKey."""
         if self.key_file is not None:
             return from_file(self.key_file)
         if self.key_variable in os.environ:
             return from_environment(self.key_variable)
         if not sys.stdin.isatty():
-            raise BadKey(
-                "no key", "there is none to sign with", f"set {self.key_variable} or --key-file"
-            )
+            raise NoKey(self.key_variable)
         return _asked()
 
     @contextmanager
@@ -165,9 +174,9 @@ class SigningOptions(VaultOptions):
         table.add_row("fee", f"at most {limits.resource_fee + limits.inclusion_fee:,} stroops")
         console.print(table)
         if not sys.stdin.isatty():
-            raise Declined("nobody to ask; add --yes where a program calls")
+            raise Declined("there is no terminal to ask at; --yes signs without asking")
         if console.input("sign it? (yes/no) ").strip().lower() != "yes":
-            raise Declined("you did not say yes")
+            raise Declined("the answer was not yes")
 
     @contextmanager
     def client(self, vault: str, what: str) -> Iterator[VaultClient]:
@@ -187,5 +196,5 @@ def _asked() -> Signer:
     except ValueError:
         keypair = None
     if keypair is None:  # raised here, where no frame of the traceback holds the seed
-        raise BadKey("the prompt", "that is no secret seed", "a seed is 56 characters, S first")
+        raise BadKey("the prompt", "not a secret seed", "a seed is 56 characters that begin with S")
     return from_keypair(keypair)

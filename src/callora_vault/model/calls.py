@@ -64,7 +64,7 @@ def _deduct_items(_: object, field: "attrs.Attribute[Any]", value: tuple[DeductI
 
 @attrs.frozen
 class Init:
-    """Give the vault its owner; ``None`` stands for 0."""
+    """Give the vault its owner; `None` stands for 0."""
 
     method: ClassVar = "init"
     owner: Address = attrs.field(validator=_address)
@@ -88,7 +88,7 @@ class Balance:
 
 @attrs.frozen
 class Deposit:
-    """Add ``amount`` to the balance; the owner signs."""
+    """Add `amount` to the balance; the owner signs."""
 
     method: ClassVar = "deposit"
     amount: int = attrs.field(validator=_amount)
@@ -96,7 +96,7 @@ class Deposit:
 
 @attrs.frozen
 class Deduct:
-    """Take ``amount`` for a metered request; ``caller`` signs.
+    """Take `amount` for a metered request; `caller` signs.
 
     It must be the owner or, in v2, the authorised caller.
     """
@@ -109,7 +109,7 @@ class Deduct:
 
 @attrs.frozen
 class Withdraw:
-    """Take ``amount`` out for the owner, who signs."""
+    """Take `amount` out for the owner, who signs."""
 
     method: ClassVar = "withdraw"
     amount: int = attrs.field(validator=_amount)
@@ -117,7 +117,7 @@ class Withdraw:
 
 @attrs.frozen
 class WithdrawTo:
-    """Take ``amount`` out in favour of ``to``; the owner signs."""
+    """Take `amount` out in favour of `to`; the owner signs."""
 
     method: ClassVar = "withdraw_to"
     to: Address = attrs.field(validator=_address)
@@ -126,7 +126,7 @@ class WithdrawTo:
 
 @attrs.frozen
 class BatchDeduct:
-    """v2: take the amount of every item, in order, or none at all; ``caller`` signs as in deduct.
+    """v2: take the amount of every item, in order, or none at all; `caller` signs as in deduct.
 
     A vault takes 1 to MAX_BATCH items; any number of them can be sent.
     """
@@ -138,7 +138,7 @@ class BatchDeduct:
 
 @attrs.frozen
 class SetAuthorizedCaller:
-    """v2: let ``caller`` deduct besides the owner, who signs; ``None`` for nobody."""
+    """v2: let `caller` deduct besides the owner, who signs; `None` for nobody."""
 
     method: ClassVar = "set_authorized_caller"
     caller: Address | None = attrs.field(validator=_optional_address)
@@ -175,7 +175,7 @@ READS: Final = (GetMeta, Balance)
 
 @attrs.frozen
 class Create:
-    """Factory: deploy a vault of the code ``wasm_hash`` and give it its owner, who signs."""
+    """Factory: deploy a vault of the code `wasm_hash` and give it its owner, who signs."""
 
     method: ClassVar = "create"
     owner: Address = attrs.field(validator=_address)
@@ -187,7 +187,7 @@ class Create:
 
 @attrs.frozen
 class Migrate:
-    """Factory: move everything of ``old``, whose owner signs, to a new vault of other code."""
+    """Factory: move everything of `old`, whose owner signs, to a new vault of other code."""
 
     method: ClassVar = "migrate"
     old: Address = attrs.field(validator=_address)
@@ -198,7 +198,7 @@ class Migrate:
 
 @attrs.frozen
 class Successor:
-    """Factory: read which vault ``old`` was migrated to."""
+    """Factory: read which vault `old` was migrated to."""
 
     method: ClassVar = "successor"
     old: Address = attrs.field(validator=_address)

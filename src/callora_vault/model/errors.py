@@ -60,7 +60,7 @@ class CallRefused(CalloraError):
 
 @attrs.frozen
 class MissingSignature(CallRefused):
-    """The host ended the call: ``address`` had to sign it and did not. It has no number."""
+    """The host ended the call: `address` had to sign it and did not. It has no number."""
 
     address: Address
 
@@ -70,7 +70,7 @@ class MissingSignature(CallRefused):
 
 @attrs.frozen
 class MissingMethod(CallRefused):
-    """A contract of version ``version`` has no method ``method``; the host ends the call."""
+    """A contract of version `version` has no method `method`; the host ends the call."""
 
     method: str
     version: str
@@ -81,7 +81,7 @@ class MissingMethod(CallRefused):
 
 @attrs.frozen
 class VaultError(CallRefused):
-    """A refusal by the contract, with its number in ``code``.
+    """A refusal by the contract, with its number in `code`.
 
     An exception carries the values that explain it: the call's amount or caller, the vault's
     balance or minimum. A value that the raiser does not know is None and is left out of the text.
@@ -100,7 +100,7 @@ class VaultError(CallRefused):
 
 @attrs.frozen
 class AlreadyInitialized(VaultError):
-    """``init`` on a vault that has an owner."""
+    """`init` on a vault that has an owner."""
 
     code = VaultErrorCode.AlreadyInitialized
     meaning = "the vault is initialised already"
@@ -109,7 +109,7 @@ class AlreadyInitialized(VaultError):
 
 @attrs.frozen
 class NotInitialized(VaultError):
-    """Any other call before ``init``."""
+    """Any other call before `init`."""
 
     code = VaultErrorCode.NotInitialized
     meaning = "the vault is not initialised"
@@ -127,7 +127,7 @@ class NotInitialized(VaultError):
 
 @attrs.frozen
 class NegativeInitialBalance(VaultError):
-    """``init`` with an initial balance below zero."""
+    """`init` with an initial balance below zero."""
 
     code = VaultErrorCode.NegativeInitialBalance
     meaning = "the initial balance is negative"
@@ -137,7 +137,7 @@ class NegativeInitialBalance(VaultError):
 
 @attrs.frozen
 class NegativeMinDeposit(VaultError):
-    """``init`` with a minimum deposit below zero."""
+    """`init` with a minimum deposit below zero."""
 
     code = VaultErrorCode.NegativeMinDeposit
     meaning = "the minimum deposit is negative"
@@ -147,7 +147,7 @@ class NegativeMinDeposit(VaultError):
 
 @attrs.frozen
 class AmountNotPositive(VaultError):
-    """An amount of zero or less; ``item`` is its position in a batch, from 0."""
+    """An amount of zero or less; `item` is its position in a batch, from 0."""
 
     code = VaultErrorCode.AmountNotPositive
     meaning = "the amount is not positive"
@@ -169,7 +169,7 @@ class BelowMinDeposit(VaultError):
 
 @attrs.frozen
 class InsufficientBalance(VaultError):
-    """More than the vault holds; in a batch, than the items before the ``item`` (from 0) leave."""
+    """More than the vault holds; in a batch, than the items before the `item` (from 0) leave."""
 
     code = VaultErrorCode.InsufficientBalance
     meaning = "the amount exceeds the balance"
@@ -211,7 +211,7 @@ class EmptyBatch(VaultError):
 
 @attrs.frozen
 class BatchTooLarge(VaultError):
-    """A batch of more items than the contract takes; ``size`` is how many it has."""
+    """A batch of more items than the contract takes; `size` is how many it has."""
 
     code = VaultErrorCode.BatchTooLarge
     meaning = "the batch is too large"
@@ -255,7 +255,7 @@ class FactoryErrorCode(IntEnum):
 
 @attrs.frozen
 class FactoryError(CallRefused):
-    """A refusal by the factory, with its number in ``code``."""
+    """A refusal by the factory, with its number in `code`."""
 
     code: FactoryErrorCode
 

@@ -11,7 +11,7 @@ from callora_vault.model.units import Address, ScType, Symbol
 class EventShape:
     """How an event is written: its name is the first topic.
 
-    ``topics`` and ``data`` are pairs of an attribute's name and its ScVal type. One item of data is
+    `topics` and `data` are pairs of an attribute's name and its ScVal type. One item of data is
     written as it is, more than one as a Vec.
     """
 
@@ -34,7 +34,7 @@ class InitEvent:
 
 @attrs.frozen
 class DepositEvent:
-    """``amount`` came in; ``balance`` is the balance after it."""
+    """`amount` came in; `balance` is the balance after it."""
 
     shape: ClassVar = EventShape("deposit", (), _AMOUNT_AND_BALANCE)
     amount: int
@@ -43,7 +43,7 @@ class DepositEvent:
 
 @attrs.frozen
 class DeductEvent:
-    """``amount`` was taken for a request; ``request_id`` is empty where the call gave none."""
+    """`amount` was taken for a request; `request_id` is empty where the call gave none."""
 
     shape: ClassVar = EventShape(
         "deduct",
@@ -58,7 +58,7 @@ class DeductEvent:
 
 @attrs.frozen
 class WithdrawEvent:
-    """The owner took ``amount`` out."""
+    """The owner took `amount` out."""
 
     shape: ClassVar = EventShape("withdraw", (("owner", ScType.ADDRESS),), _AMOUNT_AND_BALANCE)
     owner: Address
@@ -68,7 +68,7 @@ class WithdrawEvent:
 
 @attrs.frozen
 class WithdrawToEvent:
-    """The owner took ``amount`` out in favour of ``to``."""
+    """The owner took `amount` out in favour of `to`."""
 
     shape: ClassVar = EventShape(
         "withdraw_to",
@@ -83,7 +83,7 @@ class WithdrawToEvent:
 
 @attrs.frozen
 class SetAuthorizedCallerEvent:
-    """v2: ``caller`` may deduct besides the owner; None for nobody."""
+    """v2: `caller` may deduct besides the owner; None for nobody."""
 
     shape: ClassVar = EventShape(
         "set_authorized_caller",
@@ -116,7 +116,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
 
 @attrs.frozen
 class CreateEvent:
-    """The factory deployed ``vault`` for its owner."""
+    """The factory deployed `vault` for its owner."""
 
     shape: ClassVar = EventShape(
         "create", (("owner", ScType.ADDRESS),), (("vault", ScType.ADDRESS),)
@@ -127,7 +127,7 @@ class CreateEvent:
 
 @attrs.frozen
 class MigrateEvent:
-    """The factory moved ``old`` to ``new``, with a balance of ``amount``."""
+    """The factory moved `old` to `new`, with a balance of `amount`."""
 
     shape: ClassVar = EventShape(
         "migrate",

@@ -57,9 +57,9 @@ class Code:
 
 @attrs.frozen
 class Instance:
-    """A vault on the ledger: the hash of its code, and what ``get_meta`` tells of it.
+    """A vault on the ledger: the hash of its code, and what `get_meta` tells of it.
 
-    ``state`` is None before ``init``, and for what is no known layout.
+    `state` is None before `init`, and for what is no known layout.
     """
 
     wasm_hash: bytes
@@ -79,7 +79,7 @@ class FactoryState:
 class Signed:
     """Who signed a call of the factory.
 
-    ``call`` signed it with these arguments, ``nested`` also signed the ``nested_calls`` under it.
+    `call` signed it with these arguments, `nested` also signed the `nested_calls` under it.
     """
 
     call: Signers
@@ -115,7 +115,7 @@ FactoryOutcome: TypeAlias = FactoryAccepted | FactoryRejected | Unsigned | Abort
 def nested_calls(
     factory: Factory, state: FactoryState, call: FactoryCall
 ) -> tuple[tuple[Address, Call], ...]:
-    """List the calls of vaults that ``call`` makes in turn and that need its signature, in order.
+    """List the calls of vaults that `call` makes in turn and that need its signature, in order.
 
     They stand under it in the authorisation tree. They are those of a call that is accepted.
     """
@@ -144,7 +144,7 @@ def nested_calls(
 def transition(
     factory: Factory, state: FactoryState, call: FactoryCall, signed: Signed
 ) -> FactoryOutcome:
-    """Say what ``call`` does when the factory and its vaults are in ``state``."""
+    """Say what `call` does when the factory and its vaults are in `state`."""
     try:
         match call:
             case Create():

@@ -22,7 +22,7 @@ META_KEY: Final = "meta"
 class VaultMeta:
     """What a vault stores, in the vault's own unit.
 
-    A layout without ``min_deposit`` has none: 0. One without ``authorized_caller``, who may deduct
+    A layout without `min_deposit` has none: 0. One without `authorized_caller`, who may deduct
     besides the owner, has none either: None. The fields are not checked here: a stored entry may
     hold any address and any i128.
     """
@@ -34,7 +34,7 @@ class VaultMeta:
 
 
 def check_meta(meta: VaultMeta) -> VaultMeta:
-    """Check that a vault can store ``meta``; BadValue names the field that it cannot."""
+    """Check that a vault can store `meta`; BadValue names the field that it cannot."""
     units.address(meta.owner, "owner")
     units.amount(meta.balance, "balance")
     units.amount(meta.min_deposit, "min_deposit")
@@ -54,7 +54,7 @@ class Field:
 
 @attrs.frozen
 class Layout:
-    """A storage layout: one ScMap under ``key`` in storage of ``durability``, sorted by name."""
+    """A storage layout: one ScMap under `key` in storage of `durability`, sorted by name."""
 
     name: str
     fields: tuple[Field, ...]
@@ -139,7 +139,7 @@ class Difference:
 
 @attrs.frozen
 class UnknownLayout(CalloraError):
-    """Stored fields of no known layout: every difference from the ``closest`` one, by name.
+    """Stored fields of no known layout: every difference from the `closest` one, by name.
 
     What is no map of fields at all has no closest layout.
     """
@@ -166,7 +166,7 @@ def recognise(types: Mapping[str, str]) -> Layout:
 
 
 def differences(layout: Layout, types: Mapping[str, str]) -> tuple[Difference, ...]:
-    """List the fields in which stored fields differ from ``layout``, sorted by name."""
+    """List the fields in which stored fields differ from `layout`, sorted by name."""
     expected = layout.types
     listed = []
     for name in sorted(expected.keys() | types.keys()):

@@ -48,32 +48,32 @@ class Vault(Protocol):
         """Return the balance."""
 
     def deposit(self, amount: int) -> int:
-        """Add ``amount``. Returns the new balance."""
+        """Add `amount`. Returns the new balance."""
 
     def deduct(self, caller: Address, amount: int, request_id: Symbol | None = None) -> int:
-        """Take ``amount`` for a metered request. Returns the new balance."""
+        """Take `amount` for a metered request. Returns the new balance."""
 
     def batch_deduct(self, caller: Address, items: Iterable[DeductItem]) -> int:
         """Take the amounts of 1 to 50 items in order, or none (v2). Returns the new balance."""
 
     def set_authorized_caller(self, caller: Address | None) -> None:
-        """Let ``caller`` deduct besides the owner; None for nobody (v2)."""
+        """Let `caller` deduct besides the owner; None for nobody (v2)."""
 
     def withdraw(self, amount: int) -> int:
-        """Take ``amount`` out for the owner. Returns the new balance."""
+        """Take `amount` out for the owner. Returns the new balance."""
 
     def withdraw_to(self, to: Address, amount: int) -> int:
-        """Take ``amount`` out in favour of ``to``. Returns the new balance."""
+        """Take `amount` out in favour of `to`. Returns the new balance."""
 
 
 class VaultModel:
     """A vault in memory, for a backend's tests: a Vault that knows who signs.
 
-    ``meta`` is the state to start from, None for a vault before ``init``. ``signers`` are the
+    `meta` is the state to start from, None for a vault before `init`. `signers` are the
     addresses whose keys are at hand; None means that whoever must sign does. A method's own
-    ``signers`` replaces them for one call. ``abi`` is the version of the contract.
+    `signers` replaces them for one call. `abi` is the version of the contract.
 
-    Raises BadValue where a vault of that version cannot store ``meta``.
+    Raises BadValue where a vault of that version cannot store `meta`.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class VaultModel:
 
     @property
     def meta(self) -> VaultMeta | None:
-        """What the vault stores; None before ``init``. Needs no call and never fails."""
+        """What the vault stores; None before `init`. Needs no call and never fails."""
         return self._state
 
     @property
@@ -123,7 +123,7 @@ class VaultModel:
         return self.call(Balance())
 
     def deposit(self, amount: int, *, signers: Iterable[Address] | None = None) -> int:
-        """Add ``amount``; the owner signs. Returns the new balance.
+        """Add `amount`; the owner signs. Returns the new balance.
 
         Raises NotInitialized, MissingSignature, AmountNotPositive, BelowMinDeposit,
         BalanceOverflow.
@@ -138,7 +138,7 @@ class VaultModel:
         *,
         signers: Iterable[Address] | None = None,
     ) -> int:
-        """Take ``amount`` for a metered request; ``caller`` signs. Returns the new balance.
+        """Take `amount` for a metered request; `caller` signs. Returns the new balance.
 
         Raises NotInitialized, MissingSignature, Unauthorized, AmountNotPositive,
         InsufficientBalance.
@@ -152,9 +152,9 @@ class VaultModel:
         *,
         signers: Iterable[Address] | None = None,
     ) -> int:
-        """Take the amounts of 1 to 50 items in order, or none; ``caller`` signs.
+        """Take the amounts of 1 to 50 items in order, or none; `caller` signs.
 
-        Returns the new balance. Raises as ``deduct``, of the first item that fails, and EmptyBatch,
+        Returns the new balance. Raises as `deduct`, of the first item that fails, and EmptyBatch,
         BatchTooLarge; MissingMethod in v1.
         """
         return self.call(BatchDeduct(caller, items), signers=signers)
@@ -162,14 +162,14 @@ class VaultModel:
     def set_authorized_caller(
         self, caller: Address | None, *, signers: Iterable[Address] | None = None
     ) -> None:
-        """Let ``caller`` deduct besides the owner, who signs; None for nobody.
+        """Let `caller` deduct besides the owner, who signs; None for nobody.
 
         Raises NotInitialized, MissingSignature; MissingMethod in v1.
         """
         self.call(SetAuthorizedCaller(caller), signers=signers)
 
     def withdraw(self, amount: int, *, signers: Iterable[Address] | None = None) -> int:
-        """Take ``amount`` out for the owner, who signs. Returns the new balance.
+        """Take `amount` out for the owner, who signs. Returns the new balance.
 
         Raises NotInitialized, MissingSignature, AmountNotPositive, InsufficientBalance.
         """
@@ -178,9 +178,9 @@ class VaultModel:
     def withdraw_to(
         self, to: Address, amount: int, *, signers: Iterable[Address] | None = None
     ) -> int:
-        """Take ``amount`` out in favour of ``to``; the owner signs. Returns the new balance.
+        """Take `amount` out in favour of `to`; the owner signs. Returns the new balance.
 
-        Raises as ``withdraw``.
+        Raises as `withdraw`.
         """
         return self.call(WithdrawTo(to, amount), signers=signers)
 

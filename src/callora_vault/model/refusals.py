@@ -25,9 +25,9 @@ def refusal(outcome: Rejected | Unsigned, call: Call, state: State) -> CallRefus
 
 
 def vault_error(code: VaultErrorCode, call: Call, state: State = None) -> VaultError:
-    """Build the exception for an error number that ``call`` met.
+    """Build the exception for an error number that `call` met.
 
-    ``state`` is the vault before the call, None where that is not known.
+    `state` is the vault before the call, None where that is not known.
     """
     error = ERRORS[code]
     known = {} if state is None else attrs.asdict(state)

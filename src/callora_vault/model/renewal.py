@@ -18,7 +18,7 @@ RENEW_AT: Final = 29 * LEDGERS_PER_DAY
 
 
 def live_until_after_write(ledger: int, live_until: int) -> int:
-    """Say until which ledger an entry lives after an accepted write in ``ledger``.
+    """Say until which ledger an entry lives after an accepted write in `ledger`.
 
     The contract applies this to its instance and to its code, each by its own live-until ledger.
     """

@@ -15,10 +15,10 @@ import attrs
 from callora_vault.errors import CalloraError
 
 Address: TypeAlias = str
-"""A strkey: an account (``G...``) or a contract (``C...``)."""
+"""A strkey: an account (`G...`) or a contract (`C...`)."""
 
 Symbol: TypeAlias = str
-"""Up to 32 characters of ``[A-Za-z0-9_]``; may be empty."""
+"""Up to 32 characters of `[A-Za-z0-9_]`; may be empty."""
 
 I128_MIN: Final = -(2**127)
 I128_MAX: Final = 2**127 - 1
@@ -41,7 +41,7 @@ class ScType(Enum):
 class BadValue(CalloraError, ValueError):
     """A value that the ABI cannot carry.
 
-    ``field`` is the name of the argument, ``reason`` says what is wrong with it.
+    `field` is the name of the argument, `reason` says what is wrong with it.
     """
 
     field: str
@@ -67,7 +67,7 @@ _SYMBOL = re.compile(r"[A-Za-z0-9_]*")
 
 
 def symbol(value: Symbol, field: str) -> Symbol:
-    """Check a symbol: at most 32 characters of ``[A-Za-z0-9_]``, possibly none."""
+    """Check a symbol: at most 32 characters of `[A-Za-z0-9_]`, possibly none."""
     if not isinstance(value, str):
         raise BadValue(field, f"a symbol is a str, not {type(value).__name__}")
     if len(value) > SYMBOL_LIMIT:
@@ -89,8 +89,8 @@ def bytes32(value: bytes, field: str) -> bytes:
 def address(value: Address, field: str) -> Address:
     """Check an address: the strkey of an account or a contract, checksum included.
 
-    An ScAddress can also be a muxed account (``M...``), a claimable balance (``B...``) or a
-    liquidity pool (``L...``). A contract's Address parameter takes none of them: the host refuses
+    An ScAddress can also be a muxed account (`M...`), a claimable balance (`B...`) or a
+    liquidity pool (`L...`). A contract's Address parameter takes none of them: the host refuses
     the last two and hands a muxed account over as another type. They are refused here too.
     The message never repeats the value, which could be a secret seed given by mistake.
     """
@@ -105,7 +105,7 @@ def address(value: Address, field: str) -> Address:
 
 
 def contract(value: Address, field: str) -> Address:
-    """Check that an address is a contract's (``C...``)."""
+    """Check that an address is a contract's (`C...`)."""
     address(value, field)
     if not value.startswith("C"):
         raise BadValue(field, "it has to be a contract (C...)")

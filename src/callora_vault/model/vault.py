@@ -42,7 +42,7 @@ from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import I128_MAX, Address
 
 State: TypeAlias = VaultMeta | None
-"""What a vault stores; None before ``init``."""
+"""What a vault stores; None before `init`."""
 
 Signers: TypeAlias = frozenset[Address]
 """Who signed exactly this call, with these arguments, on this vault."""
@@ -66,7 +66,7 @@ class Rejected:
 
 @attrs.frozen
 class Unsigned:
-    """The host ended the call: ``address`` had to sign it and did not."""
+    """The host ended the call: `address` had to sign it and did not."""
 
     address: Address
 
@@ -75,7 +75,7 @@ Outcome: TypeAlias = Accepted | Rejected | Unsigned
 
 
 def transition(state: State, call: Call, signers: Signers) -> Outcome:
-    """Say what ``call`` does to a vault in ``state`` when ``signers`` have signed it."""
+    """Say what `call` does to a vault in `state` when `signers` have signed it."""
     match call:
         case Init():
             return _init(state, call, signers)

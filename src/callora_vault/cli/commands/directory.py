@@ -15,9 +15,7 @@ from callora_vault.directory import VaultDirectory
 from callora_vault.inspect import NotAVault, inspect
 
 _HERE = NetworkOptions()
-_File = Annotated[
-    Path | None, Parameter(help="The file of names; by default one of the user's own.")
-]
+_File = Annotated[Path | None, Parameter(help="The file of names; by default a file of your own.")]
 
 app = App(name="directory", help="Names of vaults: which contract each stands for, by network.")
 
@@ -41,7 +39,7 @@ def add(
 ) -> int:
     """Give a new name to a contract that is there on the network.
 
-    A name that stands for a vault already is moved by a migration, not by this.
+    `migrate redirect` moves a name that stands for another vault.
 
     Parameters
     ----------
@@ -61,7 +59,7 @@ def add(
 
 @app.command
 def remove(name: str, /, *, options: NetworkOptions = _HERE, directory: _File = None) -> int:
-    """Take a name out; the contract stays as it is.
+    """Remove a name; the contract stays as it is.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ def inspect(vault: Vault, /, *, options: VaultOptions = _HERE, json: Json = Fals
     """Show what a contract has on the ledger: stored entry, code, interface, and life left.
 
     Nothing is called and nothing is trusted but the ledger. Exit codes: 0 it is a vault, 1 it is
-    none that this program knows, 2 could not look.
+    not a vault that this program knows, 2 could not look.
     """
     network = options.connect()
     contract = options.find(vault, network)
@@ -46,7 +46,7 @@ def export(
 ) -> int:
     """Append a contract's events and its stored entry to a file of JSON Lines.
 
-    Run it again to go on, from wherever the last run ended: the file outlives what the RPC keeps.
+    Run again, it continues where the last run ended: the file keeps what the RPC drops.
     Exit codes: 0 done, 2 could not export.
 
     Parameters

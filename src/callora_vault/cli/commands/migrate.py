@@ -171,7 +171,7 @@ def apply(
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
-    """Carry a plan out, once; the owner signs. Repeated, it goes on from wherever it stands.
+    """Carry out a plan, once; the owner signs. Run again, it continues where it stopped.
 
     Exit codes: 0 migrated, 2 refused, 3 not settled in time: resume, 4 something is unknown.
 
@@ -276,7 +276,7 @@ def watch_retired(
         The first ledger to look at; without it all that the RPC keeps, from the last withdrawal on
         that emptied the vault.
     follow
-        Go on looking until Ctrl-C.
+        Keep looking until Ctrl-C.
     interval
         Seconds between two looks.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -251,7 +251,7 @@ def _stored(vault: str, options: VaultOptions) -> VaultMeta:
 def _read_items(file: Path) -> tuple[DeductItem, ...]:
     try:
         items = jsonlib.loads(file.read_text(encoding="utf-8"))
-        return tuple(DeductItem(item["amount"], item.get("request_id")) for item in items)
+        return tuple(_read_item(file, number, item) for number, item in enumerate(items))
     except OSError as error:
         raise BadValue("items", f"{file}: {error.strerror}") from error
     except BadValue:
@@ -259,3 +259,12 @@ def _read_items(file: Path) -> tuple[DeductItem, ...]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         form = 'a list of {"amount": ..., "request_id": ...}'
         raise BadValue("items", f"{file} is not {form}") from error
+
+
+def _read_item(file: Path, number: int, item: dict[str, Any]) -> DeductItem:
+    amount, request_id = item["amount"], item.get("request_id")
+    if type(amount) is not int:
+        raise BadValue("items", f"{file}, item {number}: the amount is not a whole number")
+    if not isinstance(request_id, str | None):
+        raise BadValue("items", f"{file}, item {number}: the request_id is not text")
+    return DeductItem(amount, request_id)

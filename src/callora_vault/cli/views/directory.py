@@ -39,9 +39,9 @@ def show_names(
 
 def show_added(listed: Listed, network: str) -> None:
     """Show what a name stands for now."""
-    print(f"{listed.name} stands for {listed.contract} on {network!r}")
+    print(f"{listed.name} stands for {listed.contract} on '{network}'")
 
 
 def show_removed(name: str, contract: Address) -> None:
-    """Show which name is out, and what it stood for."""
-    print(f"{name} is a name no more; it stood for {contract}")
+    """Show which name was removed, and what it stood for."""
+    print(f"removed {name}; it stood for {contract}")

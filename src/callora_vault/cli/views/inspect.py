@@ -157,7 +157,7 @@ def show_inspection(found: Inspection, json: bool) -> None:
 
 def _life(life: Life) -> str:
     if life.archived:
-        return "no more: it is archived, and has to be restored first"
+        return "no longer: it is archived and must be restored first"
     return (
         f"until ledger {life.live_until:,}, {life.ledgers_left:,} from now: "
         f"about {_date(life.runs_out)}"
@@ -209,7 +209,7 @@ def show_history(history: History, file: Path, json: bool) -> None:
     for span in history.seen:
         table.add_row("complete", f"ledgers {span.first:,} to {span.last:,}")
     for span in history.lost:
-        gone = f"ledgers {span.first:,} to {span.last:,}: the RPC had them no more"
+        gone = f"ledgers {span.first:,} to {span.last:,}: the RPC no longer has them"
         table.add_row("lost", Text(gone, "yellow"))
     table.add_row("digest", history.digest)
     Console().print(table)

@@ -37,8 +37,9 @@ def show_receipt(contract: Address, receipt: Receipt, json: bool) -> None:
         }
         print_json(document)
         return
-    values = shown if isinstance(shown, dict) else {"returned": shown}
-    told: list[tuple[str, Any]] = list(values.items())
+    if isinstance(shown, int):
+        shown = {"balance": f"{shown:,} left"}
+    told: list[tuple[str, Any]] = list((shown or {}).items())
     told += [(f"event {e.shape.name}", fields(e)) for e in receipt.events]
     told += [("fee", str(receipt.fee)), ("ledger", receipt.ledger)]
     told.append(("transaction", receipt.transaction))

@@ -1,28 +1,10 @@
-"""Proof that the WebAssembly build of the host is the host: the same requests to a native build.
-
-A seeded workload drives a network in this process and records what crosses to the host: requests,
-entries read, answers. The same shell, built natively, then answers the same requests, and every
-answer has to be equal byte for byte: results, changes, events, texts, instructions, memory, fees.
-
-Exit code: 0 all equal, 1 some differ, 2 could not run.
-"""
+"""A seeded workload: what drives a network so that its host does all it can."""
 
 from __future__ import annotations
 
-import argparse
-import lzma
-import os
 import random
-import struct
-import subprocess
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from unittest.mock import patch
+from collections.abc import Callable
 
-import msgspec
 from stellar_sdk import (
     Account,
     Address,
@@ -39,114 +21,17 @@ from stellar_sdk import (
 from stellar_sdk import xdr as stellar_xdr
 from stellar_sdk.auth import authorize_entry
 from stellar_sdk.soroban_rpc import AuthMode, SimulateTransactionResponse
+from tools.compare_hosts.requests import ROOT
 
-from soroban_localnet import LocalNetwork, SettingsError, xdr
-from soroban_localnet.host import messages
-from soroban_localnet.host.module import Instance, ReadEntry
-from soroban_localnet.ledger.settings import NetworkSettings, load
+from soroban_localnet import LocalNetwork, xdr
+from soroban_localnet.ledger.settings import load
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-VECTORS = HERE.parent / "tests" / "data" / "vectors.xz"
-CONTRACTS = (
-    HERE.parent / "tests" / "data" / "test_contract.wasm",
-    ROOT / "src" / "callora_vault" / "wasm" / "v1.wasm",
-)
-REQUESTS = 2_000
 # the networks' clocks stand still: what is recorded does not depend on when
 START = 1_790_000_000
-OPERATIONS = {
-    operation.number: operation.name
-    for operation in vars(messages).values()
-    if isinstance(operation, messages.Operation)
-}
-# a network's life in this workload, in requests to the host
-NETWORK_REQUESTS = 250
-
-
-class Request(msgspec.Struct, array_like=True, frozen=True):
-    """What crossed to the host and back; `reads` is key, entry, last ledger of life."""
-
-    operation: int
-    message: bytes
-    reads: list[tuple[bytes, bytes | None, int | None]]
-    answer: bytes
-
-
-def read_vectors(path: Path = VECTORS) -> list[Request]:
-    """Read recorded requests."""
-    return msgspec.msgpack.decode(lzma.decompress(path.read_bytes()), type=list[Request])
-
-
-def write_vectors(requests: list[Request], path: Path = VECTORS) -> None:
-    """Write recorded requests; mostly the same code again and again, so they pack well."""
-    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 26}]
-    path.write_bytes(lzma.compress(msgspec.msgpack.encode(requests), filters=filters))
-
-
-# -- recording ---------------------------------------------------------------------------------
-
-
-class Enough(Exception):
-    """Ends the workload: as much is recorded as was asked for."""
-
-
-@contextmanager
-def recording(wanted: int) -> Iterator[list[Request]]:
-    """Record the requests of all networks of this process while the context lasts."""
-    requests: list[Request] = []
-
-    class Recorder(Instance):
-        def __init__(self, read_entry: ReadEntry) -> None:
-            self.reads: list[tuple[bytes, bytes | None, int | None]] = []
-            super().__init__(self._noted(read_entry))
-
-        def _noted(self, read_entry: ReadEntry) -> ReadEntry:
-            def read(key: bytes) -> tuple[bytes, int | None] | None:
-                found = read_entry(key)
-                self.reads.append((key, *(found or (None, None))))
-                return found
-
-            return read
-
-        def call(self, operation: int, request: bytes) -> bytes:
-            if len(requests) == wanted:
-                raise Enough
-            self.reads.clear()
-            answer = super().call(operation, request)
-            requests.append(Request(operation, request, list(self.reads), answer))
-            return answer
-
-    with patch("soroban_localnet.host.host.Instance", Recorder):
-        yield requests
-
-
-def record(wanted: int, seed: int) -> list[Request]:
-    """Record `wanted` requests of the workload."""
-    chance = random.Random(seed)  # noqa: S311 - the same workload every time
-    with recording(wanted) as requests:
-        try:
-            _lacking_a_setting()
-            while True:
-                workload = Workload(chance)
-                end = len(requests) + NETWORK_REQUESTS
-                while len(requests) < end:
-                    workload.step()
-        except Enough:
-            return requests
-
-
-def _lacking_a_setting() -> None:
-    settings = load()
-    for missing in range(0, len(settings.entries), 3):
-        entries = settings.entries[:missing] + settings.entries[missing + 1 :]
-        try:
-            LocalNetwork(settings=NetworkSettings(entries, settings.limits), clock=lambda: START)
-        except SettingsError:
-            continue
-
-
-# -- the workload ------------------------------------------------------------------------------
+CONTRACTS = (
+    ROOT / "localnet" / "tests" / "data" / "test_contract.wasm",
+    ROOT / "src" / "callora_vault" / "wasm" / "v1.wasm",
+)
 
 
 class Workload:
@@ -490,119 +375,3 @@ def _upload(code: bytes) -> InvokeHostFunction:
         stellar_xdr.HostFunctionType.HOST_FUNCTION_TYPE_UPLOAD_CONTRACT_WASM, wasm=code
     )
     return InvokeHostFunction(function, [])
-
-
-# -- the native build --------------------------------------------------------------------------
-
-
-class CouldNotRun(Exception):
-    """The comparison could not be made."""
-
-
-class NativeFailed(Exception):
-    """The native program ended where the WebAssembly build answered."""
-
-
-def build(target: Path) -> Path:
-    """Build the shell natively and return the program."""
-    command = ["cargo", "build", "--release", "--locked", "--bin", "native"]
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(target.resolve())}
-    try:
-        subprocess.run(command, cwd=HERE, env=environment, check=True)  # noqa: S603 - fixed
-    except FileNotFoundError as error:
-        raise CouldNotRun(
-            "cargo is missing: install Rust (rustup, or apt-get install cargo)"
-        ) from error
-    except subprocess.CalledProcessError as error:
-        raise CouldNotRun(f"cargo build ended with {error.returncode}") from error
-    return target.resolve() / "release" / "native"
-
-
-_LENGTH = struct.Struct(">I")
-
-
-def replay(program: Path, requests: Sequence[Request]) -> list[bytes]:
-    """Return the native program's answers."""
-    messages = [msgspec.msgpack.encode((r.operation, r.message, r.reads)) for r in requests]
-    sent = b"".join(_LENGTH.pack(len(message)) + message for message in messages)
-    # anyhow adds a backtrace to its texts where the environment asks for one
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RUST_")}
-    done = subprocess.run([program], input=sent, capture_output=True, env=environment, check=False)  # noqa: S603
-    answers, position = [], 0
-    while position < len(done.stdout):
-        (length,) = _LENGTH.unpack_from(done.stdout, position)
-        position += _LENGTH.size + length
-        answers.append(done.stdout[position - length : position])
-    if done.returncode:
-        reason = done.stderr.decode().strip()
-        raise NativeFailed(f"the native program ended at request {len(answers)}: {reason}")
-    return answers
-
-
-OUTCOMES = ("done", "failed", "refused")
-
-
-def outcome(request: Request) -> str:
-    """Tell whether the host did what was asked, ran it to an error, or refused the request."""
-    ok, value = msgspec.msgpack.decode(request.answer)
-    if not ok:
-        return "refused"
-    error = {"invoke": 1, "simulate": 0}.get(OPERATIONS[request.operation])
-    return "done" if error is None or value[error] is None else "failed"
-
-
-def _print(requests: Sequence[Request], answers: Sequence[bytes]) -> int:
-    """Print a line for each operation and return how many answers differ."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for request, answer in zip(requests, answers, strict=True):
-        operation = OPERATIONS[request.operation]
-        counts[operation, outcome(request)] += 1
-        counts[operation, "differ"] += answer != request.answer
-    columns = (*OUTCOMES, "differ")
-    print(f"{'operation':<18}" + "".join(f"{column:>9}" for column in columns))
-    for operation in OPERATIONS.values():
-        row = "".join(f"{counts[operation, column]:>9}" for column in columns)
-        print(f"{operation:<18}{row}")
-    return sum(counts[operation, "differ"] for operation in OPERATIONS.values())
-
-
-def _show(index: int, request: Request, answer: bytes) -> None:
-    print(f"request {index}, {OPERATIONS[request.operation]}:")
-    print(f"  WebAssembly {msgspec.msgpack.decode(request.answer)!r:.2000}")
-    print(f"  native      {msgspec.msgpack.decode(answer)!r:.2000}")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Record, replay natively, compare; with --write keep what was recorded."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--requests", type=int, default=REQUESTS, help="how many to compare")
-    parser.add_argument("--seed", type=int, default=29, help="of the workload")
-    parser.add_argument("--target-dir", type=Path, default=HERE / "target", help="cargo's")
-    parser.add_argument("--write", action="store_true", help="write the tests' vectors anew")
-    options = parser.parse_args(arguments)
-    try:
-        program = build(options.target_dir)
-        requests = record(options.requests, options.seed)
-        answers = replay(program, requests)
-    except (CouldNotRun, OSError) as error:
-        print(f"could not compare: {error}", file=sys.stderr)
-        return 2
-    except NativeFailed as error:
-        print(f"DIFFERENT: {error}")
-        return 1
-    differ = _print(requests, answers)
-    if differ:
-        pairs = enumerate(zip(requests, answers, strict=True))
-        index, (request, answer) = next(p for p in pairs if p[1][0].answer != p[1][1])
-        _show(index, request, answer)
-        print(f"DIFFERENT: {differ} of {len(requests)} answers, the first of them above")
-        return 1
-    print(f"EQUAL: {len(requests)} answers, byte for byte (seed {options.seed})")
-    if options.write:
-        write_vectors(requests)
-        print(f"wrote {VECTORS.relative_to(ROOT)}, {VECTORS.stat().st_size:,} bytes")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,17 @@
+"""What the command line loads before it does anything."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SLOW = {"hypothesis", "msgspec", "starlette", "uvicorn", "wasmtime"}
+
+
+def test_the_command_line_starts_without_the_host_and_hypothesis() -> None:
+    script = "import sys; import callora_vault.cli.app; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.split())
+    assert "callora_vault.cli.commands.vault" in loaded
+    assert not SLOW & loaded
+    assert not {"soroban_localnet.network", "callora_vault.parity"} & loaded
