@@ -10,7 +10,7 @@
 //! What a vault itself refuses, such as a `withdraw` that its code does not have, ends the whole
 //! call with a failure of the host and no number of the factory's.
 //!
-//! The model in `src/callora_vault/factory.py` says the same in Python.
+//! The model in `src/callora_vault/model/factory.py` says the same in Python.
 #![no_std]
 
 use soroban_sdk::{

@@ -7,7 +7,7 @@
 //!
 //! initialised -> signature -> role -> arguments -> funds -> store -> extend TTL -> event
 //!
-//! The model in `src/callora_vault/transition.py` says the same in Python; `callora-vault parity`
+//! The model in `src/callora_vault/model/vault.py` says the same in Python; `callora-vault parity`
 //! shows that the two agree.
 #![no_std]
 
