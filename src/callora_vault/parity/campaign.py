@@ -7,8 +7,10 @@ would stop at the first failure, so a run is many short searches. It has three p
 
 1. *Saved examples* of earlier runs are made again. Whatever still differs is recorded as it is.
 2. *The tour*: a fixed list of examples, the shortest first, that makes each edge once and reaches
-   every reachable cell of the coverage table. What differs is trimmed: each step that the
-   divergence does not need is left out, until none is left to leave out. Then it is recorded.
+   every reachable cell of the coverage table. Examples in a row that begin alike share their
+   beginning: it is made once, and a snapshot of the network goes back to it. What differs is
+   trimmed: each step that the divergence does not need is left out, until none is left to leave
+   out. Then it is recorded.
 3. *Searches*: Hypothesis draws examples until one shows a divergence whose key is not known.
    That key becomes the target of the search. From here on only the target fails an example, so
    Hypothesis shrinks towards it and never slips to another divergence. The shortest example is
@@ -200,10 +202,11 @@ def run(
         for example in saved:
             if subject.can_age or not any(isinstance(step, Age) for step in example):
                 _record_new(subject, campaign, example, foreign, anywhere=True)
+        tour = _Tour(subject, campaign, foreign)
         for edge in sorted(subject.tour(), key=len):
             if shortest and any(len(found.steps) <= len(edge) for found in campaign.divergences):
                 break
-            _visit(subject, campaign, edge, foreign)
+            tour.visit(edge)
             report(False)
         while campaign.examples < examples and not (shortest and campaign.divergences):
             search = _Search(subject, campaign, foreign, report)
@@ -253,20 +256,52 @@ def _search(search: _Search[AnyTrial], campaign: Campaign, examples: int, steps:
         ) from error
 
 
-def _visit(
-    subject: Subject[AnyTrial], campaign: Campaign, example: Sequence[Step], foreign: bool
-) -> None:
-    """Make an example of the tour; record what is new in it."""
-    trial = subject.trial(campaign.tally, foreign=foreign)
-    found: list[tuple[Key, tuple[Step, ...]]] = []
-    for findings in trial.walk(example):
-        for finding in findings:
-            campaign.seen[finding.key] += 1
-            found.append((finding.key, tuple(line.step for line in trial.lines)))
-    for key, steps in found:
-        if key not in campaign.known:
-            _record_new(subject, campaign, _trim(subject, steps, key, foreign), foreign)
-            _check_recorded(campaign, key)
+class _Tour(Generic[AnyTrial]):
+    """The tour, one example after the other.
+
+    Examples in a row that differ in the last step alone share the steps before it: the network goes
+    back to a snapshot, where it can.
+    """
+
+    def __init__(self, subject: Subject[AnyTrial], campaign: Campaign, foreign: bool) -> None:
+        self._subject = subject
+        self._campaign = campaign
+        self._foreign = foreign
+        self._trial: AnyTrial | None = None
+        self._opening: Sequence[Step] = ()
+        self._go_back: Callable[[], None] | None = None
+
+    def visit(self, example: Sequence[Step]) -> None:
+        """Make an example; record what is new in it. Raises CannotRun."""
+        opening, last = example[:-1], example[-1:]
+        found: list[tuple[Key, tuple[Step, ...]]] = []
+        if self._trial is not None and self._go_back is not None and opening == self._opening:
+            trial = self._trial
+            self._go_back()
+        else:
+            trial = self._subject.trial(self._campaign.tally, foreign=self._foreign)
+            self._walk(trial, opening, found)
+            self._trial, self._opening = trial, opening
+            self._go_back = trial.mark() if opening and not trial.ended else None
+        if not trial.ended:
+            self._walk(trial, last, found)
+        for key, steps in found:
+            if key not in self._campaign.known:
+                self._go_back = None
+                trimmed = _trim(self._subject, steps, key, self._foreign)
+                _record_new(self._subject, self._campaign, trimmed, self._foreign)
+                _check_recorded(self._campaign, key)
+
+    def _walk(
+        self,
+        trial: AnyTrial,
+        steps: Sequence[Step],
+        found: list[tuple[Key, tuple[Step, ...]]],
+    ) -> None:
+        for findings in trial.walk(steps):
+            for finding in findings:
+                self._campaign.seen[finding.key] += 1
+                found.append((finding.key, tuple(line.step for line in trial.lines)))
 
 
 def _check_recorded(campaign: Campaign, key: Key) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
 import attrs
@@ -80,6 +80,13 @@ class Trial(ABC):
     @abstractmethod
     def run(self, step: Step) -> list[Finding]:
         """Make one step on both sides; return what differs. Raises CannotRun."""
+
+    @abstractmethod
+    def mark(self) -> Callable[[], None] | None:
+        """Mark where the example stands; what is returned goes back to it.
+
+        None where the network cannot go back. A mark is gone once another example has begun.
+        """
 
     def walk(self, steps: Iterable[Step]) -> Iterator[list[Finding]]:
         """Make steps one by one, until there is nothing to go on from; yield what differs.

@@ -28,7 +28,7 @@ from callora_vault.parity.errors import CannotRun
 from callora_vault.parity.network.connection import Connection
 from callora_vault.parity.network.footprint import Entry
 from callora_vault.parity.network.observation import Observation
-from callora_vault.parity.network.session import Asked, Session
+from callora_vault.parity.network.session import Asked, Mark, Session
 from callora_vault.parity.steps import Argument, Code, Made, Odd, Place, Role, Salt, Submit
 
 VAULTS: Final = (Role.VAULT, Role.OTHER_VAULT)
@@ -163,7 +163,7 @@ class FactoryContract:
         )
         for role in VAULTS:
             session.addresses[role] = session.create(self.hashes[Code.V1])
-        self._mark = session.mark()
+        self._begin = self.mark()
 
     @property
     def addresses(self) -> dict[Role, Address]:
@@ -177,11 +177,19 @@ class FactoryContract:
 
     def fresh(self) -> FactoryState:
         """Start an example: a factory that nobody has called yet. Returns the model's state."""
-        assert self._mark is not None  # noqa: S101 - the network is embedded
-        self._session.revert(self._mark)
-        self._session.forget()
+        self.revert(self._begin)
         vaults = {self.addresses[role]: Instance(self.hashes[Code.V1]) for role in VAULTS}
         return FactoryState(self.codes, vaults)
+
+    def mark(self) -> Mark:
+        """Mark the network as it is, to return to it."""
+        mark = self._session.mark()
+        assert mark is not None  # noqa: S101 - the network is embedded
+        return mark
+
+    def revert(self, mark: Mark) -> None:
+        """Return to a mark of this example."""
+        self._session.revert(mark)
 
     def resolve(self, argument: Argument) -> object:
         """Return what an argument of a step stands for."""

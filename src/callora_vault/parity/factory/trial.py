@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from callora_vault.model.calls import Create, FactoryCall
@@ -77,6 +79,19 @@ class FactoryTrial(Trial):
         self.reading = self._contract.read(self._vaults)
         self.lines.append(Line(step, "unchanged", "unchanged"))
         return []
+
+    def mark(self) -> Callable[[], None]:
+        """Mark where the example stands; what is returned goes back to it."""
+        mark = self._contract.mark()
+        reading, state, ended = self.reading, self.state, self.ended
+        vaults, made, lines = tuple(self._vaults), tuple(self.made), tuple(self.lines)
+
+        def go_back() -> None:
+            self._contract.revert(mark)
+            self.reading, self.state, self.ended = reading, state, ended
+            self._vaults, self.made, self.lines = list(vaults), list(made), list(lines)
+
+        return go_back
 
     def _submit(self, step: Submit) -> list[Finding]:
         contract, state = self._contract, self.state

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Sequence
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import attrs
 from stellar_sdk import Account, Keypair, TransactionBuilder, TransactionEnvelope, scval, xdr
@@ -64,7 +64,14 @@ class Asked:
     nested: Sequence[tuple[Address, Call]] = ()
 
 
-Mark: TypeAlias = tuple[int, dict[Role, int]]
+@attrs.frozen
+class Mark:
+    """A moment of a session: the network's snapshot, and what the session knows of it."""
+
+    snapshot: int
+    sequences: Mapping[Role, int]
+    nonces: Nonces
+    learned: tuple[xdr.LedgerKey, ...]
 
 
 class Session:
@@ -79,7 +86,7 @@ class Session:
         self.passphrase = connection.passphrase
         self._local = connection.local
         self._salts = itertools.count()
-        self._nonces = Nonces(itertools.count(1))
+        self._nonces = Nonces()
         self._keys = {role: self._make_key(role) for role in KEYS}
         self.addresses: dict[Role, Address] = {
             role: key.public_key for role, key in self._keys.items()
@@ -159,16 +166,17 @@ class Session:
         if self._local is None:
             return None
         sequences = {role: account.sequence for role, account in self._accounts.items()}
-        return self._local.snapshot(), sequences
+        snapshot = self._local.snapshot()
+        return Mark(snapshot, sequences, self._nonces.copy(), tuple(self._learned))
 
     def revert(self, mark: Mark) -> None:
-        """Return to a mark."""
+        """Return to a mark; those that were made after it are gone."""
         assert self._local is not None  # noqa: S101 - it made the mark
-        snapshot, sequences = mark
-        self._local.revert(snapshot)
-        for role, sequence in sequences.items():
+        self._local.revert(mark.snapshot)
+        for role, sequence in mark.sequences.items():
             self._accounts[role].sequence = sequence
-        self._nonces = Nonces(itertools.count(1))
+        self._nonces = mark.nonces.copy()
+        self._learned = list(mark.learned)
 
     def forget(self) -> None:
         """Forget the keys that refused calls have touched: they are of another example."""

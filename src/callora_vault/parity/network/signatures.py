@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -34,12 +34,17 @@ SOMEBODY: Final = StellarAddress.from_raw_account(bytes(32)).address
 class Nonces:
     """Nonces by signer: fresh ones, and which are used up and until which ledger."""
 
-    _next: Iterator[int]
+    _last: int = 0
     _used: dict[Address, tuple[int, int]] = attrs.field(factory=dict)
 
     def fresh(self) -> int:
         """Return a nonce that nobody has used."""
-        return next(self._next)
+        self._last += 1
+        return self._last
+
+    def copy(self) -> Nonces:
+        """Return the nonces as they are now."""
+        return Nonces(self._last, dict(self._used))
 
     def use(self, signer: Address, nonce: int, until: int) -> None:
         """Note a nonce as used up until the ledger `until`."""

@@ -12,7 +12,7 @@ from callora_vault.parity.errors import CannotRun
 from callora_vault.parity.network.connection import LOOK, Connection
 from callora_vault.parity.network.footprint import Entry
 from callora_vault.parity.network.observation import Observation
-from callora_vault.parity.network.session import Asked, Session
+from callora_vault.parity.network.session import Asked, Mark, Session
 from callora_vault.parity.steps import Role, Submit
 
 
@@ -84,6 +84,14 @@ class VaultContract:
         elif not self._fresh:
             self._become(self._session.create(self.code_hash))
         self._fresh = False
+
+    def mark(self) -> Mark | None:
+        """Mark the network as it is, to return to it; None where that cannot be."""
+        return self._session.mark()
+
+    def revert(self, mark: Mark) -> None:
+        """Return to a mark of this example."""
+        self._session.revert(mark)
 
     def submit(self, step: Submit, before: Reading) -> Observation:
         """Make a call. Arguments: `before`, what the vault has on the ledger now.

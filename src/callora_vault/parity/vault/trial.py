@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from callora_vault.codec.values import CannotDecode
 from callora_vault.model.layouts import UnknownLayout
 from callora_vault.model.units import Address
@@ -75,6 +77,19 @@ class VaultTrial(Trial):
         if before.instance != after.instance:
             raise CannotRun("the vault's entry changed without a call", "look at the network")
         return []
+
+    def mark(self) -> Callable[[], None] | None:
+        """Mark where the example stands; what is returned goes back to it."""
+        mark = self._contract.mark()
+        if mark is None:
+            return None
+        reading, state, lines, ended = self._reading, self.state, tuple(self.lines), self.ended
+
+        def go_back() -> None:
+            self._contract.revert(mark)
+            self._reading, self.state, self.lines, self.ended = reading, state, list(lines), ended
+
+        return go_back
 
     def _submit(self, step: Submit) -> list[Finding]:
         contract, state = self._contract, self.state
