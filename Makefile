@@ -10,6 +10,9 @@ export UV_SYSTEM_CERTS := 1
 .PHONY: parity test lint types imports docs-check check mutants wasm wasm-check clippy vectors bench \
   exactly-once fuzz soak clients clean
 
+# Each search ends early where BUDGET=seconds says so, and prints how much it did.
+TIMED = $(if $(BUDGET),--seconds $(BUDGET))
+
 parity: $(READY)
 	$(RUN)callora-vault parity --model v1 $(if $(SEED),--seed $(SEED))
 	$(RUN)callora-vault parity --model v2 $(if $(SEED),--seed $(SEED))
@@ -36,7 +39,7 @@ check: lint types imports docs-check
 
 # search and shrink a counterexample for every planted fault
 mutants: $(READY)
-	$(RUN)python -m tests.parity.mutants
+	$(RUN)python -m tests.parity.mutants $(TIMED) $(if $(SEED),--seed $(SEED))
 
 # rebuild every compiled file in place (Rust; see tools/build)
 wasm:
@@ -65,9 +68,6 @@ bench: $(READY)
 	$(RUN)python -m benchmarks.batch
 	$(RUN)python -m benchmarks.client
 	$(RUN)python -m benchmarks.audit
-
-# Each search ends early where BUDGET=seconds says so, and prints how much it did.
-TIMED = $(if $(BUDGET),--seconds $(BUDGET))
 
 # deduct 10,000 times under every fault, with kills and nodes that forget; none lost, none twice
 exactly-once: $(READY)

@@ -24,10 +24,11 @@ does not control, and cannot be compared.
 one fault does not hide the next. Where the stored entry is no state of the model the example ends,
 and so does any example of a factory. Known keys are counted in `seen` and let pass.
 
-*Budget.* `examples` counts what Hypothesis draws to find something new. Saved examples, the tour
-and shrinking do not count. One search draws at most SEARCH_EXAMPLES; its seed comes from the run's
-seed and the examples drawn so far, so that a seed repeats the whole run. Steps of shrinking and
-trimming are no coverage: they go to a tally that is thrown away.
+*Budget.* `examples` counts what Hypothesis draws to find something new, and `seconds` end the
+drawing early; a report says how many examples were drawn. Saved examples, the tour and shrinking do
+not count, and no budget cuts them short. One search draws at most SEARCH_EXAMPLES; its seed comes
+from the run's seed and the examples drawn so far, so that a seed repeats the whole run. Steps of
+shrinking and trimming are no coverage: they go to a tally that is thrown away.
 
 *End.* The run ends when the budget is spent, or at the first CannotRun, which is kept in `error`
 beside what was found. A call that says nothing of the contract (Inconclusive) ends its example
@@ -38,7 +39,9 @@ the tour that is left is short enough to show a shorter one.
 from __future__ import annotations
 
 import itertools
+import math
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, Generic
@@ -122,7 +125,9 @@ class _Search(Generic[AnyTrial]):
         campaign: Campaign,
         foreign: bool,
         report: Callable[[bool], None],
+        until: float,
     ) -> None:
+        self._until = until
         self._subject = subject
         self._campaign = campaign
         self._foreign = foreign
@@ -142,8 +147,10 @@ class _Search(Generic[AnyTrial]):
         return self._subject.machine(self)
 
     def begin(self) -> AnyTrial:
-        """Start an example."""
+        """Start an example, unless the time to draw is over."""
         if self._target is None:
+            if time.monotonic() >= self._until:
+                raise _Halt
             self._campaign.examples += 1
         self._report(self._target is not None)
         # steps of shrinking are no coverage
@@ -178,6 +185,7 @@ def run(
     *,
     examples: int = EXAMPLES,
     steps: int = STEPS,
+    seconds: float = math.inf,
     run_seed: int | None = None,
     foreign: bool = False,
     shortest: bool = False,
@@ -186,10 +194,11 @@ def run(
 ) -> Campaign:
     """Drive model and contract side by side and list every distinct divergence.
 
-    Arguments: `examples`, the budget; `steps`, the most that one example has; `run_seed`, to draw
-    the same examples again; `foreign`, to let traps count as refusals; `shortest`, to end with a
-    divergence once no edge that is left can show a shorter one; `saved`, examples of earlier runs,
-    which are made first and do not count; `progress`, called at each example.
+    Arguments: `examples`, the budget; `steps`, the most that one example has; `seconds`, after
+    which no further example is drawn; `run_seed`, to draw the same examples again; `foreign`, to
+    let traps count as refusals; `shortest`, to end with a divergence once no edge that is left can
+    show a shorter one; `saved`, examples of earlier runs, which are made first and do not count;
+    `progress`, called at each example.
     """
     campaign = Campaign(random.SystemRandom().getrandbits(32) if run_seed is None else run_seed)
 
@@ -208,8 +217,13 @@ def run(
                 break
             tour.visit(edge)
             report(False)
-        while campaign.examples < examples and not (shortest and campaign.divergences):
-            search = _Search(subject, campaign, foreign, report)
+        until = time.monotonic() + seconds
+        while (
+            campaign.examples < examples
+            and time.monotonic() < until
+            and not (shortest and campaign.divergences)
+        ):
+            search = _Search(subject, campaign, foreign, report, until)
             budget = min(SEARCH_EXAMPLES, examples - campaign.examples)
             _search(search, campaign, budget, steps)
             if search.target is not None:
@@ -247,8 +261,8 @@ def _search(search: _Search[AnyTrial], campaign: Campaign, examples: int, steps:
     except _Diverged:
         pass
     except _Halt:
-        assert search.error is not None  # noqa: S101 - _halt sets it
-        raise search.error from None
+        if search.error is not None:
+            raise search.error from None
     except Flaky as error:
         raise CannotRun(
             "the same steps gave different results on the contract",

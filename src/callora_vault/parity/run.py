@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ def audit(
     model: str | None = None,
     examples: int = EXAMPLES,
     steps: int = STEPS,
+    seconds: float = math.inf,
     seed: int | None = None,
     foreign: bool = False,
     saved_in: Path | None = None,
@@ -54,9 +56,9 @@ def audit(
     """Compare a contract with a model on a network and report every distinct divergence.
 
     Arguments: `model`, None for the one that its functions are most like; `examples`, how many
-    Hypothesis draws; `steps`, the most that each has; `seed`, to draw the same again; `foreign`, to
-    let traps count as refusals and methods be missing; `saved_in`, the folder of examples from
-    earlier runs, None for none.
+    Hypothesis draws; `steps`, the most that each has; `seconds`, after which it draws no more;
+    `seed`, to draw the same again; `foreign`, to let traps count as refusals and methods be
+    missing; `saved_in`, the folder of examples from earlier runs, None for none.
     Raises CannotRun where the run cannot begin; what ends it later is in the report.
     """
     under_test = subject(target, connection, model)
@@ -65,6 +67,7 @@ def audit(
         under_test,
         examples=examples,
         steps=steps,
+        seconds=seconds,
         run_seed=seed,
         foreign=foreign,
         saved=earlier,
