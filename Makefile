@@ -6,6 +6,8 @@ VENV := .venv
 RUN := $(VENV)/bin/
 READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
+# where this is set, each process that a test starts compiles every module anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: parity test lint types imports docs-check check mutants wasm wasm-check clippy vectors bench \
   exactly-once fuzz soak clients clean

@@ -102,7 +102,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, max_size=14), st.integers(3, 20))
 def test_whatever_happened_is_there_again(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]], retention: int
