@@ -82,7 +82,7 @@ def apply(
 
 
 class _Lives:
-    """Entries whose lives were prolonged by transactions that only read them.
+    """Entries whose TTLs were extended by transactions that only read them.
 
     Others that only read them do not see it, and pay for the same term again: CAP-63 lets them run
     at the same time. It is there for the next transaction that may write the entry.
@@ -93,7 +93,7 @@ class _Lives:
         self._live_until: dict[bytes, int] = {}
 
     def hold(self, transaction: Transaction, changes: Changes) -> None:
-        """Take the new lives of entries that the transaction only reads out of its changes."""
+        """Take the new TTLs of entries that the transaction only reads out of its changes."""
         data = transaction.soroban
         for key in data.read_only if data else ():
             prolonged = changes.take(key)
@@ -102,13 +102,13 @@ class _Lives:
                 self._live_until[key] = max(known, prolonged.live_until)
 
     def show(self, transaction: Transaction) -> None:
-        """Store the lives of entries that the transaction may write."""
+        """Store the TTLs of entries that the transaction may write."""
         data = transaction.soroban
         for key in data.read_write if data else ():
             self._show(key)
 
     def show_all(self) -> None:
-        """Store all lives that are still held back."""
+        """Store all TTLs that are still held back."""
         for key in list(self._live_until):
             self._show(key)
 
