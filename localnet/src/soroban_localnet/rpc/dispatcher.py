@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -45,8 +46,16 @@ METHODS: dict[str, Method] = {
 }
 
 
-_TYPES = {"int": "an integer", "float": "a number", "str": "a string", "bool": "a boolean"}
-"""What JSON calls the types that a parameter may have."""
+_WORDS = (
+    (r"Object missing required field `(.*)`", r"the parameter \1 is missing"),
+    (r"Object contains unknown field `(.*)`", r"there is no parameter \1"),
+    (r"\bint\b", "integer"),
+    (r"\bfloat\b", "number"),
+    (r"\bstr\b", "string"),
+    (r"\bbool\b", "boolean"),
+    ("`", ""),
+)
+"""What msgspec says of wrong parameters, and what to say instead."""
 
 UNLOCKED = ("simulateTransaction", "sendTransaction")
 """Methods that take the node's lock themselves, after they have read an envelope."""
@@ -133,9 +142,8 @@ class Dispatcher:
 
 
 def _explain(problem: str) -> str:
-    """Say what is wrong with parameters, the name first, instead of msgspec's words."""
+    """Say what is wrong with parameters in JSON's words instead of msgspec's, the name first."""
     text, _, path = problem.partition(" - at `$.")
-    for found, name in _TYPES.items():
-        text = text.replace(f"`{found}`", name)
-    text = text.replace("`", "").replace("Object ", "params ", 1)
+    for found, said in _WORDS:
+        text = re.sub(found, said, text)
     return f"{path.rstrip('`')}: {text[0].lower()}{text[1:]}" if path else text

@@ -109,8 +109,10 @@ class Started:
             yield "fork of", f"{fork.name}, from ledger {fork.first_ledger().sequence}"
         else:
             yield "settings", self._settings()
-        pace = "at once" if options.close_time is None else f"every {options.close_time:g} seconds"
-        yield "ledgers", f"{pace}, the latest is {network.latest_ledger}"
+        interval = (
+            "at once" if options.close_time is None else f"every {options.close_time:g} seconds"
+        )
+        yield "ledgers", f"{interval}, the latest is {network.latest_ledger}"
         if options.state is None:
             yield "state", "in memory, lost when it stops"
         else:
