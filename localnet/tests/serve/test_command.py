@@ -157,7 +157,7 @@ def test_a_fork_goes_on_from_another_network_and_then_without_it(
             code, _, complaints = stop(process)
         assert code == 0
         assert "Sign with throw-away keys" in complaints
-        assert ("what the cache lacks cannot be read" in complaints) == (not remote)
+        assert ("entries that the cache lacks cannot be read" in complaints) == (not remote)
     assert call(document["url"], "getLatestLedger")["sequence"] == before
 
 
@@ -316,17 +316,17 @@ def test_a_port_that_is_taken_is_named_in_one_line(capsys: pytest.CaptureFixture
         (["--close-time", "0"], "Must be > 0"),
         (["--close-time", "nan"], "--close-time"),
         (["--close-time", "inf"], "Must be <= 86400"),
-        (["--state"], "--state requires an argument"),
+        (["--state"], "--state has no value"),
         (["serve"], "serve"),
         (["--cors", "localhost:3000"], "http://localhost:3000"),
         (["--cors", "http://localhost:3000/"], "give scheme, host and port"),
-        (["--cors", "null"], "is no origin"),
+        (["--cors", "null"], "is not an origin"),
         (["--settings", "/no/such/file"], "/no/such/file"),
         (["--host", "no.such.host.invalid"], "no.such.host.invalid"),
         (["--host", "a" * 70], "cannot listen"),
         (["--json", "--quiet"], "give one of them"),
         (["--fork", "http://127.0.0.1:1"], "cannot be reached"),
-        (["--fork", "127.0.0.1:1"], "the http or https URL of a Stellar RPC is needed"),
+        (["--fork", "127.0.0.1:1"], "it is not the http or https URL of a Stellar RPC"),
         (["--fork-cache", "/no/such/folder/cache"], "/no/such/folder/cache"),
         (["--state", "/no/such/folder/state"], "/no/such/folder/state"),
         (["--fork", "http://localhost:1", "--passphrase", "p"], "drop --passphrase"),
