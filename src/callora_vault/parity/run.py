@@ -1,4 +1,4 @@
-"""A run: put a contract under test beside its model, drive both, and report."""
+"""A run: compare a contract under test with its model, and report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from callora_vault.parity.verdict import Report
 
 
 def subject(target: Target, connection: Connection, model: str | None = None) -> Subject[Any]:
-    """Put a contract under test on a network, beside a model (None: the one for its functions).
+    """Put a contract under test on a network, with a model (None: the one for its functions).
 
     Raises CannotRun.
     """
@@ -53,11 +53,11 @@ def audit(
 ) -> Report:
     """Compare a contract with a model on a network and report every distinct divergence.
 
-    Arguments: `model`, None for the one that its functions are most like; `examples`, how many
-    Hypothesis draws; `steps`, the most that each has; `seed`, to draw the same again; `foreign`, to
-    let traps count as refusals and methods be missing; `saved_in`, the folder of examples from
-    earlier runs, None for none.
-    Raises CannotRun where the run cannot begin; what ends it later is in the report.
+    Arguments: `model`, None for the one closest to its functions; `examples`, how many Hypothesis
+    draws; `steps`, the most of each; `seed`, to draw the same again; `foreign`, to count traps as
+    refusals and let methods be missing; `saved_in`, the folder of examples from earlier runs, None
+    for none.
+    Raises CannotRun if the run cannot begin; an error that ends it later is in the report.
     """
     under_test = subject(target, connection, model)
     earlier = [] if saved_in is None else saved.load(saved_in, target.sha256)
@@ -75,7 +75,8 @@ def audit(
         try:
             saved.store(saved_in, target.sha256, kept)
         except OSError as error:
-            print(f"note: the examples could not be saved: {error}", file=sys.stderr)
+            reason = error.strerror or error
+            print(f"note: the examples could not be saved: {reason}", file=sys.stderr)
     return Report(
         target,
         model or target.model,
@@ -87,10 +88,10 @@ def audit(
 
 
 def reproduce(contract: Target | str, steps: Sequence[Step], model: str | None = None) -> None:
-    """Make the steps of a counterexample on an embedded network and print both sides.
+    """Run the steps of a counterexample on an embedded network and print both sides.
 
     Arguments: `contract`, a target or a compiled contract's file; `model`, as in audit.
-    Raises CannotRun; SystemExit with code 1 where the sides differ.
+    Raises CannotRun; SystemExit with code 1 if the sides differ.
     """
     target = from_file(Path(contract)) if isinstance(contract, str) else contract
     found = campaign.reproduce(subject(target, connect_local(), model), steps)
