@@ -467,7 +467,7 @@ def test_a_simulation_that_lies_gets_no_signature(
     with pytest.raises(error) as refused:
         here.apply(plan, network=network)
     words = {
-        UnexpectedAuthorisation: "what is called under",
+        UnexpectedAuthorisation: "the nested calls of",
         UnexpectedFootprint: "also write",
         FeeTooHigh: "the resource fee would be 1,000,000,000,000 stroops",
     }

@@ -211,7 +211,7 @@ def test_a_name_stays_until_the_migration_is_verified(
     assert refused.value.exit_code == 1
     here.store(plan.new, min_deposit=MINIMUM)
     verified = here.verify(plan)
-    with pytest.raises(NotVerified, match="this verification is of"):
+    with pytest.raises(NotVerified, match="this verification is that of"):
         redirect(directory, "api", here.plan(here.v1, mode), verified)
     assert directory.find(network, "api").contract == plan.old
     listed = redirect(directory, "api", plan, verified)

@@ -139,7 +139,9 @@ def test_a_vault_without_withdraw_is_left_behind_with_the_words_for_it(here: Mig
         with pytest.raises(CannotMigrate) as refused:
             here.plan(old, mode)
         assert (refused.value.contract, refused.value.why) == (old, Why.REFUSES)
-        assert "a vault without withdraw can only be left behind: --mode zero" in str(refused.value)
+        assert "a vault without withdraw can only be left behind: plan with --mode zero" in str(
+            refused.value
+        )
     plan = here.plan(old, Mode.ZERO, min_deposit=3)
     new = carried_out(here, plan)
     assert (here.stored(old).balance, here.stored(new).balance) == (BALANCE, 0)
@@ -201,25 +203,29 @@ def test_a_plan_that_was_changed_or_damaged_is_refused(here: Migrating, tmp_path
     document = to_json(here.plan(here.v2, Mode.STEPWISE))
     path = tmp_path / "plan.json"
     for place, name, value, reason in (
-        (None, "format", 2, "its format is 2, not 1"),
+        (None, "format", 2, "its format is 2, this program's 1"),
         (None, "salt", "00", "salt"),
         (None, "salt", "00" * 32, "the new vault's id does not follow"),
-        (None, "factory", here.factory, "mode and factory do not fit"),
-        (None, "mode", "quick", "'quick' is not a valid Mode"),
-        (None, "resource_fee", "some", "invalid literal"),
+        (None, "factory", here.factory, "factory: only the mode atomic has one"),
+        (None, "mode", "quick", "mode: 'quick' is not one of atomic, stepwise, zero"),
+        (None, "resource_fee", "some", "resource_fee: it is not a whole number"),
         ("old", "code", "ab", "old code"),
-        ("new", "code", "xy", "non-hexadecimal"),
+        ("new", "code", "xy", "new code: it is not in hex"),
         ("new", "contract", here.v2, "the new vault's id does not follow"),
         ("old", "owner", here.channel.address, "the new vault's id does not follow"),
         ("old", "balance", str(2**127), "balance"),
-        ("old", "balance", None, "TypeError"),
+        ("old", "balance", None, "balance: it is not a whole number"),
     ):
         changed = json.loads(json.dumps(document))
         (changed if place is None else changed[place])[name] = value
         with pytest.raises(PlanUnusable, match=reason) as unusable:
             from_json(changed, path)
         assert unusable.value.path == path
-    for text, reason in (("{", "no JSON"), ("[]", "damaged"), ("[" * 100_000, "no JSON")):
+    for text, reason in (
+        ("{", "it is not JSON"),
+        ("[]", "damaged"),
+        ("[" * 100_000, "it is nested too deeply"),
+    ):
         path.write_text(text)
         with pytest.raises(PlanUnusable, match=reason):
             read(path)

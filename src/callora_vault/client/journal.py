@@ -1,54 +1,54 @@
-"""The journal: every signed transaction, on disk before it is sent, and what became of it.
+"""The journal: every signed transaction, on disk before it is sent, and its result.
 
 Theory of operation
 ===================
 
-A transaction that was sent may be applied although no answer came. So each is written here before
-it is sent, and whoever comes back after a crash asks the network what became of it, instead of
-signing another one. The network decides; the journal remembers what to ask for.
+A transaction can be applied although no answer came. So each is written here before it is sent, and
+after a crash the client asks the network for its result instead of signing another one. The network
+decides; the journal holds what to ask for.
 
-States, and who moves a transaction on:
+States and their changes:
 
     (nothing) --add--> OPEN --settle--> APPLIED            it is in a ledger and succeeded
                          |------------> FAILED             it is in a ledger and failed
-                         |------------> NEVER_APPLIED      it is in none, and none will take it
+                         |------------> NEVER_APPLIED      it is in no ledger and never will be
                          |------------> APPLIED_BY_OTHERS  its signature was used elsewhere
-                         `------------> UNKNOWN            the network forgot
+                         `------------> UNKNOWN            the RPC no longer has its ledgers
                                            `--settle--> APPLIED, FAILED, NEVER_APPLIED, ...
 
-`Transactions` (transactions.py) makes every move: `add` after it has signed and before it sends,
-`settle` after an answer of getTransaction. Only a migration settles otherwise: it moves UNKNOWN to
-NEVER_APPLIED where the ledger shows that the effect is missing (migration/record.py). `settle`
-changes rows that are OPEN or UNKNOWN and no others: the remaining states are final. `forget` drops
-settled rows of a given age, and never one that is OPEN, UNKNOWN or APPLIED_BY_OTHERS.
+`Transactions` (transactions.py) makes every change: `add` after signing and before sending,
+`settle` after an answer of getTransaction. The only exception is a migration, which changes UNKNOWN
+to NEVER_APPLIED if the ledger does not show the effect (migration/record.py). `settle` changes only
+rows that are OPEN or UNKNOWN: the other states are final. `forget` deletes settled rows of a given
+age, and never one that is OPEN, UNKNOWN or APPLIED_BY_OTHERS.
 
-Promises, and the index that holds each, for any number of processes on one file:
+Guarantees, and the index that enforces each, for any number of processes on one file:
 
-    one_per_key          a request key has one transaction at most that is not FAILED or
+    one_per_key          a request key has at most one transaction that is not FAILED or
                          NEVER_APPLIED: a request is applied once, and free again after a refusal
-    one_open_per_source  an account has one OPEN transaction at most: the next sequence number is
-                         known only once that is settled
-    one_per_sequence     an account uses a sequence number once, as far as it may be in a ledger
+    one_open_per_source  an account has at most one OPEN transaction: only its result decides the
+                         next sequence number
+    one_per_sequence     an account uses a sequence number once, unless it was never applied
     hash UNIQUE          a transaction has one row
 
-`add` inserts in one database transaction; where another process was faster an index refuses the
-row, `Conflict` is raised, nothing was sent, and the caller begins again with what is there.
+`add` inserts in one database transaction. If another process was faster, an index rejects the row,
+`Conflict` is raised, nothing was sent, and the caller starts again from the other process's row.
 
-What a crash leaves:
+After a crash the file holds:
 
     before `add` returns      nothing, or an OPEN row as in the next line
     after it, before sending  an OPEN row that was never sent: settling it sends it, or finds it
-                              NEVER_APPLIED once its max_time is past
+                              NEVER_APPLIED after its max_time
     after sending             an OPEN row: settling it asks for its hash, and sends the same
                               envelope again while it can be applied; sent twice, applied once
     before `settle` returns   an OPEN row, although the network has decided: it is asked again
     after `settle` returned   the final state; the same request key returns the result
 
-`add` and `settle` return when the row is on the disk (`synchronous=FULL`), so this holds for a
-power cut, too. The file holds no secret and is the owner's alone (mode 600).
+`add` and `settle` return when the row is on the disk (`synchronous=FULL`), so this also holds for a
+power cut. The file holds no secret; only its owner can read it (mode 600).
 
-Source: SQLite's documentation of WAL and of `synchronous=FULL`, with which a transaction that was
-committed outlives a power cut.
+Source: SQLite's documentation of WAL and of `synchronous=FULL`: a committed transaction survives a
+power cut.
 """
 
 from __future__ import annotations
@@ -103,29 +103,29 @@ CREATE INDEX of_key ON transactions (network, scope, key);
 
 
 class State(Enum):
-    """What is known of a transaction. All but OPEN and UNKNOWN are final."""
+    """The state of a transaction. All but OPEN and UNKNOWN are final."""
 
     OPEN = "open"
-    """It may be applied or not: it is sent again until that is known."""
+    """It may be applied or not; it is sent again until that is known."""
     APPLIED = "applied"
     FAILED = "failed"
-    """It is in a ledger and changed nothing but its fee."""
+    """It is in a ledger, failed, and paid its fee."""
     NEVER_APPLIED = "never applied"
-    """It is in no ledger and can come into none any more."""
+    """It is in no ledger and can no longer be applied."""
     UNKNOWN = "unknown"
-    """The network forgot: for the operator. Never sent again."""
+    """The RPC no longer has its ledgers: a person must decide. It is never sent again."""
     APPLIED_BY_OTHERS = "applied by others"
-    """Its signature was used in a transaction of somebody else. Never sent again."""
+    """Its signature was used in a transaction of somebody else. It is never sent again."""
 
 
 @attrs.frozen
 class NewTransaction:
     """A signed transaction before it is sent.
 
-    `key` names the request within `scope`; `request` says what it is. `signed_ledger` is a ledger
-    that was closed before the signature, `max_time` the last close time at which it is valid, in
-    seconds since 1970. With address credentials, `signer` signed with `nonce`, valid up to
-    `until_ledger`.
+    `key` names the request within `scope`; `request` describes it in words, and two requests are
+    the same if their words are. `signed_ledger` was closed before the signature, `max_time` is the
+    last close time at which the transaction is valid, in seconds since 1970. With address
+    credentials, `signer` signed with `nonce`, valid up to `until_ledger`.
     """
 
     network: str
@@ -146,7 +146,7 @@ class NewTransaction:
 
 @attrs.frozen
 class JournalEntry(NewTransaction):
-    """A transaction of the journal; `result` is what the network said of it, once in a ledger."""
+    """A transaction of the journal; `result` is the network's, None until it is in a ledger."""
 
     id: int
     state: State
@@ -155,7 +155,7 @@ class JournalEntry(NewTransaction):
 
 _COLUMNS: Final = tuple(field.name for field in attrs.fields(NewTransaction))
 _ALL_COLUMNS: Final = tuple(field.name for field in attrs.fields(JournalEntry))
-# only names of fields are put into statements, never values
+# statements hold only names of fields, never values
 _INSERT: Final = (
     f"INSERT INTO transactions ({', '.join(_COLUMNS)}, state) "  # noqa: S608
     f"VALUES ({', '.join('?' * len(_COLUMNS))}, 'open') RETURNING id"
@@ -164,11 +164,11 @@ _SELECT: Final = f"SELECT {', '.join(_ALL_COLUMNS)} FROM transactions "  # noqa:
 
 
 class Conflict(Exception):
-    """Another process noted a transaction of this key, account or sequence number first."""
+    """Another process added a transaction with this key, account or sequence number first."""
 
 
 class Journal:
-    """The journal in a file, which is made where there is none.
+    """The journal in a file, which is created if it does not exist.
 
     Several processes may use one file on one machine. Raises JournalUnusable.
     """
@@ -194,8 +194,8 @@ class Journal:
             elif version != _VERSION:
                 raise JournalUnusable(
                     str(self.path),
-                    f"it is of version {version}, and this program knows {_VERSION}",
-                    "use the program that made it",
+                    f"its version is {version}, this program's {_VERSION}",
+                    "use the program that wrote it",
                 )
 
     def close(self) -> None:
@@ -219,7 +219,7 @@ class Journal:
             yield
         except sqlite3.Error as error:
             raise JournalUnusable(
-                str(self.path), str(error), "see that its disk has room and that it is a journal"
+                str(self.path), str(error), "check that its disk has room and that it is a journal"
             ) from error
 
     @contextmanager
@@ -234,9 +234,9 @@ class Journal:
             raise
 
     def add(self, transaction: NewTransaction) -> JournalEntry:
-        """Note a transaction as open; it is on the disk when this returns.
+        """Add a transaction as open; it is on the disk when this returns.
 
-        Raises Conflict, JournalUnusable; then it is not noted.
+        Raises Conflict, JournalUnusable; then it is not added.
         """
         values = attrs.asdict(transaction)
         with self._usable():
@@ -250,7 +250,7 @@ class Journal:
     def settle(
         self, entry: JournalEntry, state: State, result: Success | Failure | None = None
     ) -> JournalEntry:
-        """Note what became of a transaction that was open or unknown. Raises JournalUnusable."""
+        """Store the result of a transaction that was open or unknown. Raises JournalUnusable."""
         text = None if result is None else json.dumps(result.to_json())
         with self._usable(), self._writing():
             self._database.execute(
@@ -274,7 +274,7 @@ class Journal:
         return self._one("WHERE network = ? AND source = ? AND state = 'open'", network, source)
 
     def last_sequence(self, network: str, source: Address) -> int:
-        """Return the highest sequence number that an account is known to have used; 0 for none."""
+        """Return the highest sequence number of an account in this journal; 0 for none."""
         with self._usable():
             (highest,) = self._database.execute(
                 "SELECT max(sequence) FROM transactions WHERE network = ? AND source = ? "
@@ -284,7 +284,7 @@ class Journal:
         return highest or 0
 
     def listed(self, network: str, *states: State) -> tuple[JournalEntry, ...]:
-        """List the transactions of a network that are in one of the states, oldest first."""
+        """List the transactions of a network in one of the states, oldest first."""
         marks = ", ".join("?" * len(states))
         return self._many(
             f"WHERE network = ? AND state IN ({marks}) ORDER BY id",
@@ -293,13 +293,13 @@ class Journal:
         )
 
     def for_the_operator(self, network: str) -> tuple[JournalEntry, ...]:
-        """List what the program cannot settle: UNKNOWN, and APPLIED_BY_OTHERS."""
+        """List what a person must settle: UNKNOWN and APPLIED_BY_OTHERS."""
         return self.listed(network, State.UNKNOWN, State.APPLIED_BY_OTHERS)
 
     def forget(self, network: str, before: int) -> int:
-        """Drop settled transactions that were valid up to a time before `before`; return how many.
+        """Delete settled transactions whose max_time is before `before`; return how many.
 
-        Their keys are free again: a repeated request of that age would be applied again.
+        Their keys are free again: a repeated request would be applied again.
         Arguments: `before`, in seconds since 1970.
         """
         with self._usable(), self._writing():
@@ -330,12 +330,12 @@ def _entry(row: tuple[Any, ...]) -> JournalEntry:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file, readable by its owner alone, or see that it is one. Raises JournalUnusable."""
+    """Create the file with mode 600, or check an existing one. Raises JournalUnusable."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        remedy = "give the path of a file in a folder that you can write"
+        reason = error.strerror or str(error)
+        remedy = "give the path of a file in a folder that you can write to"
         raise JournalUnusable(str(path), reason, remedy) from error
     try:
         status = os.fstat(descriptor)
@@ -346,5 +346,5 @@ def _make_private(path: Path) -> None:
     if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         mode = f"{stat.S_IMODE(status.st_mode):o}"
         raise JournalUnusable(
-            str(path), f"its mode {mode} lets others in", f"run: chmod 600 {path}"
+            str(path), f"others can access it (mode {mode})", f"run: chmod 600 {path}"
         )

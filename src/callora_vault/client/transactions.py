@@ -1,10 +1,10 @@
-"""Exactly once: simulate, check, sign, note in the journal, send, settle.
+"""Exactly once: simulate, check, sign, add to the journal, send, settle.
 
-A transaction is settled only by what getTransaction says of it, or as never applied when one answer
-shows a close time past its max_time and an oldest ledger at or before the one noted at its
-signature. With address credentials it is open for longer: the signature covers the call and not the
-transaction, so anybody who saw it could use it, until it expires. What became of it shows in the
-signer's nonce, which lives on for a while after its use.
+Only getTransaction settles a transaction: by its result, or as never applied if one answer shows a
+close time past its max_time and an oldest ledger at or before `signed_ledger`. With address
+credentials it is open for longer: the signature covers the call, not the transaction, so anybody
+who saw it could use it until it expires. The signer's nonce, whose entry exists for a while after
+its use, shows whether that happened.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ from callora_vault.rpc.network import Network
 from callora_vault.rpc.results import RETRYABLE, Failure, Success
 
 FAILURES: Final = 3
-"""How often a call may fail because the ledger moved, before it is given up."""
-_SLOW_TO_TELL: Final = ("txBAD_SEQ", "txTOO_LATE")
-"""What a node may also answer for a transaction that is applied already."""
+"""How often a call may fail because the ledger changed, until it is given up."""
+_ALSO_IF_APPLIED: Final = ("txBAD_SEQ", "txTOO_LATE")
+"""What a node may also answer for a transaction that is already applied."""
 
 
 @attrs.frozen
 class Limits:
-    """What a call may take: seconds, and stroops.
+    """The limits of one call, in seconds and stroops.
 
-    `timeout`, how long the caller waits. `validity`, how long a transaction can be applied after
-    its signature; a signature of the call alone expires with it, at `ledger_seconds` a ledger: 5 on
-    the public networks, less on a local one under load. `inclusion_fee`, the most for a place in
-    the ledger; the network takes what the place costs. `resource_fee`, the most for resources and
+    `timeout`: how long the caller waits. `validity`: how long a transaction can be applied after
+    its signature; address credentials expire with it, at `ledger_seconds` a ledger: 5 on the public
+    networks, less on a local one under load. `inclusion_fee`: the highest bid for inclusion in a
+    ledger; the network charges the market price. `resource_fee`: the highest fee for resources and
     rent. `rent_headroom` is declared on top of the simulated fee, within `resource_fee`, for a
-    renewal that falls due between simulation and application; what is not used is refunded.
+    renewal that falls due between simulation and application; the unused part is refunded.
     """
 
     timeout: float = 120.0
@@ -78,9 +78,9 @@ class Limits:
 
 @attrs.frozen
 class Action:
-    """Something to do once: `key` names it within `scope`, `request` says what it is.
+    """A transaction to apply once: `key` names it within `scope`, `request` describes it.
 
-    `contract` is what it calls or makes, "" for none.
+    `contract` is the contract that it calls or creates, "" for none.
     """
 
     scope: str
@@ -94,16 +94,16 @@ class Action:
 
 
 NOBODY: Final = "GAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAWHF"
-"""The account of the all-zero key: a source for simulations, which need none that exists."""
+"""The account of the all-zero key: a source for simulations, which do not need an existing one."""
 
 
 class Transactions:
-    """Sends transactions of one account, each with its fate in the journal.
+    """Sends transactions of one account and keeps their results in the journal.
 
-    One call at a time goes on; other threads wait. The account must be used by nobody else.
+    It makes one call at a time; other threads wait. Nothing else may use the account.
 
-    Arguments: `source` pays and has the sequence numbers, None where nothing is to be signed;
-    `signers`, everybody who can sign.
+    Arguments: `source` pays and has the sequence numbers, None if nothing is to be signed;
+    `signers`, all who can sign.
     """
 
     def __init__(
@@ -123,10 +123,10 @@ class Transactions:
         self._lock = threading.Lock()
 
     def submit(self, action: Action, until: float) -> tuple[JournalEntry, bool]:
-        """Do something once; return its transaction, applied or failed.
+        """Apply an action once; return its transaction, applied or failed.
 
-        The second value says whether it was applied by an earlier call under this key. `until` is a
-        moment of the network's clock. Raises what errors.py has; after Unsettled, NotAccepted and
+        The second value is whether an earlier call under this key applied it. `until` is a moment
+        of the network's clock. Raises the errors of errors.py; after Unsettled, NotAccepted and
         JournalUnusable a transaction may be open, and the same key continues it.
         """
         with self._lock:
@@ -152,10 +152,10 @@ class Transactions:
                     raise NeverApplied(entry.key, entry.contract, entry.hash)
 
     def resume(self, until: float) -> tuple[JournalEntry, ...]:
-        """Settle all that is open in the journal on this network, whoever signed it.
+        """Settle all open transactions of the journal on this network, of any signer.
 
-        Returns every transaction that was open, as far as it is known now: what stays OPEN was not
-        settled in time.
+        Returns every transaction that was open, with its new state: OPEN if it was not settled
+        within the timeout.
         """
         with self._lock:
             found = []
@@ -172,13 +172,13 @@ class Transactions:
     @property
     def _payer(self) -> Signer:
         if self._source is None:
-            raise BadKey("this client", "it has no account that pays", "give a source to it")
+            raise BadKey("this client", "it has no account that pays", "give it a source")
         return self._source
 
     # -- before anything is signed -----------------------------------------------------------
 
     def _earlier(self, action: Action, until: float) -> JournalEntry | None:
-        """Return what was applied under this key; settle what is open under it first."""
+        """Return the applied transaction of this key; settle an open one first."""
         entry = self._journal.find(self._network.passphrase, action.scope, action.key)
         if entry is None or entry.state in (State.FAILED, State.NEVER_APPLIED):
             return None
@@ -198,12 +198,12 @@ class Transactions:
         except (Unsettled, NotAccepted) as busy:
             raise SourceBusy(entry.source, entry.key, entry.max_time) from busy
         except (Unknown, AppliedByOthers):
-            pass  # told to whoever repeats that request
+            pass  # raised when that request is repeated
 
     def _next_sequence(self, until: float) -> int:
         if self._sequence is None:
             account = self._payer.address
-            # the RPC may hand out an old number just after a transaction
+            # just after a transaction the RPC may return the number before
             used = self._journal.last_sequence(self._network.passphrase, account)
             self._sequence = max(self._network.sequence(account, until), used) + 1
         return self._sequence
@@ -238,7 +238,7 @@ class Transactions:
             ]
         elif expected.signer is not None:
             operation.auth = [signing.by_source(expected)]
-        # a local network may close no ledger for hours: its latest close time alone would be late
+        # a local network may close no ledger for hours, so its latest close time can be long past
         max_time = max(tip.close_time, int(network.clock.utc())) + limits.validity
         transaction = envelope.transaction
         transaction.sequence = sequence
@@ -272,7 +272,7 @@ class Transactions:
     def _operation_source(self, action: Action) -> Address | None:
         """Return the account whose signature of the transaction authorises the call.
 
-        It may be another than the one that pays; the transaction's own needs no mention.
+        None stands for the transaction's own source, the account that pays.
         """
         signer = action.expected.signer
         return None if action.by_address or signer == self._payer.address else signer
@@ -284,7 +284,7 @@ class Transactions:
     # -- after that --------------------------------------------------------------------------
 
     def _settle(self, entry: JournalEntry, until: float, *, new: bool = False) -> JournalEntry:
-        """Find out what became of a transaction; send it, again and again, while it can be applied.
+        """Settle a transaction; send it repeatedly while it can be applied.
 
         Arguments: `new`, whether it was never sent before. Raises Unsettled, NotAccepted, Unknown,
         AppliedByOthers.
@@ -304,7 +304,7 @@ class Transactions:
                     entry = self._journal.settle(entry, state, result)
                 if state is not State.OPEN:
                     break
-                if refused is not None and refused not in _SLOW_TO_TELL:
+                if refused is not None and refused not in _ALSO_IF_APPLIED:
                     raise NotAccepted(*about, refused, entry.max_time)
                 if next(waits, _OVER) is _OVER:
                     raise Unsettled(*about, entry.max_time)
@@ -321,7 +321,7 @@ class Transactions:
         return entry
 
     def _send(self, entry: JournalEntry) -> str | None:
-        """Send a transaction; return why the network refused it, if it did."""
+        """Send a transaction; return why the network rejected it, if it did."""
         try:
             answer = self._network.send(entry.envelope)
         except Unreachable:
@@ -335,7 +335,7 @@ class Transactions:
     def _judge(
         self, entry: JournalEntry, fate: Fate, until: float
     ) -> tuple[State, Success | Failure | None]:
-        """Say what one answer of getTransaction shows of a transaction."""
+        """Return the state of a transaction by one answer of getTransaction."""
         if fate.result is None:
             if fate.close_time <= entry.max_time:
                 return State.OPEN, None
@@ -347,9 +347,9 @@ class Transactions:
         return self._unused(entry, State.FAILED, until), fate.result
 
     def _unused(self, entry: JournalEntry, otherwise: State, until: float) -> State:
-        """Say whether somebody used, or still can use, the signature of a transaction.
+        """Return a transaction's state by whether somebody used, or can use, its signature.
 
-        Arguments: `otherwise`, what the transaction is when nobody did and nobody can.
+        Arguments: `otherwise`, the state if nobody did and nobody can.
         """
         if entry.signer is None or entry.nonce is None or entry.until_ledger is None:
             return otherwise
@@ -360,17 +360,17 @@ class Transactions:
             return State.APPLIED_BY_OTHERS
         if found.ledger <= entry.until_ledger:
             return State.OPEN
-        # a nonce that was used in the first ledger after the signature lives at least until here
+        # the entry of a nonce used in the first ledger after the signature exists until here
         return otherwise if found.ledger <= entry.signed_ledger + life else State.UNKNOWN
 
 
 def resume(
     network: Network, journal: Journal, limits: Limits | None = None
 ) -> tuple[JournalEntry, ...]:
-    """Settle all that is open in a journal on a network, as after a crash, whoever signed it.
+    """Settle all open transactions of a journal on a network, of any signer, as after a crash.
 
-    Returns every transaction that was open, as it is known now; needs no key. What stays OPEN was
-    not settled within the timeout.
+    It needs no key. Returns every transaction that was open, with its new state: OPEN if it was not
+    settled within the timeout.
     """
     limits = limits or Limits()
     transactions = Transactions(network, journal, None, {}, limits)
@@ -384,18 +384,18 @@ _STATES: Final = {Unknown: State.UNKNOWN, AppliedByOthers: State.APPLIED_BY_OTHE
 def _envelope(
     source: Address, operation: InvokeHostFunction, passphrase: str
 ) -> TransactionEnvelope:
-    """Build a transaction for simulation, without what only its signature needs."""
+    """Build a transaction for simulation, without sequence number, time bounds and fee."""
     return TransactionEnvelope(Transaction(source, 0, 100, [operation]), passphrase)
 
 
 def simulate(network: Network, function: xdr.HostFunction, until: float) -> xdr.SCVal:
-    """Return what a call that nobody signs would return. Raises SimulationFailed."""
+    """Return the simulated result of a call without a signature. Raises SimulationFailed."""
     envelope = _envelope(NOBODY, InvokeHostFunction(function), network.passphrase)
     return network.simulate(envelope, until).returned
 
 
 def measure(network: Network, action: Action, source: Address, until: float) -> Simulation:
-    """Simulate an action that nobody signs, paid by an account. Raises SimulationFailed."""
+    """Simulate an action without a signature, paid by an account. Raises SimulationFailed."""
     envelope = _envelope(source, InvokeHostFunction(action.function), network.passphrase)
     return network.simulate(envelope, until)
 

@@ -2,8 +2,9 @@
 
 Theory of operation
 -------------------
-A divergence is distinct by its key: method, state class, expected, observed. Hypothesis alone
-would stop at the first failure, so a run is many short searches. It has three phases:
+The key of a divergence is its method, state class, expected and observed outcome; divergences are
+distinct if their keys are. Hypothesis alone would stop at the first failure, so a run is many short
+searches. It has three phases:
 
 1. *Saved examples* of earlier runs are made again. Whatever still differs is recorded as it is.
 2. *The tour*: a fixed list of examples, the shortest first, that makes each edge once and reaches
@@ -16,13 +17,13 @@ would stop at the first failure, so a run is many short searches. It has three p
    Hypothesis shrinks towards it and never slips to another divergence. The shortest example is
    trimmed and recorded, and the next search goes on with the budget that is left.
 
-*Record.* A divergence is recorded when its steps are made again and show it again. One that does
-not show itself again ends the run with an error: the contract depends on something that parity
-does not control, and cannot be compared.
+*Record.* A divergence is recorded if its steps, run again, show it again. If they do not, the run
+ends with an error: the contract depends on something that parity does not control, and cannot be
+compared.
 
-*Re-synchronise.* After a difference the model goes on from what the contract has stored, so that
-one fault does not hide the next. Where the stored entry is no state of the model the example ends,
-and so does any example of a factory. Known keys are counted in `seen` and let pass.
+*Re-synchronise.* After a difference the model continues from the state that the contract stores, so
+that one fault does not hide the next. If the stored entry is not a state of the model, the example
+ends; an example of a factory always ends. Known keys are counted in `seen` and ignored.
 
 *Budget.* `examples` counts what Hypothesis draws to find something new, and `seconds` end the
 drawing early; a report says how many examples were drawn. Saved examples, the tour and shrinking do
@@ -31,9 +32,9 @@ from the run's seed and the examples drawn so far, so that a seed repeats the wh
 shrinking and trimming are no coverage: they go to a tally that is thrown away.
 
 *End.* The run ends when the budget is spent, or at the first CannotRun, which is kept in `error`
-beside what was found. A call that says nothing of the contract (Inconclusive) ends its example
-alone and is counted. With `shortest`, the run ends with the first divergence, once no example of
-the tour that is left is short enough to show a shorter one.
+beside the findings. An inconclusive call (Inconclusive) ends only its example and is counted. With
+`shortest`, the run ends with the first divergence, once no remaining example of the tour is short
+enough to show a shorter one.
 """
 
 from __future__ import annotations
@@ -61,12 +62,12 @@ EXAMPLES: Final = 200
 STEPS: Final = 30
 
 SEARCH_EXAMPLES: Final = 250
-"""The most examples of one search: Hypothesis remembers every choice that it made in it."""
+"""The most examples of one search; Hypothesis keeps every choice of a search in memory."""
 
 
 @attrs.frozen
 class Divergence:
-    """Where contract and model part: the finding, and the shortest steps that lead to it."""
+    """A difference of contract and model: the finding, and the shortest steps that show it."""
 
     finding: Finding
     lines: tuple[Line, ...]
@@ -90,7 +91,7 @@ class Progress:
 
 @attrs.define
 class Campaign:
-    """What a run found, and what it did.
+    """The result of a run.
 
     `seen` counts every finding by its key, `error` is why the run ended early, or None.
     """
@@ -113,11 +114,11 @@ class _Diverged(Exception):
 
 
 class _Halt(BaseException):
-    """Ends a search for a reason that is no failing example; Hypothesis lets it through."""
+    """Ends a search for another reason than a failing example; Hypothesis lets it through."""
 
 
 class _Search(Generic[AnyTrial]):
-    """One search of Hypothesis: for the first divergence that is not known yet."""
+    """One search of Hypothesis for the first divergence with a new key."""
 
     def __init__(
         self,
@@ -153,7 +154,7 @@ class _Search(Generic[AnyTrial]):
                 raise _Halt
             self._campaign.examples += 1
         self._report(self._target is not None)
-        # steps of shrinking are no coverage
+        # steps of shrinking do not count as coverage
         tally = self._campaign.tally if self._target is None else Tally()
         try:
             return self._subject.trial(tally, foreign=self._foreign)
@@ -161,7 +162,7 @@ class _Search(Generic[AnyTrial]):
             raise self._halt(error) from error
 
     def step(self, trial: AnyTrial, step: Step) -> None:
-        """Make a step; end the example where it shows what is searched for."""
+        """Run a step; end the example if it shows the target."""
         try:
             findings = trial.run(step)
         except CannotRun as error:
@@ -192,7 +193,7 @@ def run(
     saved: Sequence[Sequence[Step]] = (),
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Campaign:
-    """Drive model and contract side by side and list every distinct divergence.
+    """Make the same calls to model and contract and list every distinct divergence.
 
     Arguments: `examples`, the budget; `steps`, the most that one example has; `seconds`, after
     which no further example is drawn; `run_seed`, to draw the same examples again; `foreign`, to
@@ -266,7 +267,7 @@ def _search(search: _Search[AnyTrial], campaign: Campaign, examples: int, steps:
     except Flaky as error:
         raise CannotRun(
             "the same steps gave different results on the contract",
-            "look for randomness in it: such a contract cannot be compared",
+            "look for randomness in it; such a contract cannot be compared",
         ) from error
 
 
@@ -319,13 +320,13 @@ class _Tour(Generic[AnyTrial]):
 
 
 def _check_recorded(campaign: Campaign, key: Key) -> None:
-    """Let no divergence get lost that was seen once and not again."""
+    """Raise CannotRun if a divergence was seen once and not again."""
     if key not in campaign.known:
         method, state, expected, observed = key
         raise CannotRun(
-            f"{method} on a vault that is {state}: expected {expected}, observed {observed} once "
-            "and not again with the same calls",
-            "look for time, ledgers or randomness in the contract: it cannot be compared",
+            f"{method} ({state}): expected {expected}, observed {observed} once and not again with "
+            "the same calls",
+            "look for time, ledgers or randomness in the contract; it cannot be compared",
         )
 
 
@@ -363,7 +364,7 @@ def _record_new(
 
 @attrs.frozen
 class Replay:
-    """An example that was made again: each step with both sides, and everything that differs."""
+    """An example that was run again: each step with both sides, and every difference."""
 
     lines: tuple[Line, ...]
     findings: tuple[Finding, ...]
@@ -372,7 +373,7 @@ class Replay:
 def reproduce(
     subject: Subject[AnyTrial], steps: Sequence[Step], *, foreign: bool = False
 ) -> Replay:
-    """Make the steps of an example. Raises CannotRun."""
+    """Run the steps of an example. Raises CannotRun."""
     trial = subject.trial(Tally(), foreign=foreign)
     findings = tuple(itertools.chain.from_iterable(trial.walk(steps)))
     return Replay(tuple(trial.lines), findings)

@@ -1,4 +1,4 @@
-"""A run: put a contract under test beside its model, drive both, and report."""
+"""A run: compare a contract under test with its model, and report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from callora_vault.parity.verdict import Report
 
 
 def subject(target: Target, connection: Connection, model: str | None = None) -> Subject[Any]:
-    """Put a contract under test on a network, beside a model (None: the one for its functions).
+    """Put a contract under test on a network, with a model (None: the one for its functions).
 
     Raises CannotRun.
     """
@@ -78,7 +78,8 @@ def audit(
         try:
             saved.store(saved_in, target.sha256, kept)
         except OSError as error:
-            print(f"note: the examples could not be saved: {error}", file=sys.stderr)
+            reason = error.strerror or error
+            print(f"note: the examples could not be saved: {reason}", file=sys.stderr)
     return Report(
         target,
         model or target.model,
@@ -90,10 +91,10 @@ def audit(
 
 
 def reproduce(contract: Target | str, steps: Sequence[Step], model: str | None = None) -> None:
-    """Make the steps of a counterexample on an embedded network and print both sides.
+    """Run the steps of a counterexample on an embedded network and print both sides.
 
     Arguments: `contract`, a target or a compiled contract's file; `model`, as in audit.
-    Raises CannotRun; SystemExit with code 1 where the sides differ.
+    Raises CannotRun; SystemExit with code 1 if the sides differ.
     """
     target = from_file(Path(contract)) if isinstance(contract, str) else contract
     found = campaign.reproduce(subject(target, connect_local(), model), steps)
