@@ -16,9 +16,9 @@ unexport PYTHONDONTWRITEBYTECODE
 TIMED = $(if $(BUDGET),--seconds $(BUDGET))
 
 parity: $(READY)
-	$(RUN)callora-vault parity --model v1 $(if $(SEED),--seed $(SEED))
-	$(RUN)callora-vault parity --model v2 $(if $(SEED),--seed $(SEED))
-	$(RUN)callora-vault parity --model factory $(if $(SEED),--seed $(SEED))
+	$(RUN)callora-vault parity --model v1 $(TIMED) $(if $(SEED),--seed $(SEED))
+	$(RUN)callora-vault parity --model v2 $(TIMED) $(if $(SEED),--seed $(SEED))
+	$(RUN)callora-vault parity --model factory $(TIMED) $(if $(SEED),--seed $(SEED))
 
 test: $(READY)
 	$(RUN)pytest -q -n 2 --dist loadfile

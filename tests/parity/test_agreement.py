@@ -67,7 +67,7 @@ def test_when_the_time_is_over_no_example_is_drawn_and_the_run_says_how_many_wer
     moments = itertools.count()  # one a look at the clock
     clock = SimpleNamespace(monotonic=lambda: next(moments))
     monkeypatch.setattr("callora_vault.parity.campaign.time", clock)
-    assert 0 < campaign.run(under_test, examples=50, steps=3, seconds=10).examples < 50
+    assert 0 < campaign.run(under_test, examples=50, steps=3, seconds=3).examples < 50
 
 
 def test_the_same_seed_makes_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,11 +25,12 @@ compared.
 that one fault does not hide the next. If the stored entry is not a state of the model, the example
 ends; an example of a factory always ends. Known keys are counted in `seen` and ignored.
 
-*Budget.* `examples` counts what Hypothesis draws to find something new, and `seconds` end the
-drawing early; a report says how many examples were drawn. Saved examples, the tour and shrinking do
-not count, and no budget cuts them short. One search draws at most SEARCH_EXAMPLES; its seed comes
-from the run's seed and the examples drawn so far, so that a seed repeats the whole run. Steps of
-shrinking and trimming are no coverage: they go to a tally that is thrown away.
+*Budget.* `examples` counts what Hypothesis draws to find something new. After `seconds` no further
+search begins; searches are short then. A report says how many examples were drawn. Saved examples,
+the tour and shrinking do not count, and no budget cuts them short. One search draws at most
+SEARCH_EXAMPLES; its seed comes from the run's seed and the examples drawn so far, so that a seed
+repeats the whole run. Steps of shrinking and trimming do not count as coverage: their tally is
+discarded.
 
 *End.* The run ends when the budget is spent, or at the first CannotRun, which is kept in `error`
 beside the findings. An inconclusive call (Inconclusive) ends only its example and is counted. With
@@ -63,6 +64,9 @@ STEPS: Final = 30
 
 SEARCH_EXAMPLES: Final = 250
 """The most examples of one search; Hypothesis keeps every choice of a search in memory."""
+
+TIMED_EXAMPLES: Final = 10
+"""The same under a budget of seconds, which is looked at between two searches."""
 
 
 @attrs.frozen
@@ -126,9 +130,7 @@ class _Search(Generic[AnyTrial]):
         campaign: Campaign,
         foreign: bool,
         report: Callable[[bool], None],
-        until: float,
     ) -> None:
-        self._until = until
         self._subject = subject
         self._campaign = campaign
         self._foreign = foreign
@@ -148,10 +150,8 @@ class _Search(Generic[AnyTrial]):
         return self._subject.machine(self)
 
     def begin(self) -> AnyTrial:
-        """Start an example, unless the time to draw is over."""
+        """Start an example."""
         if self._target is None:
-            if time.monotonic() >= self._until:
-                raise _Halt
             self._campaign.examples += 1
         self._report(self._target is not None)
         # steps of shrinking do not count as coverage
@@ -196,7 +196,7 @@ def run(
     """Make the same calls to model and contract and list every distinct divergence.
 
     Arguments: `examples`, the budget; `steps`, the most that one example has; `seconds`, after
-    which no further example is drawn; `run_seed`, to draw the same examples again; `foreign`, to
+    which no further search begins; `run_seed`, to draw the same examples again; `foreign`, to
     let traps count as refusals; `shortest`, to end with a divergence once no edge that is left can
     show a shorter one; `saved`, examples of earlier runs, which are made first and do not count;
     `progress`, called at each example.
@@ -219,13 +219,14 @@ def run(
             tour.visit(edge)
             report(False)
         until = time.monotonic() + seconds
+        most = SEARCH_EXAMPLES if seconds == math.inf else TIMED_EXAMPLES
         while (
             campaign.examples < examples
             and time.monotonic() < until
             and not (shortest and campaign.divergences)
         ):
-            search = _Search(subject, campaign, foreign, report, until)
-            budget = min(SEARCH_EXAMPLES, examples - campaign.examples)
+            search = _Search(subject, campaign, foreign, report)
+            budget = min(most, examples - campaign.examples)
             _search(search, campaign, budget, steps)
             if search.target is not None:
                 trimmed = _trim(subject, search.shortest, search.target, foreign)
@@ -262,8 +263,8 @@ def _search(search: _Search[AnyTrial], campaign: Campaign, examples: int, steps:
     except _Diverged:
         pass
     except _Halt:
-        if search.error is not None:
-            raise search.error from None
+        assert search.error is not None  # noqa: S101 - _halt sets it
+        raise search.error from None
     except Flaky as error:
         raise CannotRun(
             "the same steps gave different results on the contract",

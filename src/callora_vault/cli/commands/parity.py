@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -32,6 +33,7 @@ from callora_vault.reports.parity import json_text, junit_text, unmade
 _File = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 _STANDARD_OUTPUT = Path("-")
 _Count = Annotated[int, Parameter(validator=Number(gte=1))]
+_Seconds = Annotated[float | None, Parameter(validator=Number(gt=0))]
 
 
 def parity(
@@ -42,6 +44,7 @@ def parity(
     model: str | None = None,
     examples: _Count = EXAMPLES,
     steps: _Count = STEPS,
+    seconds: _Seconds = None,
     seed: int | None = None,
     foreign: bool = False,
     json: Json = False,
@@ -68,6 +71,8 @@ def parity(
         The number of examples that Hypothesis draws.
     steps
         The most steps of one example.
+    seconds
+        Stop drawing examples after about so many seconds; the edges are tried in any case.
     seed
         The seed of an earlier run, to draw the same examples again.
     foreign
@@ -103,6 +108,7 @@ def parity(
                 model=model,
                 examples=examples,
                 steps=steps,
+                seconds=math.inf if seconds is None else seconds,
                 seed=seed,
                 foreign=foreign,
                 saved_in=saved.default_folder(),
