@@ -84,10 +84,14 @@ class StaleDirectory(DirectoryError):
                 f"the name {self.name!r} already stands for {self.found}; choose another name, or "
                 "remove this one first"
             )
-        found = "nothing" if self.found is None else self.found
+        if self.found is None:
+            return (
+                f"there is no name {self.name!r}, expected one for {self.expected}; see "
+                "`callora-vault directory list`"
+            )
         return (
-            f"the name {self.name!r} stands for {found}, not for {self.expected}: somebody changed "
-            "it; see `callora-vault directory list`"
+            f"the name {self.name!r} stands for {self.found}, not for {self.expected}: somebody "
+            "changed it; see `callora-vault directory list`"
         )
 
 

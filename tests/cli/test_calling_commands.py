@@ -136,6 +136,7 @@ def test_the_key_may_come_from_a_file_of_mode_600_alone(user: User) -> None:
         (("deposit", "billing", 2**127), "amount: the amount is outside i128"),
         (("deposit", "nobody", 1), "no vault is named 'nobody' on"),
         (("deposit", "billing", "much"), "AMOUNT"),
+        (("deposit", "billing", "7.5"), 'AMOUNT: "7.5" is not a whole number'),
         (("set-authorized-caller", "billing"), "give either an address or --nobody"),
         (("batch-deduct", "billing", "--items", "nowhere"), "No such file or directory"),
         (("init", "billing"), "the vault is already initialised"),

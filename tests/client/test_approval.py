@@ -126,9 +126,9 @@ TREES = [
     (another_method, "would be withdraw_to"),
     (an_inner_call, "the nested calls of deduct.* would be transfer.*, not nothing"),
     (a_creation, "would be the creation of a contract"),
-    (another_signer, f"who signs it would be {STRANGER.public_key}"),
-    (a_second_entry, "what it asks to be signed would be by .*; by "),
-    (no_entry, "what it asks to be signed would be nothing"),
+    (another_signer, f"the signer would be {STRANGER.public_key}"),
+    (a_second_entry, "the authorisation to sign would be by .*; by "),
+    (no_entry, "the authorisation to sign would be nothing"),
 ]
 
 

@@ -31,7 +31,7 @@ from callora_vault.model.units import Address
 
 MOVING = (Mode.ATOMIC, Mode.STEPWISE)
 
-CONSERVED = "what was withdrawn is what the new vault began with"
+CONSERVED = "the withdrawn amount is the new vault's initial balance"
 EMPTY = "the last withdrawal left nothing in the old vault"
 OLD_REPLAY = "the old vault's balance is the replay of its events"
 NEW_REPLAY = "the new vault's balance is the replay of its events"

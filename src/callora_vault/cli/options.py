@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
 import attrs
-from cyclopts import Parameter
+from cyclopts import CoercionError, Parameter, Token
 from platformdirs import user_config_path, user_data_path
 from rich.console import Console
 from rich.table import Table
@@ -39,8 +39,20 @@ ID_LENGTH: Final = 56
 
 Json: TypeAlias = Annotated[bool, Parameter(help="Print JSON instead of tables.", negative=())]
 Vault: TypeAlias = Annotated[str, Parameter(help="The vault's name, or its id (C...).")]
-Amount: TypeAlias = Annotated[int, Parameter(help="In the vault's own unit.")]
-PlanFile: TypeAlias = Annotated[Path, Parameter(help="The file of `migrate plan`.")]
+PlanFile: TypeAlias = Annotated[Path, Parameter(help="The file that `migrate plan` wrote.")]
+
+
+def whole(_: type[int], tokens: Sequence[Token]) -> int:
+    """Read a whole number; a fraction is an error, where the parser would round it."""
+    (token,) = tokens
+    try:
+        return int(token.value)
+    except ValueError:
+        raise CoercionError(token=token, target_type=int) from None
+
+
+Whole: TypeAlias = Annotated[int, Parameter(converter=whole)]
+Amount: TypeAlias = Annotated[int, Parameter(help="In the vault's own unit.", converter=whole)]
 
 
 @attrs.frozen
@@ -135,7 +147,7 @@ class SigningOptions(VaultOptions):
         ),
     ] = None
     max_fee: Annotated[
-        int | None, Parameter(help="The highest resource fee to sign, rent included, in stroops.")
+        Whole | None, Parameter(help="The highest resource fee to sign, rent included, in stroops.")
     ] = None
     yes: Annotated[bool, Parameter(help="Do not ask before signing.", negative=())] = False
 

@@ -190,10 +190,14 @@ class _Replay:
         self._caller_known = self.since_init
         if self._stored is None:
             return
-        self.assumed.append("the minimum deposit is that of the stored entry: no event has it")
+        self.assumed.append(
+            "the minimum deposit is that of the stored entry, because no event has it"
+        )
         if self.since_init:
             return
-        self.assumed.append("the owner is that of the stored entry: the history has no init")
+        self.assumed.append(
+            "the owner is that of the stored entry, because the history has no init"
+        )
         balances = (b for b in map(balance_before, events) if b is not None)
         self.state = attrs.evolve(
             self._stored, balance=next(balances, self._stored.balance), authorized_caller=None

@@ -128,8 +128,8 @@ class MigratedElsewhere(MigrationError):
 
     def __str__(self) -> str:
         return (
-            f"{self.old} was migrated to {self.successor}, not to {self.expected} as in the plan; "
-            "inspect that vault, and make a plan for it if it is yours"
+            f"{self.old} was already migrated to {self.successor}, not to {self.expected} as in "
+            f"this plan; inspect {self.successor}, and use it if it is yours"
         )
 
 

@@ -167,8 +167,8 @@ def verify(
         late=tuple(_late(old_decoded, own.last)),
         old_balance=0 if state is None else state.balance,
         assumed=(
-            *(f"the old vault's replay: {text}" for text in old_decoded.audit.assumed),
-            *(f"the new vault's replay: {text}" for text in new_decoded.audit.assumed),
+            *(f"in the old vault's replay {text}" for text in old_decoded.audit.assumed),
+            *(f"in the new vault's replay {text}" for text in new_decoded.audit.assumed),
             *_trusted(plan, journal),
         ),
     )

@@ -94,7 +94,7 @@ def deployed(contract: Address, rpc_url: str) -> Target:
         code = SorobanServer(rpc_url, RequestsClient()).get_contract_wasm(contract)
     except (BadValue, ContractWasmRetrievalError) as error:
         raise CannotRun(
-            f"no code was found for {contract}: {error}",
+            f"no code was found for {contract}: {str(error).rstrip('.')}",
             "give the id (C...) of a deployed contract",
         ) from error
     except (SdkError, ValueError) as error:

@@ -19,6 +19,7 @@ from callora_vault.cli.options import (
     SigningOptions,
     Vault,
     VaultOptions,
+    Whole,
     default_directory,
 )
 from callora_vault.cli.views.migrate import (
@@ -80,7 +81,7 @@ def plan(
     code: _Code = None,
     mode: Literal["atomic", "stepwise", "zero"] = "atomic",
     factory: str | None = None,
-    min_deposit: int | None = None,
+    min_deposit: Whole | None = None,
     options: VaultOptions = _READING,
     json: Json = False,
 ) -> int:
@@ -261,7 +262,7 @@ def watch_retired(
     vault: str,
     /,
     *,
-    since: int | None = None,
+    since: Whole | None = None,
     follow: Annotated[bool, Parameter(negative=())] = False,
     interval: float = 5.0,
     options: VaultOptions = _READING,

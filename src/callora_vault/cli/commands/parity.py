@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
-from callora_vault.cli.options import Json
+from callora_vault.cli.options import Json, Whole, whole
 from callora_vault.cli.views.parity import run_progress, show_report
 from callora_vault.parity import (
     CannotRun,
@@ -32,7 +32,7 @@ from callora_vault.reports.parity import json_text, junit_text, unmade
 
 _File = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 _STANDARD_OUTPUT = Path("-")
-_Count = Annotated[int, Parameter(validator=Number(gte=1))]
+_Count = Annotated[int, Parameter(validator=Number(gte=1), converter=whole)]
 _Seconds = Annotated[float | None, Parameter(validator=Number(gt=0))]
 
 
@@ -45,7 +45,7 @@ def parity(
     examples: _Count = EXAMPLES,
     steps: _Count = STEPS,
     seconds: _Seconds = None,
-    seed: int | None = None,
+    seed: Whole | None = None,
     foreign: bool = False,
     json: Json = False,
     output: _File = None,

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from callora_vault import wasm
 from callora_vault.cli.exit_codes import DONE, NOT_YET, UNKNOWN
-from callora_vault.cli.options import Amount, Json, SigningOptions, Vault, VaultOptions
+from callora_vault.cli.options import Amount, Json, SigningOptions, Vault, VaultOptions, Whole
 from callora_vault.cli.views.vault import (
     show_balance,
     show_deployment,
@@ -45,8 +45,8 @@ _READING = VaultOptions()
 def deploy(
     *,
     contract: Literal["v1", "v2"] = "v2",
-    initial_balance: int = 0,
-    min_deposit: int = 0,
+    initial_balance: Whole = 0,
+    min_deposit: Whole = 0,
     name: str | None = None,
     factory: str | None = None,
     options: SigningOptions = _SIGNING,
@@ -92,8 +92,8 @@ def init(
     vault: Vault,
     /,
     *,
-    initial_balance: int | None = None,
-    min_deposit: int | None = None,
+    initial_balance: Whole | None = None,
+    min_deposit: Whole | None = None,
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
