@@ -110,8 +110,8 @@ def read_result(
     if answer.result_meta_xdr is not None:
         meta = xdr.TransactionMeta.from_xdr(answer.result_meta_xdr).v4
     if answer.status == GetTransactionStatus.FAILED:
-        told = map(xdr.DiagnosticEvent.from_xdr, answer.diagnostic_events_xdr or ())
-        diagnostics = [*(meta.diagnostic_events if meta else ()), *told]
+        beside = map(xdr.DiagnosticEvent.from_xdr, answer.diagnostic_events_xdr or ())
+        diagnostics = [*(meta.diagnostic_events if meta else ()), *beside]
         return Failure(answer.ledger, charged, result_name(result), find_error(diagnostics))
     if meta is None or meta.soroban_meta is None or meta.soroban_meta.return_value is None:
         raise ValueError("an answer without transaction meta of version 4")

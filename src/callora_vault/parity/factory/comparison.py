@@ -108,9 +108,9 @@ def _stored(sides: Sides, state: FactoryState) -> Iterator[tuple[str, str]]:
             yield WRONG_VAULT.format(which), wrong
         wanted = state.successors.get(vault)
         entry = after.entries[Kind.SUCCESSOR, vault]
-        told = None if entry is None else _successor(entry[0])
-        if told != wanted:
-            detail = f"stored {told or 'nothing'} as successor of {vault}"
+        stored = None if entry is None else _successor(entry[0])
+        if stored != wanted:
+            detail = f"stored {stored or 'nothing'} as successor of {vault}"
             yield WRONG_SUCCESSOR, f"{detail}, expected {wanted or 'nothing'}"
 
 

@@ -124,8 +124,8 @@ Id: TypeAlias = tuple[Kind, Address | bytes]
 class Reading:
     """Entries on the ledger: base64, and live-until ledgers.
 
-    What is archived lives until 0, what is not there is None. `ledger` is the one in which it was
-    read; it does not count in comparisons.
+    An archived entry has 0, a missing one is None. `ledger` is the ledger of the reading, which
+    does not count in comparisons.
     """
 
     entries: Mapping[Id, tuple[str, int] | None]
@@ -275,7 +275,7 @@ class FactoryContract:
         written = self.written(call, state)
         touched = self.touched(call, state)
         signer = self.addresses[step.signer]
-        if signer in state.vaults:  # the host asks a contract whether it has signed
+        if signer in state.vaults:  # a vault signs by its own code, which the host calls
             touched += ((Kind.INSTANCE, signer), (Kind.CODE, state.vaults[signer].wasm_hash))
         touches = [
             Entry(self.key(entry), writes=entry in written, archived=before.lives(entry) == 0)

@@ -104,7 +104,7 @@ _Known = Callable[[Role | Made], tuple[Code, Role | None] | None]
 def migrations(draw: st.DrawFn, made: Sequence[Made], known: _Known) -> Step:
     """Draw a call of migrate.
 
-    Arguments: `made`, the vaults that were deployed; `known`, which tells code and owner of one.
+    Arguments: `made`, the vaults that were deployed; `known`, which returns code and owner of one.
     """
     old = draw(_old_vaults(made))
     code, owner = known(old) or (Code.V1, None)

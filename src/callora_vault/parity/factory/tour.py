@@ -70,7 +70,7 @@ def _creations() -> Iterator[tuple[Step, ...]]:
     for lane in Lane:
         yield (create(salt=2), create(lane=lane))
         yield (create(balance=-1, minimum=-1, lane=lane),)
-    # a salt is each owner's own, and good for one vault
+    # each owner can use a salt once
     for code, balance in ((Code.V1, 5), (Code.V2, 5), (Code.NONE, 5), (Code.V1, -1)):
         for minimum in (2, -1):
             yield (create(), create(code=code, balance=balance, minimum=minimum))
@@ -92,7 +92,7 @@ def _migrations_of(old: Place) -> Iterator[tuple[Step, ...]]:
     for lane in (Lane.ALONE, Lane.OTHER_NESTED):
         yield (old, migrate(old.code, signer=own, lane=lane))
         yield (old, migrate(old.code, Code.V1, signer=own, lane=lane))
-    # the address is taken already
+    # the address is already taken
     for code in (Code.V1, Code.V2, Code.NONE):
         yield (old, create(own), migrate(old.code, code, signer=own))
     for lane in (Lane.ALONE, Lane.UNSIGNED):
@@ -116,7 +116,7 @@ def _again() -> Iterator[tuple[Step, ...]]:
     yield (*moved, migrate(Code.V2, salt=1, old=new))
     elsewhere = migrate(Code.V2, old=Role.OTHER_VAULT, signer=Role.STRANGER)
     yield (*moved, other, elsewhere, successor(), successor(Role.OTHER_VAULT))
-    # a balance that came in late stays where it is
+    # a late deposit stays in the old vault
     yield (*moved, first, migrate(Code.V1, salt=2), successor())
 
 

@@ -27,8 +27,7 @@ from callora_vault.parity.trial import Line, Tally, Trial
 class FactoryTrial(Trial):
     """A new factory, beside its model.
 
-    `ended` says that a difference was seen, or that a call said nothing: there is nothing to go on
-    from.
+    The example ends after a difference, or after an inconclusive call.
     """
 
     def __init__(self, contract: FactoryContract, tally: Tally, *, foreign: bool = False) -> None:

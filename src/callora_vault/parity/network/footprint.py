@@ -13,7 +13,7 @@ from stellar_sdk.soroban_rpc import SimulateTransactionResponse
 from callora_vault.codec.keys import account_key, code_key, instance_key, is_nonce, nonce_key
 from callora_vault.parity.network.signatures import Signer
 
-# For calls that no simulation can measure, since they are refused.
+# for refused calls, which simulation cannot measure
 GENEROUS_INSTRUCTIONS: Final = 50_000_000
 GENEROUS_BYTES: Final = 60_000
 GENEROUS_FEE: Final = 100_000_000
@@ -89,8 +89,8 @@ def undeclared(diagnostic: xdr.DiagnosticEvent) -> Iterator[xdr.LedgerKey]:
     """Yield the possible undeclared keys in a diagnostic event; none for other events."""
     body = diagnostic.event.body.v0
     values = [] if body is None or body.data.vec is None else body.data.vec.sc_vec
-    told = values[0].str if values else None
-    said = None if told is None else _UNDECLARED.fullmatch(told.sc_string)
+    text = values[0].str if values else None
+    said = None if text is None else _UNDECLARED.fullmatch(text.sc_string)
     if said is None:
         return
     match said[1], values[1:]:

@@ -94,10 +94,10 @@ def authorise(
     passphrase: str,
     nonces: Nonces,
 ) -> Authorisation:
-    """Build the authorisation of `call` by `signer`, good or bad as `lane` says.
+    """Build the authorisation of `call` by `signer`, valid or not, according to `lane`.
 
-    Arguments: `contract`, which is called, with the calls `nested` under this one; `ledger`, the
-    latest ledger; `other_key`, the key for signatures with a wrong one.
+    Arguments: `contract`, which is called; `nested`, its nested calls; `ledger`, the latest ledger;
+    `other_key`, the key for signatures with a wrong one.
     """
     if lane is Lane.UNSIGNED:
         return Authorisation((), False, False)
@@ -146,14 +146,14 @@ def _credentials(signer: Address, nonce: int, until: int) -> xdr.SorobanCredenti
 
 
 def _with_other_arguments(call: Call | FactoryCall) -> Call | FactoryCall:
-    """Change an argument; a call without any stays as it is."""
+    """Change an argument; a call without arguments is returned unchanged."""
     if isinstance(call, Create | Migrate):
         return attrs.evolve(call, salt=sha256(call.salt))
     return call if isinstance(call, Successor) else _other_of_vault(call)
 
 
 def _other_of_vault(call: Call) -> Call:
-    """Change an argument, the first amount where there is one."""
+    """Change an argument: the first amount if it has one."""
     match call:
         case BatchDeduct(caller, items):
             return BatchDeduct(caller, (*items, DeductItem(1)))

@@ -20,7 +20,7 @@ from callora_vault.parity.steps import Role, Submit
 class Reading:
     """A vault on the ledger: instance entry (base64) and live-until ledgers (0 once archived).
 
-    `ledger` is the one in which it was read; it does not count in comparisons.
+    `ledger` is the ledger of the reading, which does not count in comparisons.
     """
 
     instance: str
@@ -42,8 +42,8 @@ class Reading:
 class VaultContract:
     """A vault under test on a network, with the accounts that call it.
 
-    Arguments: `abi`, the version that it is to be. On the embedded network every example starts
-    from one snapshot; on any other it gets an instance of its own. Raises CannotRun.
+    Arguments: `abi`, the expected version. On the embedded network every example starts from one
+    snapshot; on any other network it gets its own instance. Raises CannotRun.
     """
 
     def __init__(self, connection: Connection, code: bytes, abi: Abi) -> None:

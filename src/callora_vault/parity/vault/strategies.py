@@ -12,7 +12,7 @@ from callora_vault.model.vault import State
 from callora_vault.parity.edges import FIRST_AMOUNT_EDGES, MAGNITUDES, SYMBOLS, amounts
 from callora_vault.parity.steps import VAULT_LANES, Argument, Items, Lane, Role, Submit
 
-# What is first is what a counterexample shrinks to; what is there twice is drawn twice as often.
+# a counterexample shrinks to the first one; one that is listed twice is drawn twice as often
 _GOOD_SIGNATURES: Final = (Lane.ADDRESS, Lane.SOURCE)
 LANES: Final = st.sampled_from((*_GOOD_SIGNATURES * 4, *VAULT_LANES))
 _SIGNS_ELSE: Final = st.sampled_from((False, False, False, False, True))

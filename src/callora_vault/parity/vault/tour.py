@@ -62,7 +62,7 @@ def _edges(method: str, balance: int | None) -> Iterator[Submit]:
     state = None if balance is None else VaultMeta("", balance, MINIMUM)
     amounts = amount_edges(state)
     if state is None:
-        # whatever the arguments, they are looked at later
+        # with any arguments: they are checked later
         amounts = amounts[:3]
     match method:
         case "init":
@@ -102,7 +102,7 @@ def _edges_of_v2(method: str, state: State) -> Iterator[Submit]:
             yield _signed(method, {"caller": caller})
         yield _signed(method, {"caller": Role.STRANGER}, Role.STRANGER)
         return
-    # before init, whatever the arguments, they are looked at later
+    # before init, with any arguments: they are checked later
     for items in batch_edges(state)[: None if state else 3]:
         yield _signed(method, {"caller": Role.OWNER, "items": items})
     for items in batch_edges(state)[:4]:
@@ -148,7 +148,7 @@ def _authorised() -> Iterator[tuple[Step, ...]]:
         for method in ("deduct", "batch_deduct", "deposit", "withdraw", "withdraw_to"):
             call = _ACCEPTED[method]
             yield (*start, authorise, _signed(method, call, Role.STRANGER))
-            # what the owner does leaves the authorised caller in place
+            # the owner's calls keep the authorised caller
             yield (
                 *start,
                 authorise,
