@@ -72,16 +72,16 @@ def test_code_that_is_there_is_not_uploaded_again(
     deployed: DeployedVault, journal: Journal
 ) -> None:
     deployed.deployer(journal).deploy(CODE, deployed.owner, name="shop")
-    assert sent(deployed, journal) == ["create", "Init"]
+    assert sent(deployed, journal) == ["create", "init"]
     deployed.network.remove_entry(code_key(sha256(CODE).digest()).to_xdr_bytes())
     deployed.deployer(journal).deploy(CODE, deployed.owner, name="another shop")
-    assert sent(deployed, journal) == ["create", "Init", "upload", "create", "Init"]
+    assert sent(deployed, journal) == ["create", "init", "upload", "create", "init"]
 
 
 def test_archived_code_is_uploaded_again(deployed: DeployedVault, journal: Journal) -> None:
     deployed.network.advance_ledgers(600_000)
     done = deployed.deployer(journal).deploy(CODE, deployed.owner, name="shop")
-    assert sent(deployed, journal) == ["upload", "create", "Init"]
+    assert sent(deployed, journal) == ["upload", "create", "init"]
     assert deployed.client(journal, contract=done.contract).balance() == 0
 
 
@@ -119,7 +119,7 @@ class GettingInBetween(InProcessClient):
         assert json_data is not None
         if json_data["method"] == "sendTransaction" and self._left:
             (entry,) = self._journal.listed(self._passphrase, State.OPEN)
-            if entry.request.startswith("Init"):
+            if entry.request.startswith("init"):
                 self._left -= 1
                 self._init(entry.contract)
         return super().post(url, data, json_data)
@@ -184,7 +184,7 @@ def test_a_deployment_killed_after_each_answer_goes_on(
             assert deployed.client(own, contract=done.contract).get_meta() == VaultMeta(ME, 5, 0)
             assert sent(deployed, own) == [
                 "upload",
-                *(["Create"] if factory else ["create", "Init"]),
+                *(["create"] if factory else ["create", "init"]),
             ]
     assert point > 10
 
@@ -209,7 +209,7 @@ def test_a_deployment_that_runs_out_of_time_can_be_repeated(
             CODE, deployed.owner, name="shop"
         )
     done = deployed.deployer(journal).deploy(CODE, deployed.owner, name="shop")
-    assert sent(deployed, journal) == ["create", "Init"]
+    assert sent(deployed, journal) == ["create", "init"]
     assert done.abandoned == ()
 
 

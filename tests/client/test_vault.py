@@ -225,10 +225,11 @@ def test_a_repeated_key_returns_the_first_result_and_applies_nothing(
 def test_a_key_stands_for_one_call(deployed: DeployedVault, journal: Journal) -> None:
     vault = deployed.client(journal)
     vault.deduct(ME, 25, "req_1")
-    with pytest.raises(KeyReused, match=r"'req_1' stands for Deduct.*amount=25.*, not for .*=26"):
+    with pytest.raises(KeyReused, match=r"'req_1' stands for deduct.*amount=25.*, not for .*=26"):
         vault.deduct(ME, 26, "req_1")
-    vault.deduct(ME, 26, "req_1", key="another")
-    assert vault.balance() == BALANCE - 51
+    with pytest.raises(KeyReused, match="a key of its own"):
+        vault.deposit(26, key="req_1")
+    assert vault.balance() == BALANCE - 25
 
 
 def test_a_refused_call_leaves_its_key_free(deployed: DeployedVault, journal: Journal) -> None:
@@ -244,7 +245,7 @@ def test_calls_without_a_key_are_calls_of_their_own(
 ) -> None:
     vault = deployed.client(journal)
     vault.deduct(ME, 1)
-    vault.deduct(ME, 1, "")
+    vault.deduct(ME, 1, "", key="an empty id")
     vault.deposit(10)
     vault.deposit(10)
     assert vault.balance() == BALANCE + 18

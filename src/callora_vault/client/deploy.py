@@ -21,16 +21,17 @@ from callora_vault.client.approval import Expected
 from callora_vault.client.errors import CallFailed, NoFreeId, UnexpectedCode, UnexpectedFootprint
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
+from callora_vault.client.limits import Limits
 from callora_vault.client.refusals import failed
 from callora_vault.client.successors import NotOurFactory
-from callora_vault.client.transactions import Action, Limits, Transactions
+from callora_vault.client.transactions import Action, Transactions
 from callora_vault.client.vault import VaultClient, code_hash_of
 from callora_vault.codec.addresses import deployed_address, id_preimage, vault_address
 from callora_vault.codec.calls import encode_authorisation, host_function
 from callora_vault.codec.entries import StoredVault
 from callora_vault.codec.keys import code_key, instance_key
 from callora_vault.model import units
-from callora_vault.model.calls import Create, Init
+from callora_vault.model.calls import Create, Init, describe
 from callora_vault.model.errors import AlreadyInitialized, FactoryError
 from callora_vault.model.memory import VaultModel
 from callora_vault.model.units import Address
@@ -186,7 +187,7 @@ class Deployer:
         )
         function = host_function(factory, call)
         try:
-            action = Action(contract, "create", contract, repr(call), function, expected)
+            action = Action(contract, "create", contract, describe(call), function, expected)
             self._submit(action, owner)
         except (SimulationFailed, CallFailed) as failure:
             code = None if failure.error is None else failure.error.factory_error

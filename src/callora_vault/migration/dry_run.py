@@ -12,7 +12,7 @@ import attrs
 
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
-from callora_vault.client.transactions import Limits
+from callora_vault.client.limits import Limits
 from callora_vault.codec.entries import StoredVault
 from callora_vault.migration import atomic, ledger
 from callora_vault.migration.apply import apply

@@ -19,8 +19,8 @@ from stellar_sdk import xdr
 
 from callora_vault.client.approval import Expected
 from callora_vault.client.deploy import IDS
+from callora_vault.client.entries import JournalEntry, State
 from callora_vault.client.errors import UnexpectedCode, Unknown
-from callora_vault.client.journal import JournalEntry, State
 from callora_vault.client.transactions import Action, resume
 from callora_vault.codec.calls import encode_authorisation, host_function
 from callora_vault.codec.entries import decode_stored
@@ -47,7 +47,7 @@ from callora_vault.migration.record import (
     settle_by_ledger,
 )
 from callora_vault.migration.steps import TRIES, Setup, upload
-from callora_vault.model.calls import Init, SetAuthorizedCaller, Withdraw
+from callora_vault.model.calls import Init, SetAuthorizedCaller, Withdraw, describe
 from callora_vault.model.errors import AlreadyInitialized, CallRefused, MissingMethod
 from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import Address
@@ -70,7 +70,7 @@ def withdrawal(plan: Plan, amount: int) -> Action:
         scope=plan.scope,
         key=drain_key(0),
         contract=plan.old,
-        request=repr(call),
+        request=describe(call),
         function=host_function(plan.old, call),
         expected=Expected(
             plan.owner,

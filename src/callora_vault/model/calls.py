@@ -5,7 +5,7 @@ argument's name, when the call is built.
 """
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -142,6 +142,52 @@ class SetAuthorizedCaller:
 
     method: ClassVar = "set_authorized_caller"
     caller: Address | None = attrs.field(validator=_optional_address)
+
+
+_T = TypeVar("_T")
+
+
+def plain(value: _T) -> _T:
+    """Return a call, or a part of one, whose numbers and texts are int and str themselves.
+
+    A subclass may show, compare and count as it likes; the ABI carries only what is under it.
+    """
+    made: Any = value
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        made = int.__int__(value)
+    elif isinstance(value, str):
+        made = str.__str__(value)
+    elif isinstance(value, tuple):
+        made = tuple(map(plain, value))
+    elif attrs.has(type(value)):
+        names = (field.name for field in attrs.fields(type(made)))
+        made = type(value)(*(plain(getattr(value, name)) for name in names))
+    return cast(_T, made)
+
+
+def describe(call: "Call | FactoryCall") -> str:
+    """Write a call for people: `deduct(caller=G..., amount=3, request_id=req_1)`.
+
+    What is None is left out. What a call is to a program is its XDR, not this text.
+    """
+    fields = attrs.asdict(call, recurse=False).items()
+    arguments = ", ".join(f"{name}={_described(v)}" for name, v in fields if v is not None)
+    return f"{call.method}({arguments})"
+
+
+def _described(value: object) -> str:
+    match value:
+        case bytes():
+            return value.hex()
+        case tuple():
+            return f"[{', '.join(map(_described, value))}]"
+        case DeductItem(amount, None):
+            return str(amount)
+        case DeductItem(amount, request_id):
+            return f"{amount} for {request_id}"
+    return str(value)
 
 
 Call: TypeAlias = (

@@ -20,7 +20,7 @@ from callora_vault.cli.views.vault import (
 )
 from callora_vault.client import Deployer
 from callora_vault.client import resume as settle
-from callora_vault.client.journal import State
+from callora_vault.client.entries import State
 from callora_vault.model.calls import (
     BatchDeduct,
     Call,
