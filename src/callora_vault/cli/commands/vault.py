@@ -31,6 +31,7 @@ from callora_vault.model.calls import (
     SetAuthorizedCaller,
     Withdraw,
     WithdrawTo,
+    describe,
 )
 from callora_vault.model.errors import NotInitialized
 from callora_vault.model.layouts import VaultMeta
@@ -139,18 +140,25 @@ def batch_deduct(
     /,
     *,
     items: Path,
+    skip_applied: Annotated[bool, Parameter(negative=())] = False,
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
     """Take several amounts in one transaction, all of them or none (v2).
 
+    Each request id is taken once: the same file again returns its result, and a batch with an id
+    that was deducted before, alone or in another batch, is refused.
+
     Parameters
     ----------
     items
         A JSON file: a list of {"amount": ..., "request_id": ...}, 1 to 50 of them.
+    skip_applied
+        Leave out the items whose request ids were deducted before, and list them.
     """
     caller = options.signer().address
-    return _submit(vault, BatchDeduct(caller, _read_items(items)), options, json)
+    call = BatchDeduct(caller, _read_items(items))
+    return _submit(vault, call, options, json, skip_applied=skip_applied)
 
 
 def withdraw(
@@ -232,9 +240,11 @@ def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
 # -- how a call is made ------------------------------------------------------------------------
 
 
-def _submit(vault: str, call: Call, options: SigningOptions, json: bool) -> int:
-    with options.client(vault, str(call)) as client:
-        receipt = client.submit(call, key=options.request_key)
+def _submit(
+    vault: str, call: Call, options: SigningOptions, json: bool, *, skip_applied: bool = False
+) -> int:
+    with options.client(vault, describe(call)) as client:
+        receipt = client.submit(call, key=options.request_key, skip_applied=skip_applied)
     show_receipt(client.contract, receipt, json)
     return DONE
 
