@@ -129,13 +129,16 @@ class Recognition:
         seen = last.sequence, last.close_time
         ledger = believed_ledger(network.passphrase, look.latest, seen, asked.close_time)
         ahead = look.latest - last.sequence
-        timed = keeps_time(network.passphrase)
-        burst = not timed and ahead > max(asked.close_time - last.close_time, 0) + BURST
-        if (ahead > _STRIDE and ledger == look.latest) or burst:
-            anchor = self._network.ledger(look.latest, until).ledger
-            if timed and anchor.sequence > ledger + _STRIDE:
-                return Tip(ledger, asked.close_time)
-            self._journal.see(life, anchor)
+        most = max(asked.close_time - last.close_time, 0) + BURST
+        burst = not keeps_time(network.passphrase) and ahead > most
+        if burst or (ahead > _STRIDE and ledger == look.latest):
+            try:
+                self._journal.see(life, network.ledger(look.latest, until).ledger)
+            except RpcRefused as refused:
+                if refused.code not in _OUT_OF_RANGE:
+                    raise
+                # it says that this is its latest ledger, and does not have it
+                ledger = min(ledger, last.sequence + most)
         return Tip(ledger, asked.close_time)
 
     # -- what was decided ----------------------------------------------------------------------
