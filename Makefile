@@ -6,14 +6,19 @@ VENV := .venv
 RUN := $(VENV)/bin/
 READY := $(VENV)/.ready
 export UV_SYSTEM_CERTS := 1
+# where this is set, each process that a test starts compiles every module anew
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: parity test lint types imports docs-check check mutants wasm wasm-check clippy vectors bench \
   exactly-once fuzz soak clients clean
 
+# Each search ends early where BUDGET=seconds says so, and prints how much it did.
+TIMED = $(if $(BUDGET),--seconds $(BUDGET))
+
 parity: $(READY)
-	$(RUN)callora-vault parity --model v1 $(if $(SEED),--seed $(SEED))
-	$(RUN)callora-vault parity --model v2 $(if $(SEED),--seed $(SEED))
-	$(RUN)callora-vault parity --model factory $(if $(SEED),--seed $(SEED))
+	$(RUN)callora-vault parity --model v1 $(TIMED) $(if $(SEED),--seed $(SEED))
+	$(RUN)callora-vault parity --model v2 $(TIMED) $(if $(SEED),--seed $(SEED))
+	$(RUN)callora-vault parity --model factory $(TIMED) $(if $(SEED),--seed $(SEED))
 
 test: $(READY)
 	$(RUN)pytest -q -n 2 --dist loadfile
@@ -36,7 +41,7 @@ check: lint types imports docs-check
 
 # search and shrink a counterexample for every planted fault
 mutants: $(READY)
-	$(RUN)python -m tests.parity.mutants
+	$(RUN)python -m tests.parity.mutants $(TIMED) $(if $(SEED),--seed $(SEED))
 
 # rebuild every compiled file in place (Rust; see tools/build)
 wasm:
@@ -65,9 +70,6 @@ bench: $(READY)
 	$(RUN)python -m benchmarks.batch
 	$(RUN)python -m benchmarks.client
 	$(RUN)python -m benchmarks.audit
-
-# Each search ends early where BUDGET=seconds says so, and prints how much it did.
-TIMED = $(if $(BUDGET),--seconds $(BUDGET))
 
 # deduct 10,000 times under every fault, with kills and nodes that forget; none lost, none twice
 exactly-once: $(READY)

@@ -42,7 +42,7 @@ def directory(path: Path) -> VaultDirectory:
 def test_a_name_stands_for_a_contract_on_one_network_alone(directory: VaultDirectory) -> None:
     directory.point(LOCAL, "billing", OLD, instead_of=None)
     assert directory.find(LOCAL, "billing") == Listed("billing", OLD, 1)
-    with pytest.raises(UnknownVault, match="no vault 'billing' on 'Test SDF"):
+    with pytest.raises(UnknownVault, match="no vault is named 'billing' on the network 'Test SDF"):
         directory.find(TEST, "billing")
     assert directory.networks() == (LOCAL,)
 
@@ -126,7 +126,7 @@ def test_a_damaged_file_is_named_and_left_alone(
     directory: VaultDirectory, path: Path, text: str
 ) -> None:
     path.write_text(text)
-    with pytest.raises(UnreadableDirectory, match=r"vaults\.json: is damaged"):
+    with pytest.raises(UnreadableDirectory, match=r"vaults\.json: it is damaged"):
         directory.find(LOCAL, "billing")
     with pytest.raises(UnreadableDirectory):
         directory.point(LOCAL, "billing", OLD, instead_of=None)

@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from stellar_sdk import Keypair
+from tests.support.preloaded import preloaded
 
 from soroban_localnet import LocalNetwork
 from soroban_localnet.serve.http import serve_http
@@ -30,12 +32,21 @@ def typed(page: Path) -> str:
     return "".join(lines)
 
 
+@pytest.fixture(scope="module")
+def commands_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a `callora-vault` that starts at once."""
+    with preloaded(tmp_path_factory.mktemp("commands")) as folder:
+        yield folder
+
+
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if page.stem not in WITHOUT_COMMANDS],
     ids=lambda page: page.stem,
 )
-def test_the_commands_of_a_page_work_one_after_the_other(page: Path, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_work_one_after_the_other(
+    page: Path, tmp_path: Path, commands_folder: Path
+) -> None:
     commands = typed(page)
     assert commands
     owner = Keypair.random()
@@ -44,7 +55,9 @@ def test_the_commands_of_a_page_work_one_after_the_other(page: Path, tmp_path: P
     with serve_http(network) as endpoint:
         environment = {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(
+                (str(commands_folder), str(Path(sys.executable).parent), os.environ["PATH"])
+            ),
             "CALLORA_VAULT_NETWORK": endpoint.url,
             "CALLORA_VAULT_KEY": owner.secret,
             "XDG_DATA_HOME": str(tmp_path / "data"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from localnet.tests.support.clock import START
 from localnet.tests.support.contract import Contract, Kind, deploy, upload
 from localnet.tests.support.fork_transport import RemoteTransport, fork_of
@@ -10,6 +11,10 @@ from localnet.tests.support.sender import Sender
 from soroban_localnet import LocalNetwork
 
 __all__ = ["foreground"]
+
+# no assertion by the clock: the machine may be busy
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture

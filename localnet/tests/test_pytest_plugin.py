@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import sys
 from importlib import resources
-from pathlib import Path
 
 import pytest
+from localnet.tests.support.pytest_sessions import pytester
 
 from soroban_localnet.host.protocols import PROTOCOL
 
+__all__ = ["pytester"]
+
 pytest_plugins = ["pytester"]
-
-HOME = str(Path.home())
-
-
-@pytest.fixture
-def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """The machine's home again: the compiled host is in its cache."""
-    for name in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, HOME)
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    return pytester
 
 
 FRESH = """

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from localnet.tests.support.pytest_sessions import pytester
+
+__all__ = ["pytester"]
 
 pytest_plugins = ["pytester"]
 

@@ -1,8 +1,8 @@
 """The vault directory: which contract a vault's name stands for, on each network.
 
-One JSON file, replaced whole: a reader finds the file before a change or after it, never in
-between, and of two writers one waits for the other. Every change has a generation of its own, so a
-running client sees that there was one.
+It is one JSON file that is replaced whole: a reader finds the file before a change or after it, and
+a second writer waits for the first. Every change increments the generation, by which a running
+client notices it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from callora_vault.model.units import Address
 
 FORMAT: Final = 1
 LOCK_SECONDS: Final = 10
-"""How long a writer waits for another one."""
+"""How long a writer waits for another."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class DirectoryError(CalloraError):
-    """Base of what a directory raises."""
+    """Base of the errors of a directory."""
 
 
 @attrs.frozen
@@ -44,14 +44,14 @@ class UnreadableDirectory(DirectoryError):
     reason: str
 
     def __str__(self) -> str:
-        return f"vault directory {self.path}: {self.reason}"
+        return f"the vault directory {self.path}: {self.reason}"
 
 
 @attrs.frozen
 class UnknownVault(DirectoryError):
     """No vault has this name on this network.
 
-    Arguments: `name`; `network`, the passphrase; `known`, the names that there are.
+    Arguments: `name`; `network`, the passphrase; `known`, all names on it.
     """
 
     name: str
@@ -59,18 +59,19 @@ class UnknownVault(DirectoryError):
     known: tuple[str, ...]
 
     def __str__(self) -> str:
-        there = ", ".join(self.known) or "none"
+        names = f"its names are {', '.join(self.known)}" if self.known else "it has no names"
         return (
-            f"no vault {self.name!r} on {self.network!r}; the directory has: {there}; "
-            "add the name to it, or give the vault's id (C...)"
+            f"no vault is named {self.name!r} on the network {self.network!r}; {names}; add one "
+            "with `callora-vault directory add`, or give the vault's id (56 characters that begin "
+            "with C)"
         )
 
 
 @attrs.frozen
 class StaleDirectory(DirectoryError):
-    """The name stands for another contract than the change was made for.
+    """The name stands for another contract than this change expects.
 
-    Arguments: `name`; `expected` and `found`, contracts, or None where there is none.
+    Arguments: `name`; `expected` and `found`, contracts, or None for no contract.
     """
 
     name: str
@@ -78,17 +79,28 @@ class StaleDirectory(DirectoryError):
     found: Address | None
 
     def __str__(self) -> str:
-        found = "nothing" if self.found is None else self.found
-        expected = "nothing" if self.expected is None else self.expected
-        return f"{self.name!r} stands for {found}, not for {expected}: somebody changed it"
+        if self.expected is None:
+            return (
+                f"the name {self.name!r} already stands for {self.found}; choose another name, or "
+                "remove this one first"
+            )
+        if self.found is None:
+            return (
+                f"there is no name {self.name!r}, expected one for {self.expected}; see "
+                "`callora-vault directory list`"
+            )
+        return (
+            f"the name {self.name!r} stands for {self.found}, not for {self.expected}: somebody "
+            "changed it; see `callora-vault directory list`"
+        )
 
 
 @attrs.frozen
 class Listed:
     """A vault in the directory.
 
-    `generation` is that of the directory when the name was last pointed elsewhere; `retired`
-    are the contracts that it stood for before, oldest first.
+    `generation` is the directory's generation when this name last changed; `retired` are the
+    contracts that the name stood for before, oldest first.
     """
 
     name: str
@@ -109,8 +121,8 @@ class _Contents:
 class VaultDirectory:
     """Names of vaults, by network.
 
-    Arguments: `path`, the file; it need not be there yet. Each method raises UnreadableDirectory
-    where the file is damaged or cannot be read or written; nothing is changed then.
+    Arguments: `path`, the file, which may not exist yet. Each method raises UnreadableDirectory if
+    the file is damaged or cannot be read or written; nothing is changed then.
     """
 
     def __init__(self, path: Path) -> None:
@@ -120,11 +132,11 @@ class VaultDirectory:
 
     @property
     def generation(self) -> int:
-        """How many changes the directory has seen."""
+        """The number of changes so far."""
         return self._read().generation
 
     def find(self, network: str, name: str) -> Listed:
-        """Say which contract a name stands for now. It costs a look at the file's date.
+        """Return the contract that a name stands for now. It costs one `stat` of the file.
 
         Arguments: `network`, the passphrase. Raises UnknownVault.
         """
@@ -139,18 +151,18 @@ class VaultDirectory:
         return tuple(names[name] for name in sorted(names))
 
     def networks(self) -> tuple[str, ...]:
-        """List the passphrases of all networks that have names."""
+        """List the passphrases of all networks with names."""
         return tuple(sorted(self._read().networks))
 
     def point(
         self, network: str, name: str, contract: Address, *, instead_of: Address | None
     ) -> Listed:
-        """Let a name stand for a contract, durably, for whoever reads from now on.
+        """Let a name stand for a contract, durably.
 
-        Arguments: `network`, the passphrase; `instead_of`, the contract that it stands for so
-        far, None for a new name. A name that stands for `contract` already stays as it is, so a
-        change can be made again. A retired contract can be returned to.
-        Raises StaleDirectory where somebody else was faster; BadValue for a bad name or contract.
+        Arguments: `network`, the passphrase; `instead_of`, the contract that it stands for now,
+        None for a new name. A name that already stands for `contract` stays as it is, so a change
+        can be repeated. `contract` may be a retired one.
+        Raises StaleDirectory if the name has changed since; BadValue for a bad name or contract.
         """
         _check_name(name)
         units.contract(contract, "contract")
@@ -161,14 +173,14 @@ class VaultDirectory:
                 return present
             _expect(name, present, instead_of)
             retired = () if present is None else (*present.retired, present.contract)
-            # a contract that is returned to is retired no longer
+            # a contract that is in use again is no longer retired
             retired = tuple(old for old in dict.fromkeys(retired) if old != contract)
             listed = Listed(name, contract, self._contents.generation + 1, retired)
             self._write(network, {**names, name: listed})
             return listed
 
     def remove(self, network: str, name: str, *, instead_of: Address) -> None:
-        """Take a name out. Raises StaleDirectory, also where the name is not there."""
+        """Remove a name. Raises StaleDirectory, also if the name does not exist."""
         with self._locked():
             names = self._read().networks.get(network, {})
             _expect(name, names.get(name), instead_of)
@@ -180,7 +192,7 @@ class VaultDirectory:
             with FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS):
                 yield
         except Timeout:
-            reason = f"another writer has held its lock for {LOCK_SECONDS} seconds"
+            reason = f"another program has locked it for {LOCK_SECONDS} seconds; try again"
             raise UnreadableDirectory(self.path, reason) from None
         except OSError as error:
             raise UnreadableDirectory(self.path, _why(error)) from error
@@ -193,7 +205,7 @@ class VaultDirectory:
             return self._contents
         except OSError as error:
             raise UnreadableDirectory(self.path, _why(error)) from error
-        # replaced files differ in their inode, whatever the resolution of the clock
+        # a replaced file has another inode, even if the clock did not move
         seen = status.st_ino, status.st_mtime_ns, status.st_size
         if seen != self._seen:
             try:
@@ -205,7 +217,7 @@ class VaultDirectory:
         return self._contents
 
     def _write(self, network: str, names: dict[str, Listed]) -> None:
-        """Replace the file by one with these names on a network."""
+        """Replace the file with these names on a network."""
         networks = {**self._contents.networks, network: names}
         kept = {key: value for key, value in networks.items() if value}
         contents = _Contents(self._contents.generation + 1, kept)
@@ -222,12 +234,16 @@ def _expect(name: str, present: Listed | None, contract: Address | None) -> None
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise units.BadValue(
-            "name", "a vault's name has 1 to 64 letters, digits, '.', '_' and '-', no sign first"
+            "name",
+            "use 1 to 64 letters, digits, dots, underscores and hyphens; begin with a letter or "
+            "digit",
         )
 
 
-def _why(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return files.flaw(error)
+    return error.strerror or str(error)
 
 
 def _encode(contents: _Contents) -> str:
@@ -251,14 +267,17 @@ def _decode(text: str, path: Path) -> _Contents:
         document = json.loads(text)
         version = document["format"]
         if version != FORMAT:
-            raise UnreadableDirectory(path, f"its format is {version!r}, this program's {FORMAT}")
+            reason = (
+                f"its format is {version}, this program's {FORMAT}; use the program that wrote it"
+            )
+            raise UnreadableDirectory(path, reason)
         networks = {
             _text(network): {name: _listed(name, entry) for name, entry in names.items()}
             for network, names in document["networks"].items()
         }
         return _Contents(_count(document["generation"]), networks)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        reason = f"is damaged ({type(error).__name__}: {error}); restore it from a copy"
+        reason = f"it is damaged: {files.flaw(error)}; restore it from a copy"
         raise UnreadableDirectory(path, reason) from error
 
 
@@ -271,11 +290,11 @@ def _listed(name: str, entry: dict[str, Any]) -> Listed:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError("a network is named by its passphrase")
+        raise units.BadValue("networks", "each name must be a passphrase")
     return value
 
 
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError("a generation is a count")
+        raise units.BadValue("generation", "it must be a whole number from 0 up")
     return value

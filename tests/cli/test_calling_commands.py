@@ -134,14 +134,15 @@ def test_the_key_may_come_from_a_file_of_mode_600_alone(user: User) -> None:
         (("deposit", "billing", 1), "the deposit is below the minimum: amount 1, min_deposit 5"),
         (("deposit", "billing", 0), "the amount is not positive"),
         (("deposit", "billing", 2**127), "amount: the amount is outside i128"),
-        (("deposit", "nobody", 1), "no vault 'nobody' on"),
+        (("deposit", "nobody", 1), "no vault is named 'nobody' on"),
         (("deposit", "billing", "much"), "AMOUNT"),
-        (("set-authorized-caller", "billing"), "give an address, or --nobody"),
+        (("deposit", "billing", "7.5"), 'AMOUNT: "7.5" is not a whole number'),
+        (("set-authorized-caller", "billing"), "give either an address or --nobody"),
         (("batch-deduct", "billing", "--items", "nowhere"), "No such file or directory"),
-        (("init", "billing"), "the vault is initialised already"),
+        (("init", "billing"), "the vault is already initialised"),
         (("withdraw", "billing", 1, "--max-fee", 5), "over the limit of 5"),
         (("directory", "add", "billing", "C"), "contract: not a valid address"),
-        (("directory", "remove", "nobody"), "no vault 'nobody' on"),
+        (("directory", "remove", "nobody"), "no vault is named 'nobody' on"),
         (("deposit", "billing", 5, "--journal", "/dev/null"), "it is not a plain file"),
     ],
 )
@@ -174,7 +175,7 @@ def test_on_the_public_network_what_will_be_signed_is_shown_and_asked(
         assert asked.returncode == 2
         assert "nothing was signed" in asked.stderr
         assert PUBLIC in asked.stderr
-        assert f"init({owner.public_key}, 0, 0)" in asked.stderr
+        assert f"init(owner={owner.public_key}, initial_balance=0, min_deposit=0)" in asked.stderr
         told = user.run("deploy", "--name", "x", "--yes")
         assert told.returncode == 0, told.stderr
 
@@ -182,4 +183,4 @@ def test_on_the_public_network_what_will_be_signed_is_shown_and_asked(
 def test_nothing_open_is_said(user: User) -> None:
     ran = user.run("resume", key=False)
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout == "nothing is open\n"
+    assert ran.stdout == "no transaction is open\n"

@@ -49,7 +49,7 @@ def test_audit_brings_the_history_up_to_date_and_judges_it(
 ) -> None:
     url, vault = served
     history = tmp_path / "history.jsonl"
-    exported = _run("export", vault, "--to", history, "--network", url)
+    exported = _run("export", vault, "--output", history, "--network", url)
     assert exported.returncode == 0, exported.stderr
     ran = _run("audit", vault, "--history", history, "--network", url)
     assert ran.returncode == 0, ran.stderr
@@ -74,7 +74,7 @@ def test_a_name_does_as_well_as_an_id(served: tuple[str, str], tmp_path: Path) -
     assert added.returncode == 0, added.stderr
     document = json.loads(_run("inspect", "billing", *here, "--json").stdout)
     assert document["contract"] == vault
-    for command in (("audit", "billing"), ("export", "billing", "--to", tmp_path / "h.jsonl")):
+    for command in (("audit", "billing"), ("export", "billing", "--output", tmp_path / "h.jsonl")):
         ran = _run(*command, *here)
         assert ran.returncode == 0, ran.stderr
 
@@ -84,7 +84,7 @@ def test_a_history_that_does_not_follow_ends_with_1(
 ) -> None:
     url, vault = served
     history = tmp_path / "history.jsonl"
-    _run("export", vault, "--to", history, "--network", url)
+    _run("export", vault, "--output", history, "--network", url)
     lines = history.read_text().splitlines()
     kept = [line for line in lines if '"id":' not in line or line != lines[2]]
     history.write_text("\n".join([*kept, ""]))
@@ -96,17 +96,20 @@ def test_a_history_that_does_not_follow_ends_with_1(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("inspect", "C"), "no vault 'C' on"),
-        (("inspect", OWNER.public_key), "vault: it has to be a contract (C...)"),
+        (("inspect", "C"), "no vault is named 'C' on"),
+        (
+            ("inspect", OWNER.public_key),
+            "vault: this is an account; give the id of a contract (C...)",
+        ),
         (("inspect", "VAULT", "--network", "nowhere"), "give http(s)://HOST[:PORT][/PATH]"),
-        (("inspect", "VAULT", "--network", "mainnet"), "name yours by --rpc-url"),
-        (("inspect", "C" + "A" * 51 + "D2KM"), "there is no contract C"),
-        (("inspect", "VAULT", "--network-passphrase", "x"), "is of the network"),
+        (("inspect", "VAULT", "--network", "mainnet"), "give the URL of yours with --rpc-url"),
+        (("inspect", "C" + "A" * 51 + "D2KM"), "no contract C"),
+        (("inspect", "VAULT", "--network-passphrase", "x"), "serves the network"),
         (("audit", "--history", "nowhere.jsonl", "--offline"), "No such file or directory"),
-        (("audit", "--history", "nowhere.jsonl"), "vault: give its name or id, or --offline"),
-        (("audit", "--offline"), "history: --offline judges a file"),
-        (("export", "VAULT"), "--to"),
-        (("export", "VAULT", "--to", "/dev/null/h.jsonl"), "/dev/null/h.jsonl: "),
+        (("audit", "--history", "nowhere.jsonl"), "VAULT: give its name or id, or --offline"),
+        (("audit", "--offline"), "--offline: it needs a history; give one with --history"),
+        (("export", "VAULT"), "--output"),
+        (("export", "VAULT", "--output", "/dev/null/h.jsonl"), "/dev/null/h.jsonl: "),
     ],
 )
 def test_a_mistake_is_one_line_and_2(

@@ -41,7 +41,7 @@ def vault(tmp_path: Path) -> Iterator[Moved]:
 def test_a_vault_is_moved_verified_redirected_and_swept(vault: Moved) -> None:
     user, plan = vault.user, vault.plan
     factory = user.json("migrate", "factory")["factory"]
-    planned = user.json("migrate", "plan", "shop", "--factory", factory, "--out", plan)
+    planned = user.json("migrate", "plan", "shop", "--factory", factory, "--output", plan)
     assert planned == json.loads(plan.read_text())
     assert planned["old"]["balance"] == "1000"
 
@@ -65,13 +65,15 @@ def test_a_vault_is_moved_verified_redirected_and_swept(vault: Moved) -> None:
     assert user.json("deposit", vault.old, 50)["returned"] == "50"
     alone = user.run("watch-retired", "shop")
     assert alone.returncode == 2
-    assert f"vault: shop has stood for {vault.old} alone; give an id" in alone.stderr
+    assert (
+        f"vault: shop has stood for no other contract than {vault.old}; give the id" in alone.stderr
+    )
     ahead = user.run("watch-retired", vault.old, "--since", 99_999)
     assert ahead.returncode == 2
-    assert "since: ledger 99,999 is not there yet" in ahead.stderr
+    assert "since: ledger 99,999 has not closed yet" in ahead.stderr
     watched = user.run("watch-retired", vault.old)
     assert watched.returncode == 1
-    assert "deposit (amount=50, balance=50)" in watched.stdout
+    assert "deposit(amount=50, balance=50)" in watched.stdout
     swept = user.json("migrate", "sweep", plan)
     assert (swept["moved"], swept["remainder"]) == ("50", "0")
 
@@ -95,7 +97,7 @@ def test_a_vault_is_moved_verified_redirected_and_swept(vault: Moved) -> None:
 
 def test_a_name_is_not_redirected_where_a_check_fails(vault: Moved) -> None:
     user, plan = vault.user, vault.plan
-    user.json("migrate", "plan", "shop", "--mode", "stepwise", "--min-deposit", 7, "--out", plan)
+    user.json("migrate", "plan", "shop", "--mode", "stepwise", "--min-deposit", 7, "--output", plan)
     user.json("migrate", "apply", plan)
     document = json.loads(plan.read_text())
     document["new"]["min_deposit"] = "8"
@@ -109,9 +111,9 @@ def test_a_name_is_not_redirected_where_a_check_fails(vault: Moved) -> None:
 
 def test_what_cannot_be_planned_or_read_is_one_line(vault: Moved) -> None:
     cases = {
-        ("plan", "shop", "--out", "p"): "needs the factory's id",
-        ("plan", "shop", "--mode", "zero", "--out", "no/p"): "the plan no/p: No such file",
-        ("plan", "shop", "--code", "none", "--out", "p"): "none: No such file or directory",
+        ("plan", "shop", "--output", "p"): "--mode atomic needs a factory; give its id",
+        ("plan", "shop", "--mode", "zero", "--output", "no/p"): "the plan no/p: No such file",
+        ("plan", "shop", "--code", "none", "--output", "p"): "none: No such file or directory",
         ("apply", "none.json"): "the plan none.json: No such file or directory",
     }
     for arguments, reason in cases.items():

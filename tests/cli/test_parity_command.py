@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from platformdirs import user_cache_path
 from tests.support.commands import Ran, run
 from tests.support.planted_faults import COMPILED
 
@@ -23,6 +24,8 @@ WASM = Path(wasm.__file__).parent
 def cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment with a cache folder of its own for saved examples."""
     folder = tmp_path_factory.mktemp("cache")
+    compiled = user_cache_path("wasmtime", ensure_exists=True)
+    (folder / "wasmtime").symlink_to(compiled)  # the host is compiled once on this machine
     return {**os.environ, "XDG_CACHE_HOME": str(folder), "COLUMNS": "100"}
 
 
@@ -36,7 +39,7 @@ def agreeing(cache: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("agreeing")
     here = folder / "here"
     here.mkdir()
-    options = ("--examples", 10, "--seed", 5, "--json", "-", "--junit", folder / "report.xml")
+    options = ("--examples", 10, "--seed", 5, "--json", "--junit", folder / "report.xml")
     return folder, _run(*options, env=cache, cwd=here)
 
 
@@ -58,7 +61,7 @@ def test_it_shows_the_shortest_calls_of_a_divergence_and_ends_with_1(
     contract = COMPILED / "withdraw_unsigned.wasm"
     report = tmp_path / "report.json"
     env = {**cache, "XDG_CACHE_HOME": str(tmp_path)}
-    ran = _run("--wasm", contract, "--examples", 1, "--json", report, env=env)
+    ran = _run("--wasm", contract, "--examples", 1, "--output", report, env=env)
     assert ran.returncode == 1, ran.stderr
     assert "withdraw: expected unsigned, observed accepted" in ran.stdout
     assert "withdraw(amount=1)" in ran.stdout
@@ -86,10 +89,10 @@ def _for_a_newer_protocol() -> bytes:
         (b"", "is not a WebAssembly module; give a compiled contract"),
         (b"not wasm at all", "is not a WebAssembly module; give a compiled contract"),
         (wasm.read("v1")[:4000], "is not a WebAssembly module; give a compiled contract"),
-        (_without_spec(), "is no vault: it lacks get_meta, init"),
+        (_without_spec(), "is not a vault: it lacks get_meta, init"),
         (
             (Path(__file__).parents[2] / "localnet/tests/data/test_contract.wasm").read_bytes(),
-            "is no vault: it lacks get_meta, init",
+            "is not a vault: it lacks get_meta, init",
         ),
         (_for_a_newer_protocol(), "was built for protocol 99, and this network runs 29"),
     ],
@@ -101,7 +104,7 @@ def test_a_file_that_cannot_be_judged_is_one_line_and_2(
     contract = tmp_path / "contract.wasm"
     contract.write_bytes(content)
     report = tmp_path / "report.json"
-    ran = _run("--wasm", contract, "--json", report, env=cache)
+    ran = _run("--wasm", contract, "--output", report, env=cache)
     assert ran.returncode == 2
     assert line in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
@@ -116,7 +119,7 @@ def test_the_report_of_a_run_that_could_not_begin_has_the_keys_of_any_run(
     agreeing: tuple[Path, Ran], cache: dict[str, str], tmp_path: Path
 ) -> None:
     _, made = agreeing
-    unmade = _run("--wasm", "nowhere.wasm", "--json", "-", env=cache, cwd=tmp_path)
+    unmade = _run("--wasm", "nowhere.wasm", "--json", env=cache, cwd=tmp_path)
     assert list(json.loads(unmade.stdout)) == list(json.loads(made.stdout))
 
 
@@ -124,16 +127,19 @@ def test_the_report_of_a_run_that_could_not_begin_has_the_keys_of_any_run(
     ("arguments", "line"),
     [
         (("--wasm", "nowhere.wasm"), "nowhere.wasm: No such file or directory"),
-        (("--model", "v9"), "there is no model 'v9'; choose one of: v1, v2, factory"),
+        (("--model", "v9"), "there is no model 'v9'; choose one of v1, v2, factory"),
         (
             ("--model", "factory", "--wasm", WASM / "v1.wasm"),
-            "is no factory: it lacks create, migrate, successor",
+            "is not a factory: it lacks create, migrate, successor",
         ),
         (
             ("--model", "v2", "--wasm", WASM / "factory.wasm"),
-            "is no vault: it lacks get_meta, init",
+            "is not a vault: it lacks get_meta, init",
         ),
-        (("--rpc-url", "http://127.0.0.1:9"), "another network needs --network-passphrase"),
+        (
+            ("--rpc-url", "http://127.0.0.1:9"),
+            "another network also needs --network-passphrase and --friendbot",
+        ),
         (
             (
                 *("--rpc-url", "http://127.0.0.1:9"),
@@ -143,15 +149,15 @@ def test_the_report_of_a_run_that_could_not_begin_has_the_keys_of_any_run(
         ),
         (
             ("--rpc-url", "http://[::1", "--network-passphrase", "p", "--friendbot", "http://h"),
-            "--rpc-url is no URL of a server",
+            "--rpc-url is not a URL of a server",
         ),
         (
             ("--rpc-url", "nowhere", "--network-passphrase", "p", "--friendbot", "http://h"),
-            "--rpc-url is no URL of a server",
+            "--rpc-url is not a URL of a server",
         ),
         (("--wasm", "/dev/zero"), "/dev/zero is not a file"),
-        (("--json", "same", "--junit", "same"), "--json and --junit are the same file"),
-        (("--contract", "C"), "needs --contract and --contract-rpc-url"),
+        (("--output", "same", "--junit", "same"), "--output and --junit write to the same place"),
+        (("--contract", "C"), "needs both --contract and --contract-rpc-url"),
         (("--examples", "0"), "--examples"),
         (("--examples", "many"), "--examples"),
         (("--color", "red"), "--color"),
@@ -174,7 +180,7 @@ def test_a_report_and_examples_that_cannot_be_written_cost_nothing_else(
     report = tmp_path / "report.json"
     no_folder = tmp_path / "file"
     no_folder.write_text("")
-    options = ("--examples", 1, "--json", report, "--junit", "/dev/full")
+    options = ("--examples", 1, "--output", report, "--junit", "/dev/full")
     ran = _run("--wasm", contract, *options, env={**cache, "XDG_CACHE_HOME": str(no_folder)})
     assert ran.returncode == 2
     assert "/dev/full: No space left on device" in ran.stderr

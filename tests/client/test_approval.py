@@ -124,11 +124,11 @@ TREES = [
     (another_argument, r"the signed call would be deduct\(.*, 26, .*, not deduct\(.*, 25, "),
     (another_contract, f"on {OTHER}, not deduct"),
     (another_method, "would be withdraw_to"),
-    (an_inner_call, "what is called under deduct.* would be transfer.*, not nothing"),
+    (an_inner_call, "the nested calls of deduct.* would be transfer.*, not nothing"),
     (a_creation, "would be the creation of a contract"),
-    (another_signer, f"who signs it would be {STRANGER.public_key}"),
-    (a_second_entry, "what it asks to be signed would be by .*; by "),
-    (no_entry, "what it asks to be signed would be nothing"),
+    (another_signer, f"the signer would be {STRANGER.public_key}"),
+    (a_second_entry, "the authorisation to sign would be by .*; by "),
+    (no_entry, "the authorisation to sign would be nothing"),
 ]
 
 
@@ -291,7 +291,7 @@ def test_an_rpc_of_another_network_gets_no_signature(
 
     owner = CountingSigner(OWNER)
     transport = Altering(deployed.network, "getNetwork", other)
-    with pytest.raises(WrongNetwork, match="is of the network 'Some other network ; 2026', not"):
+    with pytest.raises(WrongNetwork, match="serves the network 'Some other network ; 2026', not"):
         deployed.client(journal, (owner.signer,), transport=transport).deposit(10)
     assert owner.signed == 0
 
@@ -327,7 +327,7 @@ def test_code_that_is_none_of_the_vaults_own_gets_no_signature(
     )
     deployed.network.set_entry(entry.to_xdr_bytes(), found[1])
     owner = CountingSigner(OWNER)
-    with pytest.raises(UnexpectedCode, match="runs CONTRACT_EXECUTABLE_STELLAR_ASSET"):
+    with pytest.raises(UnexpectedCode, match="runs the Stellar asset contract"):
         deployed.client(journal, (owner.signer,)).deposit(10)
     assert owner.signed == 0
 
@@ -336,6 +336,6 @@ def test_a_callback_that_signs_with_another_key_is_caught(
     deployed: DeployedVault, journal: Journal
 ) -> None:
     wrong = Signer(ME, key_of("another").sign)
-    with pytest.raises(BadKey, match="no signature by this account"):
+    with pytest.raises(BadKey, match="not valid for this account"):
         deployed.client(journal, (wrong,)).deposit(10)
     assert journal.listed(deployed.network.passphrase, *State) == ()

@@ -144,7 +144,7 @@ def test_a_deployment_that_strangers_always_disturb_gives_up(
 ) -> None:
     transport = GettingInBetween(deployed, journal, 1_000)
     deployer = Deployer(deployed.connect(transport), journal, deployed.owner)
-    with pytest.raises(NoFreeId, match=r"strangers initialised all 16 instances .* 'shop' first"):
+    with pytest.raises(NoFreeId, match=r"others initialised all 16 instances .* 'shop' first"):
         deployer.deploy(CODE, deployed.owner, name="shop")
 
 
@@ -267,7 +267,7 @@ def test_what_a_vault_cannot_begin_with_uploads_nothing(
         deployer.deploy(wasm.read("v2"), deployed.owner, -1, factory=by)
     with pytest.raises(NegativeMinDeposit):
         deployer.deploy(wasm.read("v2"), deployed.owner, 1, -1, factory=by)
-    with pytest.raises(BadValue, match="factory: it has to be a contract"):
+    with pytest.raises(BadValue, match="factory: this is an account; give the id of a contract"):
         deployer.deploy(wasm.read("v2"), deployed.owner, factory=OWNER.public_key)
     assert deployed.network.latest_ledger == ledger
 
@@ -294,7 +294,7 @@ def test_what_the_factory_refuses_is_told_with_its_number(
 
 
 def test_what_is_no_factory_is_named(deployed: DeployedVault, journal: Journal) -> None:
-    with pytest.raises(NotOurFactory, match="is no factory of this program's code"):
+    with pytest.raises(NotOurFactory, match="is not a factory of this program's code"):
         deployed.deployer(journal).deploy(CODE, deployed.owner, factory=deployed.vault)
     with pytest.raises(NoVault):
         deployed.deployer(journal).deploy(

@@ -176,7 +176,9 @@ def test_a_file_that_lets_others_in_is_refused_with_the_remedy(tmp_path: Path, m
     path = tmp_path / "journal.db"
     path.touch()
     path.chmod(mode)
-    with pytest.raises(JournalUnusable, match=f"its mode {mode:o} .*; run: chmod 600 {path}"):
+    with pytest.raises(
+        JournalUnusable, match=f"others can access it .mode {mode:o}.; run: chmod 600 {path}"
+    ):
         Journal(path)
 
 
@@ -191,7 +193,7 @@ def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
     database.close()
     for path, reason in (
         (text, "file is not a database"),
-        (newer, "it is of version 3, and this program knows 2"),
+        (newer, "its version is 3, this program's 2"),
         (tmp_path, "Is a directory"),
         (tmp_path / "absent" / "journal.db", "No such file"),
     ):
@@ -219,7 +221,7 @@ def test_a_disk_that_is_full_before_the_signature_is_noted_lets_nothing_be_sent(
     vault.deduct(ME, 1, "req_1")
     limit_pages(journal, 0)
     ledger = deployed.network.latest_ledger
-    with pytest.raises(JournalUnusable, match="database or disk is full; see that its disk"):
+    with pytest.raises(JournalUnusable, match="database or disk is full; check that its disk"):
         vault.deduct(ME, 1, key=KEY)
     assert deployed.network.latest_ledger == ledger
     limit_pages(journal, 100)

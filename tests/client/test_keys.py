@@ -36,7 +36,7 @@ def test_a_key_comes_from_an_environment_variable(monkeypatch: pytest.MonkeyPatc
     assert signer.address == OWNER.public_key
     assert signer.sign(bytes(32)) == OWNER.sign(bytes(32))
     monkeypatch.setenv("OWNER_SEED", OWNER.secret[:-1])
-    with pytest.raises(BadKey, match="it holds no secret seed"):
+    with pytest.raises(BadKey, match="it does not hold a secret seed"):
         from_environment("OWNER_SEED")
     monkeypatch.delenv("OWNER_SEED")
     with pytest.raises(BadKey, match="variable OWNER_SEED: it is not set; export it first"):
@@ -58,7 +58,9 @@ def test_a_key_comes_from_a_file_that_is_its_owners_alone(tmp_path: Path, mode: 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o610, 0o601])
 def test_a_file_that_lets_others_in_is_refused_with_the_remedy(tmp_path: Path, mode: int) -> None:
     path = key_file(tmp_path, OWNER.secret, mode)
-    with pytest.raises(BadKey, match=rf"its mode {mode:o} lets others in; run: chmod 600 {path}"):
+    with pytest.raises(
+        BadKey, match=rf"others can access it .mode {mode:o}.; run: chmod 600 {path}"
+    ):
         from_file(path)
 
 
@@ -73,7 +75,7 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("text", ["", "hello", OWNER.public_key, OWNER.secret[:-1], "\xff\x00"])
 def test_a_file_without_a_seed_is_refused_without_repeating_it(tmp_path: Path, text: str) -> None:
     path = key_file(tmp_path, text, 0o600)
-    with pytest.raises(BadKey, match="it holds no secret seed; a seed is 56") as bad:
+    with pytest.raises(BadKey, match="it does not hold a secret seed; a seed is 56") as bad:
         from_file(path)
     assert not text or text not in str(bad.value)
 
@@ -100,7 +102,7 @@ def test_a_callback_signs_what_it_is_given() -> None:
 
 @pytest.mark.parametrize("signature", [bytes(64), b"", OWNER.sign(b"y" * 32), None])
 def test_a_callback_that_returns_no_signature_is_caught(signature: bytes) -> None:
-    with pytest.raises(BadKey, match=f"the signer of {OWNER.public_key}: what it returned"):
+    with pytest.raises(BadKey, match=f"the signer of {OWNER.public_key}: it returned a signature"):
         Signer(OWNER.public_key, lambda payload: signature).sign(b"x" * 32)
 
 
@@ -115,7 +117,7 @@ def test_only_an_account_signs() -> None:
 def test_a_signer_cannot_be_copied_out_of_its_process(
     copying: Callable[[Signer], object],
 ) -> None:
-    with pytest.raises(TypeError, match="stays in its process"):
+    with pytest.raises(TypeError, match="its key stays in its process"):
         copying(from_keypair(OWNER))
 
 

@@ -30,7 +30,7 @@ from callora_vault.client import (
     VaultClient,
 )
 from callora_vault.codec.calls import host_function, identity
-from callora_vault.model.calls import BatchDeduct, Call, Deduct, DeductItem, describe, plain
+from callora_vault.model.calls import BatchDeduct, Call, Deduct, DeductItem, describe_call, plain
 from soroban_localnet.faults import DropAfter, DropBefore
 
 ME = OWNER.public_key
@@ -265,8 +265,8 @@ def test_the_contract_is_no_part_of_what_a_call_is(deployed: DeployedVault) -> N
 
 def test_a_call_is_written_for_people() -> None:
     batch = BatchDeduct(ME, [item(1, "a"), item(2)])
-    assert describe(batch) == f"batch_deduct(caller={ME}, items=[1 for a, 2])"
-    assert describe(Deduct(ME, 3)) == f"deduct(caller={ME}, amount=3)"
+    assert describe_call(batch) == f"batch_deduct(caller={ME}, items=[1 for a, 2])"
+    assert describe_call(Deduct(ME, 3)) == f"deduct(caller={ME}, amount=3)"
 
 
 # Answers and journals of programs to come

@@ -132,7 +132,9 @@ def test_a_transaction_without_an_answer_stays_open_and_is_settled_later(
     deployed: DeployedVault, journal: Journal
 ) -> None:
     lost = deployed.faulty(always("getTransaction", DropAfter()))
-    with pytest.raises(Unsettled, match="repeat with the same key, or resume") as open_:
+    with pytest.raises(
+        Unsettled, match="repeat with the same request key, or run `callora-vault resume`"
+    ) as open_:
         deployed.client(journal, transport=lost).deduct(ME, 1, "req_1")
     assert (open_.value.key, open_.value.contract) == ("req_1", deployed.vault)
     assert states(deployed, journal) == [State.OPEN]
@@ -273,7 +275,9 @@ def test_a_transaction_that_is_not_accepted_is_told_at_once_and_can_be_repeated(
     deployed: DeployedVault, journal: Journal
 ) -> None:
     poor = deployed.client(journal, limits=Limits(inclusion_fee=1))
-    with pytest.raises(NotAccepted, match="txINSUFFICIENT_FEE; mend that and repeat") as refused:
+    with pytest.raises(
+        NotAccepted, match="txINSUFFICIENT_FEE; remove the cause and repeat"
+    ) as refused:
         poor.deduct(ME, 1, "req_1")
     assert refused.value.code == "txINSUFFICIENT_FEE"
     assert states(deployed, journal) == [State.OPEN]
@@ -415,7 +419,9 @@ def test_a_call_that_others_applied_with_its_signature_is_never_applied_again(
         transport=Interfering(deployed, lambda envelope: steal(deployed, envelope)),
     )
     for _ in range(2):
-        with pytest.raises(AppliedByOthers, match=r"was applied once, .*\. Do not repeat it"):
+        with pytest.raises(
+            AppliedByOthers, match=r"was applied once, .*; do not repeat the request"
+        ):
             vault.deduct(ME, 1, "req_1")
     assert vault.balance() == BALANCE - 1
     (entry,) = vault.for_the_operator()

@@ -161,7 +161,7 @@ def test_a_disk_that_is_full_at_any_write_of_the_journal_loses_nothing(
                 apply(here.deployed.connect(), journal, plan, here.owner)
             except JournalUnusable as unusable:
                 assert unusable.path == str(path)
-                assert "see that its disk has room" in str(unusable)
+                assert "check that its disk has room" in str(unusable)
                 assert journal.met
         if not journal.met:
             break

@@ -31,7 +31,7 @@ from callora_vault.model.units import Address
 
 MOVING = (Mode.ATOMIC, Mode.STEPWISE)
 
-CONSERVED = "what was withdrawn is what the new vault began with"
+CONSERVED = "the withdrawn amount is the new vault's initial balance"
 EMPTY = "the last withdrawal left nothing in the old vault"
 OLD_REPLAY = "the old vault's balance is the replay of its events"
 NEW_REPLAY = "the new vault's balance is the replay of its events"
@@ -211,7 +211,7 @@ def test_a_name_stays_until_the_migration_is_verified(
     assert refused.value.exit_code == 1
     here.store(plan.new, min_deposit=MINIMUM)
     verified = here.verify(plan)
-    with pytest.raises(NotVerified, match="this verification is of"):
+    with pytest.raises(NotVerified, match="this verification is that of"):
         redirect(directory, "api", here.plan(here.v1, mode), verified)
     assert directory.find(network, "api").contract == plan.old
     listed = redirect(directory, "api", plan, verified)

@@ -114,7 +114,7 @@ def test_other_peoples_code_is_migrated_once_a_dry_run_showed_that_it_can_be_emp
     assert plan.old_known is None
     unknown = sha256(other_code(kind)).hex()
     for shown, accepted, detail in (
-        (False, unknown, f"{unknown}, and no dry run has shown that"),
+        (False, unknown, f"{unknown}, and no dry run has shown that a withdrawal empties it"),
         (True, None, unknown),
         (True, plan.new_code, unknown),
     ):
@@ -139,14 +139,18 @@ def test_a_vault_without_withdraw_is_left_behind_with_the_words_for_it(here: Mig
         with pytest.raises(CannotMigrate) as refused:
             here.plan(old, mode)
         assert (refused.value.contract, refused.value.why) == (old, Why.REFUSES)
-        assert "a vault without withdraw can only be left behind: --mode zero" in str(refused.value)
+        assert "a vault without withdraw can only be left behind: plan with --mode zero" in str(
+            refused.value
+        )
     plan = here.plan(old, Mode.ZERO, min_deposit=3)
     new = carried_out(here, plan)
     assert (here.stored(old).balance, here.stored(new).balance) == (BALANCE, 0)
     assert here.stored(new).min_deposit == 3
     verified = here.verify(plan)
     assert verified.old_balance == BALANCE
-    assert "nothing is said of what the old vault holds: it was left as it was" in verified.assumed
+    assert (
+        "the old vault's balance is not checked: --mode zero leaves it as it is" in verified.assumed
+    )
 
 
 # The plan
@@ -201,25 +205,29 @@ def test_a_plan_that_was_changed_or_damaged_is_refused(here: Migrating, tmp_path
     document = to_json(here.plan(here.v2, Mode.STEPWISE))
     path = tmp_path / "plan.json"
     for place, name, value, reason in (
-        (None, "format", 2, "its format is 2, not 1"),
+        (None, "format", 2, "its format is 2, this program's 1"),
         (None, "salt", "00", "salt"),
         (None, "salt", "00" * 32, "the new vault's id does not follow"),
-        (None, "factory", here.factory, "mode and factory do not fit"),
-        (None, "mode", "quick", "'quick' is not a valid Mode"),
-        (None, "resource_fee", "some", "invalid literal"),
+        (None, "factory", here.factory, "factory: only the mode atomic has one"),
+        (None, "mode", "quick", "mode: 'quick' is not one of atomic, stepwise, zero"),
+        (None, "resource_fee", "some", "resource_fee: it is not a whole number"),
         ("old", "code", "ab", "old code"),
-        ("new", "code", "xy", "non-hexadecimal"),
+        ("new", "code", "xy", "new code: it is not in hex"),
         ("new", "contract", here.v2, "the new vault's id does not follow"),
         ("old", "owner", here.channel.address, "the new vault's id does not follow"),
         ("old", "balance", str(2**127), "balance"),
-        ("old", "balance", None, "TypeError"),
+        ("old", "balance", None, "balance: it is not a whole number"),
     ):
         changed = json.loads(json.dumps(document))
         (changed if place is None else changed[place])[name] = value
         with pytest.raises(PlanUnusable, match=reason) as unusable:
             from_json(changed, path)
         assert unusable.value.path == path
-    for text, reason in (("{", "no JSON"), ("[]", "damaged"), ("[" * 100_000, "no JSON")):
+    for text, reason in (
+        ("{", "it is not JSON"),
+        ("[]", "damaged"),
+        ("[" * 100_000, "it is nested too deeply"),
+    ):
         path.write_text(text)
         with pytest.raises(PlanUnusable, match=reason):
             read(path)
@@ -280,7 +288,7 @@ def test_code_whose_events_lie_is_not_accepted_though_a_withdrawal_empties_it(
     assert "the old vault's balance is the replay of its events" in str(dry.verification.failed)
     with pytest.raises(CannotMigrate) as refused:
         here.apply(dry.noted(plan), accept_unknown_code=plan.old_code)
-    detail = f"{plan.old_code}, and no dry run has shown that"
+    detail = f"{plan.old_code}, and no dry run has shown that a withdrawal empties it"
     assert said(refused.value) == (CannotMigrate, plan.old, Why.UNKNOWN_CODE, detail)
     assert here.stored(plan.old).balance == BALANCE
 

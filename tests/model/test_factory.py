@@ -166,7 +166,7 @@ REFUSED: list[tuple[FactoryState, Create | Migrate, Signed, FactoryOutcome]] = [
         FactoryState(CODES),
         Create(OWNER, NO_HASH, SALT),
         ALONE,
-        Aborted("there is no code of this hash"),
+        Aborted("no code has this hash"),
     ),
     (FactoryState(CODES), CREATE, ALONE, Unsigned(OWNER)),
     (
@@ -220,7 +220,7 @@ REFUSED: list[tuple[FactoryState, Create | Migrate, Signed, FactoryOutcome]] = [
         old_vault(FULL),
         migrate(new_hash=NO_HASH),
         BOTH,
-        Aborted("there is no code of this hash"),
+        Aborted("no code has this hash"),
     ),
     (old_vault(VaultMeta(OWNER, 0)), migrate(), ALONE, Unsigned(OWNER)),
     (

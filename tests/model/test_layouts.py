@@ -77,7 +77,7 @@ def test_each_kind_of_difference_is_named() -> None:
         Difference("owner", Fault.WRONG_TYPE, "Address", "Void"),
     )
     assert str(caught.value) == (
-        "no known layout (the closest is v1): fee (U32) is extra; owner is Void, not Address"
+        "unknown storage layout (the closest is v1): fee (U32) is extra; owner is Void, not Address"
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -54,6 +56,18 @@ def test_every_write_is_seen_with_a_renewal_due_and_after_the_entries_were_archi
     for method in agreed.table.methods:
         if method != "init":
             assert coverage.restored[method] > 0
+
+
+def test_when_the_time_is_over_no_example_is_drawn_and_the_run_says_how_many_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(VaultSubject, "tour", lambda _: iter(()))
+    under_test = subject(committed(), connect_local())
+    assert campaign.run(under_test, examples=50, steps=3, seconds=0).examples == 0
+    moments = itertools.count()  # one a look at the clock
+    clock = SimpleNamespace(monotonic=lambda: next(moments))
+    monkeypatch.setattr("callora_vault.parity.campaign.time", clock)
+    assert 0 < campaign.run(under_test, examples=50, steps=3, seconds=3).examples < 50
 
 
 def test_the_same_seed_makes_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,10 +65,10 @@ def test_a_step_reads_like_a_sentence() -> None:
     assert text(step) == "deduct(caller=owner, amount=1) with an expired signature of stranger"
     batch = (DeductItem(1, "a"), DeductItem(2))
     step = Submit.of("batch_deduct", caller=Role.OWNER, items=batch)
-    assert text(step) == "batch_deduct(caller=owner, items=[1 for 'a', 2]) signed by owner"
+    assert text(step) == "batch_deduct(caller=owner, items=[1 for a, 2]) signed by owner"
     step = Submit.of("batch_deduct", caller=Role.OWNER, items=(DeductItem(1),) * 51)
     assert text(step) == "batch_deduct(caller=owner, items=51 times [1]) signed by owner"
     assert text(factory_strategies.migrate(Code.V1, old=Made(Role.OWNER, 2))) == (
         "migrate(old=vault 2 of owner, old_wasm_hash=v1, wasm_hash=v2, salt=salt 1) signed by owner"
     )
-    assert text(Place(Role.VAULT, Code.V2)) == "vault is there with code v2, before init"
+    assert text(Place(Role.VAULT, Code.V2)) == "vault has code v2 and is not initialised"

@@ -1,7 +1,7 @@
 """A Soroban network inside Python: stellar's own host, a ledger, and the RPC methods.
 
 `LocalNetwork` and `Fork` are imported when they are first named, so that the command line and the
-pytest plugin load this package in no time.
+pytest plugin load this package fast.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What the network raises. Each error carries the values that its sentence names."""
+"""The errors of this package. Each carries the values that its message names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 class LocalnetError(Exception):
     """The root of all errors of this package.
 
-    `exit_code` is that of a command line which ends with the error.
+    `exit_code` is the exit code of a command that ends with the error.
     """
 
     exit_code: ClassVar[int] = 2
@@ -40,30 +40,30 @@ class HostCrashed(LocalnetError):
 
 
 class HostRefused(LocalnetError):
-    """The host answered a request with an error of its own.
+    """The host answered a request with an error.
 
     Arguments: `operation`, the export that was called; `reason`, the host's text.
     """
 
     def __init__(self, operation: str, reason: str) -> None:
-        super().__init__(f"the Soroban host refused {operation}: {reason}")
+        super().__init__(f"the Soroban host rejected {operation}: {reason}")
         self.operation = operation
         self.reason = reason
 
 
 class UnknownSnapshot(LocalnetError):
-    """A snapshot that was never taken, or that an earlier revert threw away.
+    """The snapshot was never taken, or a revert to an earlier one removed it.
 
     Arguments: `snapshot`, its number.
     """
 
     def __init__(self, snapshot: int) -> None:
-        super().__init__(f"snapshot {snapshot} is not there: revert to an earlier one drops it")
+        super().__init__(f"there is no snapshot {snapshot} (a revert removes the later ones)")
         self.snapshot = snapshot
 
 
 class MalformedEnvelope(LocalnetError):
-    """Bytes that are no transaction envelope.
+    """The bytes are not a transaction envelope.
 
     Arguments: `reason`, what the decoder said.
     """
@@ -86,7 +86,7 @@ class FundingFailed(LocalnetError):
 
 
 class FileError(LocalnetError):
-    """A state file or a fork's cache cannot be read or written; nothing was changed by the attempt.
+    """A state file or a fork's cache cannot be read or written; the attempt changed nothing.
 
     Arguments: `path`; `reason`, what is wrong with it.
     """
@@ -105,7 +105,7 @@ class FileInUse(FileError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            path, "is in use by another network; stop that one, or name a file of its own for each"
+            path, "is in use by another network; stop that network, or use another file"
         )
 
 
@@ -114,7 +114,7 @@ class FileMismatch(FileError):
 
 
 class ForkError(LocalnetError):
-    """What a fork needs from its remote cannot be had; nothing was changed by the attempt.
+    """A fork cannot read from its remote; the attempt changed nothing.
 
     Arguments: `remote`, the remote's scheme, host and port; `reason`, what is wrong.
     """
@@ -126,23 +126,23 @@ class ForkError(LocalnetError):
 
 
 class RemoteFailed(ForkError):
-    """The remote was not reached, or answered with an error or with something unreadable."""
+    """The remote cannot be reached, or its answer is an error or unreadable."""
 
 
 class RemoteMismatch(ForkError):
-    """The remote is of another network than the cache, or than the one that was asked for.
+    """The remote has another passphrase than the cache, or than the caller expects.
 
     Arguments: `remote`; `expected` and `found`, passphrases.
     """
 
     def __init__(self, remote: str, expected: str, found: str) -> None:
-        super().__init__(remote, f"its network is {found!r}, not {expected!r}")
+        super().__init__(remote, f'its passphrase is "{found}", not "{expected}"')
         self.expected = expected
         self.found = found
 
 
 class NeedsNewerProtocol(ForkError):
-    """Something of the remote cannot be run or read under the protocol of the embedded host.
+    """The embedded host cannot run or read something that the remote has.
 
     Arguments: `remote`; `subject`, what it is; `protocol`, the version that it needs; `embedded`,
     the version of the embedded host.
@@ -158,11 +158,11 @@ class NeedsNewerProtocol(ForkError):
 
 
 class UnknownAccount(LocalnetError):
-    """There is no such account.
+    """The account does not exist.
 
     Arguments: `account_id` (G...).
     """
 
     def __init__(self, account_id: str) -> None:
-        super().__init__(f"there is no account {account_id}")
+        super().__init__(f"account {account_id} does not exist")
         self.account_id = account_id

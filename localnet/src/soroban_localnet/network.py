@@ -24,18 +24,18 @@ from soroban_localnet.storage.fork import Fork
 class LocalNetwork:
     """A Soroban network in this process: stellar's own host, a ledger, and the RPC methods.
 
-    A transaction that is sent gets a ledger at once, so its result is there when the sender asks.
-    Where more are sent meanwhile, the next ledger takes them all. With a `close_time` they wait for
-    the next tick, as on a real network; `close`, or the end of a `with` block, stops the ticking.
-    One thread at a time works on the network; others wait.
+    By default, a ledger closes for each transaction at once, so its result is there when the sender
+    asks. The next ledger takes all transactions that other threads send meanwhile. With a
+    `ledger_interval`, transactions wait for the next ledger, as on a real network; `close`, or the
+    end of a `with` block, stops this. One thread at a time works on the network; others wait.
 
     Arguments: `passphrase` (default: that of the fork or of the state file, else that of standalone
     networks); `settings`, the network's Soroban settings (default: those of the testnet, of a fork
     those of its remote); `start_time`, the close time of the first ledger in seconds since 1970
     (default: now, of a fork that of its remote); `retention`, how many ledgers of history are kept;
-    `close_time`, seconds from one ledger to the next (default: a ledger whenever a transaction
-    comes); `state`, a file that keeps all this: where it is there, the network goes on from it,
-    whatever `start_time` says; `fork`, another network to go on from; `clock`, which returns the
+    `ledger_interval`, seconds from one ledger to the next (default: a ledger for each transaction
+    at once); `state`, a file that keeps all this: if it exists, the network continues from it and
+    ignores `start_time`; `fork`, another network to start from; `clock`, which returns the
     time in seconds since 1970 (default: that of the machine).
     Raises SettingsError, RemoteMismatch where the passphrase is not the fork's, FileInUse,
     FileMismatch where the state file is of another network, FileError.
@@ -48,7 +48,7 @@ class LocalNetwork:
         settings: NetworkSettings | None = None,
         start_time: int | None = None,
         retention: int = RETENTION_LEDGERS,
-        close_time: float | None = None,
+        ledger_interval: float | None = None,
         state: Path | None = None,
         fork: Fork | None = None,
         clock: Callable[[], float] = time.time,
@@ -58,7 +58,7 @@ class LocalNetwork:
             settings=settings,
             start_time=start_time,
             retention=retention,
-            close_time=close_time,
+            ledger_interval=ledger_interval,
             state=state,
             fork=fork,
             clock=clock,
@@ -72,17 +72,17 @@ class LocalNetwork:
         self.close()
 
     def close(self) -> None:
-        """Stop closing ledgers at a pace, and close the state file.
+        """Stop closing ledgers at an interval, and close the state file.
 
-        Without a state file everything else goes on working; with one, nothing changes any more.
+        Without a state file everything else still works; with one, nothing can change any more.
         """
         self._node.close()
 
-    # -- what it is ------------------------------------------------------------------------
+    # -- identity --------------------------------------------------------------------------
 
     @property
     def node(self) -> Node:
-        """The node, for what stands on it: a dispatcher of another kind, a test that looks in."""
+        """The node below, for another dispatcher or a test."""
         return self._node
 
     @property
@@ -121,8 +121,8 @@ class LocalNetwork:
     def fund(self, account_id: str, stroops: int = STARTING_STROOPS) -> str:
         """Give an account a balance, as friendbot does, and return the transaction's hash.
 
-        An account that is not there is created; one that has less is paid `stroops`. It is in a
-        ledger when this returns, whatever the pace.
+        A missing account is created; an account that has less is paid `stroops`. The
+        transaction is in a ledger when this returns, with or without an interval.
         Arguments: `account_id` (G...); `stroops`, at least 1 lumen.
         Raises FundingFailed, and changes nothing, where the account has that much already, or the
         amount is below the reserve of an account.
@@ -152,13 +152,13 @@ class LocalNetwork:
         return self._node.now
 
     def close_ledgers(self, count: int = 1) -> None:
-        """Close `count` ledgers, the first of them with what waits."""
+        """Close `count` ledgers, the first of them with the waiting transactions."""
         self._node.close_ledgers(count)
 
     def advance_ledgers(self, count: int) -> None:
         """Jump `count` ledgers ahead, 5 seconds each; those in between are not kept.
 
-        What waits goes into the first of them.
+        Waiting transactions go into the first of them.
         """
         self._node.advance_ledgers(count)
 
@@ -167,13 +167,13 @@ class LocalNetwork:
         self._node.advance_time(seconds)
 
     def snapshot(self) -> int:
-        """Mark the present state and return the mark, for `revert`."""
+        """Take a snapshot of the present state, and return its number for `revert`."""
         return self._node.snapshot()
 
     def revert(self, snapshot: int) -> None:
-        """Go back to a mark: entries, ledgers, history and clock. What waits is forgotten.
+        """Return to a snapshot: entries, ledgers, history and clock. The queue is emptied.
 
-        The mark stays usable; marks that were taken after it are gone. Raises UnknownSnapshot.
+        It can be used again; later snapshots are removed. Raises UnknownSnapshot.
         """
         self._node.revert(snapshot)
 
@@ -192,7 +192,7 @@ class LocalNetwork:
         return self._node.lookup(*keys)
 
     def entry(self, key: bytes) -> tuple[bytes, int | None] | None:
-        """Return an entry, expired or not, and the last ledger in which it lives.
+        """Return an entry, expired or not, and its live-until ledger.
 
         Arguments: `key`, the XDR of a LedgerKey.
         """
@@ -200,18 +200,18 @@ class LocalNetwork:
         return None if entry is None else (entry.xdr, entry.live_until)
 
     def set_entry(self, entry: bytes, live_until: int | None = None) -> None:
-        """Store an entry as it is, past all rules.
+        """Store an entry without any check.
 
         Arguments: the XDR of a LedgerEntry; `live_until`, a ledger sequence, for Soroban entries.
         """
         self._node.set_entry(entry, live_until)
 
     def remove_entry(self, key: bytes) -> None:
-        """Remove an entry, past all rules."""
+        """Remove an entry without any check."""
         self._node.remove_entry(key)
 
     def impersonate(self, account_id: str) -> Keypair:
-        """Give an account one more signer, here only, and return its key: it can sign for anything.
+        """Add a signer to an account, here only, and return its key: it can sign for anything.
 
         On a fork this stands in for a key that must not be used here.
         Arguments: `account_id` (G...).

@@ -23,10 +23,13 @@ _SETTINGS = "soroban_settings"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the settings of the network."""
-    parser.addini(_PASSPHRASE, "passphrase of soroban_network (default: of standalone networks)")
+    parser.addini(
+        _PASSPHRASE, "passphrase of soroban_network (default: that of standalone networks)"
+    )
     parser.addini(
         _SETTINGS,
-        "limits and fees of soroban_network: a file in stellar-core's JSON form, from the rootdir "
+        "limits and fees of soroban_network: a file in stellar-core's JSON form, relative to the "
+        "rootdir "
         "(default: the testnet's)",
     )
 
@@ -59,7 +62,7 @@ def _soroban_endpoint(_soroban_beginning: tuple[LocalNetwork, int]) -> Iterator[
 
 @pytest.fixture
 def soroban_network(_soroban_beginning: tuple[LocalNetwork, int]) -> LocalNetwork:
-    """A Soroban network in this process, without anybody's accounts or contracts."""
+    """A Soroban network in this process, without accounts or contracts."""
     network, beginning = _soroban_beginning
     network.revert(beginning)
     return network

@@ -24,7 +24,7 @@ from soroban_localnet import LocalNetwork
 from soroban_localnet.history.event_index import EventIndex
 from soroban_localnet.history.events import read
 
-some = settings(deadline=None, max_examples=60)
+some = settings(max_examples=60)
 
 
 @some

@@ -133,4 +133,4 @@ class Ends(RuleBasedStateMachine):
 
 
 TestEnds = Ends.TestCase
-TestEnds.settings = settings(max_examples=30, deadline=None)
+TestEnds.settings = settings(max_examples=30)

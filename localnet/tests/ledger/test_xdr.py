@@ -19,7 +19,7 @@ from soroban_localnet.ledger.account import Account
 from soroban_localnet.ledger.asset import Asset
 from soroban_localnet.ledger.trustline import TrustLine
 
-few = settings(deadline=None, max_examples=50)
+few = settings(max_examples=50)
 
 raw32 = st.binary(min_size=32, max_size=32)
 u32s = st.integers(0, 2**32 - 1)

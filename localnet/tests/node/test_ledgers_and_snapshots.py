@@ -167,7 +167,7 @@ def test_snapshots_nest_and_stay_usable(alice: Sender, contract: Contract) -> No
         network.revert(inner)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.one_of(

@@ -90,7 +90,7 @@ class Watched(LocalNetwork):
 
 
 def test_ledgers_are_closed_by_themselves_with_what_waits() -> None:
-    with Watched(close_time=0.01) as network:
+    with Watched(ledger_interval=0.01) as network:
         alice = PacedSender(network)
         envelope = payment(alice)
         assert send(alice, envelope) == PENDING
@@ -101,7 +101,7 @@ def test_ledgers_are_closed_by_themselves_with_what_waits() -> None:
 
 
 def test_a_network_that_was_left_closes_no_more_ledgers() -> None:
-    with Watched(close_time=0.01) as network:
+    with Watched(ledger_interval=0.01) as network:
         assert network.closed.acquire(timeout=SOON)
     assert not [t for t in threading.enumerate() if t.name == "soroban-localnet-pace"]
     latest = network.latest_ledger
@@ -118,8 +118,8 @@ def test_without_a_pace_no_thread_runs(network: LocalNetwork) -> None:
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
 def test_a_pace_takes_seconds(seconds: float) -> None:
-    with pytest.raises(ValueError, match="close_time: seconds, more than 0"):
-        LocalNetwork(close_time=seconds)
+    with pytest.raises(ValueError, match="ledger_interval: must be more than 0 seconds"):
+        LocalNetwork(ledger_interval=seconds)
 
 
 def test_a_tick_that_fails_is_logged_and_the_next_one_comes(

@@ -26,10 +26,10 @@ from stellar_sdk.soroban_rpc import EventInfo
 from soroban_localnet import LocalNetwork
 from soroban_localnet.history.closed_ledger import ClosedLedger
 
-some = settings(deadline=None, max_examples=60)
+some = settings(max_examples=60)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     pasts,
     st.lists(st.integers(1, 5), min_size=1, max_size=5),

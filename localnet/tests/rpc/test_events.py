@@ -302,11 +302,11 @@ REFUSED: list[tuple[dict[str, object], str]] = [
     ),
     (
         {"startLedger": 1, "filters": [{"topics": [[VALID_TOPIC, "***"]]}]},
-        "filter 1 invalid: topic 1 invalid: segment 2 invalid: no SCVal in base64",
+        "filter 1 invalid: topic 1 invalid: segment 2 invalid: not a SCVal in base64",
     ),
     (
         {"startLedger": 1, "filters": [{"topics": [[NONSENSE]]}]},
-        "filter 1 invalid: topic 1 invalid: segment 1 invalid: no SCVal in base64",
+        "filter 1 invalid: topic 1 invalid: segment 1 invalid: not a SCVal in base64",
     ),
 ]
 

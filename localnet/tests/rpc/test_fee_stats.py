@@ -117,7 +117,7 @@ def test_a_revert_takes_its_fees_along(alice: Sender) -> None:
     assert stats(alice.network) == before
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(100, 105) | st.integers(0, 10**12), st.booleans()), max_size=40)
 )

@@ -128,7 +128,7 @@ def test_the_same_key_twice_is_refused(setup: Setup) -> None:
         "code": -32603,
         "message": "could not query captive core: "
         "http request failed with non-200 status code (404)",
-        "data": "keys: one of them is there twice",
+        "data": "keys: one key is given twice",
     }
 
 

@@ -21,7 +21,7 @@ from soroban_localnet import LocalNetwork
 from soroban_localnet.history.closed_ledger import ClosedLedger
 from soroban_localnet.history.record import Record
 
-some = settings(deadline=None, max_examples=60)
+some = settings(max_examples=60)
 
 
 def ask(network: LocalNetwork, method: str, **params: object) -> Any:

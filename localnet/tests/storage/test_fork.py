@@ -321,7 +321,7 @@ MOVES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sets(st.integers(0, 5)), st.lists(MOVES, max_size=20))
 def test_what_is_not_written_here_is_as_on_the_remote(
     there: set[int], moves: list[tuple[str, Any]]

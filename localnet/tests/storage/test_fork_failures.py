@@ -104,7 +104,7 @@ FAILURES: dict[str, tuple[Any, str]] = {
     "no xdr": (set_all(xdr="AAAA"), "cannot be read"),
     "no base64": (set_all(xdr="*"), "cannot be read"),
     "another entry": (set_all(xdr=THEIRS), "another entry than"),
-    "no life": (entries_of(without_lives), "without its time to live"),
+    "no life": (entries_of(without_lives), "without a TTL"),
 }
 
 
@@ -203,12 +203,15 @@ def test_no_message_has_the_path_of_the_url(
         assert SECRET not in said
     with pytest.raises(RemoteFailed) as error:
         Fork.connect(f"http://me:{SECRET}@127.0.0.1:9/{SECRET}?{SECRET}")
-    assert str(error.value) == "fork of http://127.0.0.1:9: getNetwork: cannot be reached"
+    assert (
+        str(error.value)
+        == "fork of http://127.0.0.1:9: getNetwork: cannot be reached; check the URL"
+    )
 
 
 @pytest.mark.parametrize("url", ["", "rpc.example", "ftp://rpc.example", "http://", "http://x:y"])
 def test_what_is_no_url_is_refused(url: str) -> None:
-    with pytest.raises(ForkError, match="the http or https URL of a Stellar RPC is needed"):
+    with pytest.raises(ForkError, match="it is not the http or https URL of a Stellar RPC"):
         Fork.connect(url)
 
 
@@ -294,10 +297,10 @@ def test_a_remote_of_a_newer_protocol_runs_as_the_hosts(
 ) -> None:
     fork = Fork.connect(URL, client=newer)
     assert fork.remarks == (
-        "remote 30, executed as 29",
-        "setting as shipped: contract_cost_params_cpu_instructions: "
+        "the remote runs protocol 30, this network runs 29",
+        "default setting: contract_cost_params_cpu_instructions: "
         "has 87 cost parameters, not 86; complete it",
-        "the header of the first ledger is made here: the remote's cannot be read",
+        "the header of the first ledger is a substitute: the remote's cannot be read",
     )
     network = LocalNetwork(fork=fork)
     assert network.settings.entries == load().entries
@@ -431,7 +434,7 @@ def test_a_cache_lets_the_remote_be_away_until_it_is_needed(
     transport.alter = status(503)
     with Fork.connect(URL, client=transport, cache=path) as fork:
         assert fork.remarks == (
-            "https://rpc.example does not answer: what the cache lacks cannot be read",
+            "https://rpc.example does not answer: entries that the cache lacks cannot be read",
         )
         network = LocalNetwork(fork=fork)
         assert at(alice, network).entry() == alice.entry()
@@ -499,9 +502,9 @@ def test_a_file_that_is_no_cache_is_refused(tmp_path: Path, transport: RemoteTra
 
 
 def test_a_fork_needs_a_remote_or_a_filled_cache(tmp_path: Path) -> None:
-    with pytest.raises(ForkError, match="a cache that a fork has filled is needed"):
+    with pytest.raises(ForkError, match="or a cache that an earlier fork filled"):
         Fork.connect(None)
-    with pytest.raises(ForkError, match="a cache that a fork has filled is needed"):
+    with pytest.raises(ForkError, match="or a cache that an earlier fork filled"):
         Fork.connect(None, cache=tmp_path / "cache")
     assert list(tmp_path.iterdir()) == []
 
@@ -540,17 +543,19 @@ def test_a_state_file_and_a_fork_have_to_belong_together(
     state, plain = tmp_path / "state", tmp_path / "plain"
     LocalNetwork(state=plain).close()
     first, second = tmp_path / "first", tmp_path / "second"
-    with pytest.raises(ForkError, match="a state file needs a cache"):
+    with pytest.raises(ForkError, match="a state file of a fork needs a cache"):
         LocalNetwork(fork=Fork.connect(URL, client=transport), state=state)
     with Fork.connect(URL, client=transport, cache=first) as fork:
         LocalNetwork(fork=fork, state=state).close()
-        with pytest.raises(FileMismatch, match="is of a network that is no fork"):
+        with pytest.raises(FileMismatch, match="belongs to a network that is not a fork"):
             LocalNetwork(fork=fork, state=plain)
-    with pytest.raises(FileMismatch, match="is of a fork; name its remote and its cache as well"):
+    with pytest.raises(
+        FileMismatch, match="belongs to a fork; give the URL and the cache of that fork as well"
+    ):
         LocalNetwork(state=state)
     transport.alter = of_protocol_30
     with (
         Fork.connect(URL, client=transport, cache=second) as fork,
-        pytest.raises(FileMismatch, match="is of another fork; name the cache that belongs"),
+        pytest.raises(FileMismatch, match="belongs to another fork; use the cache of that fork"),
     ):
         LocalNetwork(fork=fork, state=state)

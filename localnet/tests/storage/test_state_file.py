@@ -102,7 +102,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, max_size=14), st.integers(3, 20))
 def test_whatever_happened_is_there_again(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]], retention: int
@@ -227,7 +227,7 @@ def a_later_form(path: Path) -> None:
     [
         (lambda path: path.write_text("# notes\n" * 100), "a file of another kind"),
         (a_database, "a file of another kind"),
-        (a_later_form, "has form 99, this version of soroban-localnet reads form 1"),
+        (a_later_form, "has format 99, this version of soroban-localnet reads format 1"),
     ],
     ids=["a text", "a database of another program", "a later form"],
 )
@@ -247,7 +247,7 @@ def test_a_file_of_something_else_is_refused_and_left_alone(
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state"
     LocalNetwork("one", state=path).close()
-    with pytest.raises(FileMismatch, match="is of the network 'one', not 'two'"):
+    with pytest.raises(FileMismatch, match='is of the network "one", not "two"'):
         LocalNetwork("two", state=path)
     with pytest.raises(FileMismatch, match="other settings"):
         LocalNetwork("one", state=path, settings=load(live_state_bytes=1))

@@ -27,7 +27,7 @@ Envelope = TransactionEnvelope | FeeBumpTransactionEnvelope
 
 @contextmanager
 def paced_network(settings: NetworkSettings | None = None) -> Iterator[LocalNetwork]:
-    with LocalNetwork(start_time=START, settings=settings, close_time=NEVER) as network:
+    with LocalNetwork(start_time=START, settings=settings, ledger_interval=NEVER) as network:
         yield network
 
 

@@ -84,6 +84,7 @@ def run(task: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    LocalNetwork()  # loads the host; the children need not
     for line in sys.stdin:
         child = os.fork()
         if not child:

@@ -334,7 +334,7 @@ def value(sender: Sender, name: str) -> bytes | None:
     return data.data.data_value.data_value
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     name=st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=64),
     values=st.lists(st.binary(max_size=64), min_size=1, max_size=3),

@@ -237,4 +237,4 @@ class Conservation(RuleBasedStateMachine):
 
 
 TestConservation = Conservation.TestCase
-TestConservation.settings = settings(max_examples=20, stateful_step_count=40, deadline=None)
+TestConservation.settings = settings(max_examples=20, stateful_step_count=40)

@@ -118,7 +118,7 @@ def test_a_contract_creates_another(alice: Sender, contract: Contract) -> None:
 # -- calls -----------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.tuples(st.sampled_from(Kind), st.sampled_from("ab"), st.integers(0, 2**60)), max_size=6

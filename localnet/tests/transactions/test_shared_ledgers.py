@@ -476,7 +476,7 @@ def envelope_of(setup: Setup, step: Step) -> TransactionEnvelope:
     return signed(who, who.build(operation, sequence=sequence))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(STEPS, max_size=7))
 def test_a_shared_ledger_does_what_ledgers_of_their_own_do(setup: Setup, steps: list[Step]) -> None:
     network = setup.network

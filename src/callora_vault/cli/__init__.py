@@ -1,1 +1,1 @@
-"""The command line: parses, calls, prints. Exit codes are in each command's help."""
+"""The command line: it parses, calls, and prints. Each command's help lists its exit codes."""

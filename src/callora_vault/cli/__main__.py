@@ -30,15 +30,15 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         code = _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # nobody reads any more; the interpreter must not try to write on its way out
+        # nobody reads the output any more; the interpreter must not write to it when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = PIPE_CLOSED
-    except SystemExit:  # rich's answer to a pipe that nobody reads any more
+    except SystemExit:  # raised by rich for a closed pipe
         code = PIPE_CLOSED
     except Exception as error:
         if TRACEBACK in os.environ:
             raise
-        # some libraries make an error of their own of an interrupt
+        # some libraries turn an interrupt into another error
         code = _fail("interrupted", INTERRUPTED) if interrupted else _fault(error)
     raise SystemExit(code)
 
@@ -52,11 +52,11 @@ class _Said(logging.Handler):
 
 
 def _run() -> int:
-    # imported here, where Ctrl-C is looked after: they take most of the time to start
+    # imported here, where Ctrl-C is handled: these imports take most of the start-up time
     from cyclopts import CycloptsError  # noqa: PLC0415
     from platformdirs import user_cache_path  # noqa: PLC0415
 
-    # Hypothesis would leave a folder wherever the command is run
+    # by default Hypothesis creates a folder in the current directory
     os.environ.setdefault(
         "HYPOTHESIS_STORAGE_DIRECTORY", str(user_cache_path("callora-vault") / "hypothesis")
     )
@@ -78,8 +78,8 @@ def _run() -> int:
 
 def _fault(error: Exception) -> int:
     return _fail(
-        f"a fault of this program, {type(error).__name__}: {error}; "
-        f"please report it with what {TRACEBACK}=1 shows",
+        f"a fault of this program ({type(error).__name__}: {error}); "
+        f"please report it with the output of the same command with {TRACEBACK}=1",
         COULD_NOT_RUN,
     )
 

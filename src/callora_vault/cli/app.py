@@ -1,4 +1,4 @@
-"""The commands of callora-vault, and which errors are the user's to mend."""
+"""The commands of callora-vault, and the errors that a user can correct."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from soroban_localnet import LocalnetError
 
 app = App(
     name="callora-vault",
-    help="A prepaid Soroban vault: its model, its contract, and the proof that they agree.",
+    help="A prepaid Soroban vault: call it, inspect it, migrate it, compare it with its model.",
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
@@ -37,19 +37,19 @@ for command in (
     migrate.watch_retired,
 ):
     app.command(command)
-# loaded when it is named, so its help stands here: Hypothesis and the host are slow to load
+# loaded only when it runs, because Hypothesis and the host load slowly; so its help is here
 app.command(
     "callora_vault.cli.commands.parity:parity",
-    help="""Compare a compiled contract with the model, side by side on a Soroban network.
+    help="""Compare a compiled contract with the model: the same calls on a Soroban network.
 
-    Every edge is tried first, then Hypothesis draws calls, signatures and jumps in time. Each
-    distinct divergence is shrunk to the fewest calls. Without --rpc-url the network is the
+    Every edge case comes first, then Hypothesis draws calls, signatures and jumps of the clock.
+    Each distinct divergence is shrunk to the fewest calls. Without --rpc-url the network is an
     embedded one. Exit codes: 0 they agree, 1 they diverge, 2 could not run.
     """,
 )
 app.register_install_completion_command(
-    help="Let bash, zsh or fish complete these commands: a script, and a line in its rc file."
+    help="Install completion of these commands for bash, zsh or fish."
 )
 
 EXPECTED: Final = (CalloraError, LocalnetError)
-"""Errors that are one line: the cause and the remedy. Anything else is a fault of this program."""
+"""Errors of one line with cause and remedy. Any other is a fault of this program."""

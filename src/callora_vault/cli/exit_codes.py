@@ -1,24 +1,24 @@
-"""What the command line ends with; each command's help says which of these it has."""
+"""The exit codes of the command line; each command's help lists its own."""
 
 from typing import Final
 
 DONE: Final = 0
-"""Done, and nothing found that is not as it should be."""
+"""Done, and nothing wrong was found."""
 
 FINDINGS: Final = 1
-"""Looked at, and something is not as it should be."""
+"""Checked, and something is wrong."""
 
 COULD_NOT_RUN: Final = 2
-"""Refused, or it could not be done; nothing was changed. What `CalloraError` has by default."""
+"""Refused or impossible; nothing was changed. The default of `CalloraError`."""
 
 NOT_YET: Final = 3
-"""Something is open still: run it again, or resume."""
+"""Something is still open: run it again, or resume."""
 
 UNKNOWN: Final = 4
-"""What became of a transaction cannot be known any more."""
+"""Whether a transaction was applied can no longer be determined."""
 
 INTERRUPTED: Final = 130
-"""By Ctrl-C."""
+"""Interrupted by Ctrl-C."""
 
 PIPE_CLOSED: Final = 141
 """Nobody reads the output any more."""

@@ -1,4 +1,4 @@
-"""Which network a command works on: a well-known name, or the URL of an RPC."""
+"""The network of a command: a well-known name, or the URL of an RPC."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from soroban_localnet import STANDALONE
 
 @attrs.frozen
 class Known:
-    """A network by its name: its passphrase, and its public RPC where it has one."""
+    """A network by its name: its passphrase, and its public RPC if it has one."""
 
     passphrase: str
     url: str | None
@@ -38,12 +38,12 @@ class NoRpc(CalloraError):
     network: str
 
     def __str__(self) -> str:
-        return f"{self.network} has no public RPC; name yours by --rpc-url"
+        return f"{self.network} has no public RPC; give the URL of yours with --rpc-url"
 
 
 @attrs.frozen
 class UnknownNetwork(CalloraError):
-    """What is given is neither the name of a network nor the URL of an RPC."""
+    """The given value is neither the name of a network nor the URL of an RPC."""
 
     option: str
     given: str
@@ -51,13 +51,14 @@ class UnknownNetwork(CalloraError):
     def __str__(self) -> str:
         url = "give http(s)://HOST[:PORT][/PATH]"
         names = "" if self.option == "--rpc-url" else f", or one of {', '.join(KNOWN)}"
-        return f"{self.option}: '{self.given}' is no network and no URL; {url}{names}"
+        what = "not a URL" if self.option == "--rpc-url" else "neither a network nor a URL"
+        return f"{self.option}: '{self.given}' is {what}; {url}{names}"
 
 
 @Parameter(name="*")
 @attrs.frozen
 class NetworkOptions:
-    """The options that say which network a command works on."""
+    """The options for the network."""
 
     network: Annotated[
         str,
@@ -68,7 +69,10 @@ class NetworkOptions:
     rpc_url: Annotated[str | None, Parameter(help="The URL of another RPC of that network.")] = None
     network_passphrase: Annotated[
         str | None,
-        Parameter(help="The passphrase that the network must have; for a URL, its own."),
+        Parameter(
+            help="The passphrase that the network must have; by default that of the named "
+            "network, or for a URL the RPC's own."
+        ),
     ] = None
     timeout: Annotated[float, Parameter(help="Seconds to wait for an answer.")] = 30.0
 

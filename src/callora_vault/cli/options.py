@@ -1,17 +1,17 @@
-"""What commands share: their arguments, where a vault is, who signs, what is asked before."""
+"""What commands share: arguments, the vault, the signer, the confirmation before signing."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
 import attrs
-from cyclopts import Parameter
+from cyclopts import CoercionError, Parameter, Token
 from platformdirs import user_config_path, user_data_path
 from rich.console import Console
 from rich.table import Table
@@ -39,13 +39,25 @@ ID_LENGTH: Final = 56
 
 Json: TypeAlias = Annotated[bool, Parameter(help="Print JSON instead of tables.", negative=())]
 Vault: TypeAlias = Annotated[str, Parameter(help="The vault's name, or its id (C...).")]
-Amount: TypeAlias = Annotated[int, Parameter(help="In the vault's own unit.")]
-PlanFile: TypeAlias = Annotated[Path, Parameter(help="The plan's file.")]
+PlanFile: TypeAlias = Annotated[Path, Parameter(help="The file that `migrate plan` wrote.")]
+
+
+def whole(_: type[int], tokens: Sequence[Token]) -> int:
+    """Read a whole number; a fraction is an error, where the parser would round it."""
+    (token,) = tokens
+    try:
+        return int(token.value)
+    except ValueError:
+        raise CoercionError(token=token, target_type=int) from None
+
+
+Whole: TypeAlias = Annotated[int, Parameter(converter=whole)]
+Amount: TypeAlias = Annotated[int, Parameter(help="In the vault's own unit.", converter=whole)]
 
 
 @attrs.frozen
 class Declined(CalloraError):
-    """The person at the terminal said no, or there was none to ask."""
+    """The person at the terminal said no, or there was no terminal."""
 
     reason: str
 
@@ -64,38 +76,42 @@ class NoKey(CalloraError):
 
 
 def default_directory() -> Path:
-    """Return the file of names where nothing else is said."""
+    """Return the default file of names."""
     return user_config_path("callora-vault") / "vaults.json"
 
 
 @Parameter(name="*")
 @attrs.frozen
 class VaultOptions(NetworkOptions):
-    """The options that say where a vault is."""
+    """The options for a vault."""
 
     directory: Annotated[
         Path | None,
-        Parameter(help="The file of vault names; by default a file of your own."),
+        Parameter(help="The file of vault names; by default one in your configuration folder."),
     ] = None
 
     def find(self, vault: str, network: Network) -> Address:
         """Return the contract that a name stands for; an id (C...) stands for itself.
 
-        Raises UnknownVault, and BadValue for an id that is none of a contract.
+        Raises UnknownVault, and BadValue for an id that is not a contract's.
         """
         return _as_id(vault) or self._listed(vault, network).contract
 
     def find_retired(self, vault: str, network: Network) -> tuple[Address, ...]:
         """Return the contracts that a name stood for before; an id (C...) stands for itself.
 
-        Raises UnknownVault, and BadValue for a name that has stood for one contract alone.
+        Raises UnknownVault, and BadValue for a name that has stood for only one contract.
         """
         contract = _as_id(vault)
         if contract is not None:
             return (contract,)
         listed = self._listed(vault, network)
         if not listed.retired:
-            raise BadValue("vault", f"{vault} has stood for {listed.contract} alone; give an id")
+            reason = (
+                f"{vault} has stood for no other contract than {listed.contract}; give the id "
+                "(C...) of the old vault"
+            )
+            raise BadValue("vault", reason)
         return listed.retired
 
     def _listed(self, name: str, network: Network) -> Listed:
@@ -104,7 +120,7 @@ class VaultOptions(NetworkOptions):
 
 
 def _as_id(vault: str) -> Address | None:
-    """Return what looks like an id, where it is one of a contract; None for a name."""
+    """Return what looks like an id, if it is a contract's; None for a name."""
     looks_like_one = len(vault) == ID_LENGTH and vault.isalnum() and vault.isupper()
     return units.contract(vault, "vault") if looks_like_one else None
 
@@ -171,21 +187,23 @@ class SigningOptions(VaultOptions):
     journal: _JournalFile = None
     request_key: Annotated[
         str | None,
-        Parameter(help="The call's own key: repeated with the same key, the call is made once."),
+        Parameter(
+            help="A key of your choice for this call: repeated with the same key, it is made once."
+        ),
     ] = None
     max_fee: Annotated[
-        int | None, Parameter(help="The highest resource fee to sign, rent included, in stroops.")
+        Whole | None, Parameter(help="The highest resource fee to sign, rent included, in stroops.")
     ] = None
     yes: Annotated[bool, Parameter(help="Do not ask before signing.", negative=())] = False
 
     @property
     def limits(self) -> Limits:
-        """What one call may take."""
+        """The limits of one call."""
         fee = Limits().resource_fee if self.max_fee is None else self.max_fee
         return Limits(timeout=self.timeout, resource_fee=fee)
 
     def signer(self) -> Signer:
-        """Return who signs: from the file, the environment, or a prompt. Raises BadKey, NoKey."""
+        """Return the signer of the file, the environment, or a prompt. Raises BadKey, NoKey."""
         if self.key_file is not None:
             return from_file(self.key_file)
         if self.key_variable in os.environ:
@@ -203,7 +221,7 @@ class SigningOptions(VaultOptions):
     def confirm(
         self, network: Network, signer: Signer, what: str, vault: str, limits: Limits | None = None
     ) -> None:
-        """Show what will be signed, and ask where it is real money. Raises Declined."""
+        """Show what will be signed, and ask if the network is mainnet. Raises Declined."""
         limits = limits or self.limits
         if not self._asks(network):
             return
@@ -229,7 +247,7 @@ class SigningOptions(VaultOptions):
 
     @contextmanager
     def client(self, vault: str, what: str) -> Iterator[VaultClient]:
-        """Open a client that signs. Raises what connecting, keys, journal and asking raise."""
+        """Open a client that signs. Raises the errors of network, keys, journal, confirmation."""
         network = self.connect()
         contract = self.find(vault, network)
         signer = self.signer()
@@ -252,6 +270,6 @@ def _asked() -> Signer:
         keypair = Keypair.from_secret(getpass("secret seed (S...): ").strip())
     except ValueError:
         keypair = None
-    if keypair is None:  # raised here, where no frame of the traceback holds the seed
+    if keypair is None:  # raised here, so that no frame of the traceback holds the seed
         raise BadKey("the prompt", "not a secret seed", "a seed is 56 characters that begin with S")
     return from_keypair(keypair)

@@ -1,4 +1,4 @@
-"""How values are shown: JSON for programs, tables for people."""
+"""Printing values: JSON for programs, tables for people."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def print_json(document: Any) -> None:
 
 
 def print_json_line(document: Any) -> None:
-    """Print a document on one line, at once: more of them may follow."""
+    """Print a document on one line and flush it; more may follow."""
     print(json.dumps(document), flush=True)
 
 
 def numbers_as_text(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values for JSON: i128 does not fit the numbers of every reader."""
+    """Return values for JSON, numbers as text: not every reader has 128-bit numbers."""
     return {name: str(v) if isinstance(v, int) else v for name, v in values.items()}
 
 

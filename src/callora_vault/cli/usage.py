@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of a command, in one line: the cause, and the remedy."""
+"""Errors in the arguments of a command, in one line: the cause, and the remedy."""
 
 from __future__ import annotations
 

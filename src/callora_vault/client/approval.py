@@ -1,9 +1,9 @@
-"""What a transaction may do, and nothing else gets a signature.
+"""The check before a signature: a transaction may do what its call needs and nothing else.
 
-The client builds the authorisation tree and the footprint that its call needs, and compares them
-with what the RPC's simulation says. They have to be equal: a node, an argument, an address or a
-ledger entry that differs raises RefusedToSign, and no key is used. Of the simulation's answer only
-the declared resources are taken over, within the limit of the fee.
+The client builds the authorisation tree and the footprint of its call and compares them with the
+RPC's simulation. They must be equal: a node, an argument, an address or a ledger entry that differs
+raises RefusedToSign, and no key is used. From the simulation only the declared resources are taken,
+within the limit of the fee.
 
 Source: authorisation, footprints and archived entries in the Stellar documentation; CAP-46-11,
 CAP-66 (archived entries), CAP-71 (credentials that name their address).
@@ -29,7 +29,7 @@ _Credentials = xdr.SorobanCredentialsType
 class Expected:
     """What a transaction may do.
 
-    `signer` authorises `invocation`; both are None where nobody is asked. `read_only` and
+    `signer` authorises `invocation`; both are None if no authorisation is needed. `read_only` and
     `read_write` are the ledger entries that it may touch, without the signer's nonce.
     """
 
@@ -48,7 +48,7 @@ def check(
     fee_limit: int,
     headroom: int,
 ) -> xdr.SorobanTransactionData:
-    """Compare a simulation with what is expected; return what the transaction declares.
+    """Compare a simulation with what is expected; return the resources to declare.
 
     Arguments: `by_address`, whether the signer signs with address credentials, then with `nonce`;
     `fee_limit` and `headroom`, what is added to the simulated fee within it, in stroops.
@@ -77,7 +77,7 @@ def _check_authorisation(
     if len(recorded) != wanted:
         trees = "; ".join(f"{_who(entry)} {_tree(entry.root_invocation)}" for entry in recorded)
         raise UnexpectedAuthorisation(
-            "what it asks to be signed",
+            "the authorisation to sign",
             _tree(expected.invocation) if expected.invocation else "nothing",
             trees or "nothing",
         )
@@ -87,7 +87,7 @@ def _check_authorisation(
         found = _address(entry.credentials)
         if found != signer:
             raise UnexpectedAuthorisation(
-                "who signs it", signer or "the source account", found or "the source account"
+                "the signer", signer or "the source account", found or "the source account"
             )
         _compare(expected.invocation, entry.root_invocation, ())
 
@@ -103,7 +103,7 @@ def _compare(
         raise UnexpectedAuthorisation(where, _call(expected.function), _call(found.function))
     if len(found.sub_invocations) != len(expected.sub_invocations):
         raise UnexpectedAuthorisation(
-            f"what is called under {_call(expected.function)}",
+            f"the nested calls of {_call(expected.function)}",
             _trees(expected.sub_invocations),
             _trees(found.sub_invocations),
         )
@@ -114,12 +114,13 @@ def _compare(
 
 
 def _address(credentials: xdr.SorobanCredentials) -> Address | None:
-    """Return whose signature is asked for; None stands for the source account."""
+    """Return the account that must sign; None stands for the source account."""
     if credentials.type == _Credentials.SOROBAN_CREDENTIALS_SOURCE_ACCOUNT:
         return None
     held = credentials.address or credentials.address_v2
     if held is None:
-        raise UnexpectedAuthorisation("who signs it", "one account", credentials.type.name)
+        kind = credentials.type.name.removeprefix("SOROBAN_CREDENTIALS_").replace("_", " ").lower()
+        raise UnexpectedAuthorisation("the signer", "one account", f"given by {kind} credentials")
     return StellarAddress.from_xdr_sc_address(held.address).address
 
 
@@ -137,7 +138,7 @@ def _trees(nodes: Iterable[xdr.SorobanAuthorizedInvocation]) -> str:
 
 
 def outline(node: xdr.SorobanAuthorizedInvocation, depth: int = 0) -> Iterator[str]:
-    """Write a tree for people: a line for each call, those under it further in."""
+    """Write a tree for people: a line for each call, nested calls indented."""
     yield "  " * depth + _call(node.function)
     for inner in node.sub_invocations:
         yield from outline(inner, depth + 1)
@@ -169,7 +170,7 @@ def _footprint(
 ) -> tuple[xdr.LedgerFootprint, list[int]]:
     """Return the expected footprint, and which of its read-write entries are archived.
 
-    An archived entry is restored by the call, and is read-write for that.
+    The call restores an archived entry, which is read-write for that.
     """
     read_only = _by_xdr(simulated.resources.footprint.read_only)
     read_write = _by_xdr(simulated.resources.footprint.read_write)
@@ -178,7 +179,7 @@ def _footprint(
     for key in archived & wanted_only.keys():
         wanted_write[key] = wanted_only.pop(key)
     if by_address and expected.signer is not None:
-        # the RPC recorded a nonce of its own choice; this client's takes its place
+        # the RPC recorded a nonce of its own; this client's replaces it
         own = nonce_key(expected.signer, nonce)
         recorded = [key for key, value in read_write.items() if _is_nonce_of(value, own)]
         if len(recorded) == 1:

@@ -1,9 +1,9 @@
-"""A new vault: its code uploaded where it is not there, an instance made, and given its owner.
+"""A new vault: upload its code if it is missing, create an instance, initialise it.
 
-A factory does the last two in one transaction. Without one these are transactions of their own, so
-a stranger can give a fresh instance an owner first: an instance with another owner is left alone,
-and the next one tried. Owner and code are read back in any case. The ids follow from the name of
-the deployment, so that the same deployment after a crash goes on where it was.
+A factory does the last two in one transaction. Without one they are two transactions, so somebody
+else can initialise the instance first; an instance with another owner is left alone and the next
+one is tried. Owner and code are always read back. The ids follow from the name of the deployment,
+so that the same deployment continues after a crash.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from callora_vault.codec.calls import encode_authorisation, host_function
 from callora_vault.codec.entries import StoredVault
 from callora_vault.codec.keys import code_key, instance_key
 from callora_vault.model import units
-from callora_vault.model.calls import Create, Init, describe
+from callora_vault.model.calls import Create, Init, describe_call
 from callora_vault.model.errors import AlreadyInitialized, FactoryError
 from callora_vault.model.memory import VaultModel
 from callora_vault.model.units import Address
@@ -40,14 +40,14 @@ from callora_vault.rpc.network import Network
 from callora_vault.rpc.results import Success
 
 IDS: Final = 16
-"""How many ids are tried, one after the other, where strangers take them."""
+"""How many ids are tried if others take them."""
 
 
 @attrs.frozen
 class Deployed:
-    """A vault that is deployed: `contract`, and the SHA-256 of its code in hex.
+    """A deployed vault: `contract`, and the SHA-256 of its code in hex.
 
-    `abandoned` are instances that a stranger gave an owner first.
+    `abandoned` are instances that others initialised first.
     """
 
     contract: Address
@@ -56,9 +56,9 @@ class Deployed:
 
 
 class Deployer:
-    """Deploys vaults with one account, which pays and from which their ids follow.
+    """Deploys vaults with one account, which pays and determines their ids.
 
-    The account is used by no other process at the time.
+    No other process may use the account at the same time.
     """
 
     def __init__(
@@ -79,18 +79,18 @@ class Deployer:
         factory: Address | None = None,
         name: str | None = None,
     ) -> Deployed:
-        """Deploy a vault and give it its owner.
+        """Deploy a vault and initialise it.
 
         Arguments: `code`, a compiled vault; `owner`, who signs; `factory`, the contract that
-        deploys; `name` of the deployment, with which it is repeated after a crash: one that is done
-        returns its vault.
-        Raises NoFreeId; UnexpectedCode where this name stands for a deployment of other code;
+        deploys; `name` of the deployment: repeated with the same name, a deployment continues after
+        a crash, and a finished one returns its vault.
+        Raises NoFreeId; UnexpectedCode if the deployment of this name has other code;
         BadValue, NegativeInitialBalance, NegativeMinDeposit, with nothing uploaded; FactoryError,
         NotOurFactory; as `VaultClient.init` and `VaultClient.submit`.
         """
         name = uuid.uuid4().hex if name is None else name
         init = Init(owner.address, initial_balance, min_deposit)
-        VaultModel().call(init)  # what the vault would refuse is refused with nothing uploaded
+        VaultModel().call(init)  # raises what the vault would refuse, before anything is uploaded
         if factory is not None:
             units.contract(factory, "factory")
         code_hash = self.upload(code)
@@ -110,12 +110,12 @@ class Deployer:
     def _with_owner(
         self, contract: Address, code_hash: bytes, owner: Signer, init: Init
     ) -> StoredVault:
-        """Give an instance its owner where it has none, and read it back."""
+        """Initialise an instance if it has no owner, and read it back."""
         vault = self._client(contract, owner)
         stored = vault.stored()
         _check_code(contract, stored, code_hash)
         if stored.meta is None:
-            with suppress(AlreadyInitialized):  # by whom is read back
+            with suppress(AlreadyInitialized):  # the owner is read back
                 vault.call(init, key="init")
             stored = vault.stored()
         return stored
@@ -131,7 +131,7 @@ class Deployer:
         )
 
     def factory(self, code: bytes) -> Address:
-        """Deploy a factory, where this account has deployed none of this code, and return its id.
+        """Deploy a factory, if this account has deployed none of this code, and return its id.
 
         Arguments: `code`, a compiled factory. Raises UnexpectedCode; as `VaultClient.submit`.
         """
@@ -141,7 +141,7 @@ class Deployer:
         return contract
 
     def upload(self, code: bytes) -> bytes:
-        """Upload code where it is not on the ledger, or archived; return its SHA-256.
+        """Upload code if it is not on the ledger, or archived; return its SHA-256.
 
         Raises as `VaultClient.submit`.
         """
@@ -149,7 +149,7 @@ class Deployer:
         if not self._lives(code_hash):
             try:
                 self._submit(upload_action(code))
-            except UnexpectedFootprint:  # what is there already is only read
+            except UnexpectedFootprint:  # code that exists is only read
                 if not self._lives(code_hash):
                     raise
         return code_hash
@@ -160,22 +160,22 @@ class Deployer:
         return found.lives(key)
 
     def create(self, code_hash: bytes, salt: bytes) -> Address:
-        """Make an instance of the code where there is none, and return its id.
+        """Create an instance of the code if it does not exist, and return its id.
 
-        Arguments: `salt`, 32 bytes: the id follows from it and from the account that pays. What is
-        there already may run other code, and may have an owner. Raises as `VaultClient.submit`.
+        Arguments: `salt`, 32 bytes: the id follows from it and from the account that pays. An
+        existing instance may run other code and may have an owner. Raises as `VaultClient.submit`.
         """
         action = create_action(self._source.address, code_hash, salt, self._network.passphrase)
-        if not self._is_there(action.contract):
+        if not self._exists(action.contract):
             self._submit(action)
         return action.contract
 
     def _create_by(
         self, factory: Address, code_hash: bytes, salt: bytes, owner: Signer, init: Init
     ) -> Address:
-        """Let a factory make an instance with its owner, where there is none; return its id."""
+        """Let a factory create an instance with its owner, if none exists; return its id."""
         contract = vault_address(factory, owner.address, salt, self._network.passphrase)
-        if self._is_there(contract):
+        if self._exists(contract):
             return contract
         call = Create(owner.address, code_hash, salt, init.initial_balance, init.min_deposit)
         own_code = code_hash_of(factory, self._client(factory).stored().executable)
@@ -187,7 +187,8 @@ class Deployer:
         )
         function = host_function(factory, call)
         try:
-            action = Action(contract, "create", contract, describe(call), function, expected)
+            request = describe_call(call)
+            action = Action(contract, "create", contract, request, function, expected)
             self._submit(action, owner)
         except (SimulationFailed, CallFailed) as failure:
             code = None if failure.error is None else failure.error.factory_error
@@ -198,7 +199,7 @@ class Deployer:
             raise
         return contract
 
-    def _is_there(self, contract: Address) -> bool:
+    def _exists(self, contract: Address) -> bool:
         key = instance_key(contract)
         until = self._network.deadline(self._limits.timeout)
         return self._network.entries([key], until).get(key) is not None
@@ -220,9 +221,9 @@ def _check_code(contract: Address, stored: StoredVault, code_hash: bytes) -> Non
 
 
 def upload_action(code: bytes) -> Action:
-    """Build the transaction that brings code onto the ledger; no contract and nobody is asked.
+    """Build the transaction that uploads code; it calls no contract and needs no authorisation.
 
-    It changes nothing where the code is there, so each has a key of its own.
+    It changes nothing if the code exists, so each has its own key.
     """
     code_hash = sha256(code).digest()
     function = xdr.HostFunction(
@@ -233,7 +234,7 @@ def upload_action(code: bytes) -> Action:
 
 
 def create_action(deployer: Address, code_hash: bytes, salt: bytes, passphrase: str) -> Action:
-    """Build the transaction that makes an instance of code; its id follows from who pays."""
+    """Build the transaction that creates an instance of code; its id follows from the deployer."""
     arguments = xdr.CreateContractArgsV2(
         id_preimage(deployer, salt),
         xdr.ContractExecutable(

@@ -1,6 +1,6 @@
-"""Why a client could not do a call, or cannot say what came of it. Each is one line.
+"""Why a client could not make a call, or cannot tell its result. Each error is one line.
 
-What the contract refuses is a CallRefused of callora_vault.model.errors, for client and model
+A refusal by the contract is a CallRefused of callora_vault.model.errors, for client and model
 alike; the errors here are about keys, network, journal and signatures.
 """
 
@@ -17,7 +17,7 @@ from callora_vault.model.units import Address
 
 @attrs.frozen
 class BadKey(CalloraError):
-    """A key that cannot be used: `where` it was looked for, `reason`, and the `remedy`."""
+    """A key that cannot be used: its source `where`, the `reason`, and the `remedy`."""
 
     where: str
     reason: str
@@ -100,25 +100,25 @@ class ClockSkew(CalloraError):
 
 @attrs.frozen
 class NoFreeId(CalloraError):
-    """Strangers gave every instance of a deployment an owner first: `abandoned`."""
+    """Others initialised every instance of a deployment first: `abandoned`."""
 
     name: str
     abandoned: tuple[Address, ...]
 
     def __str__(self) -> str:
         return (
-            f"strangers initialised all {len(self.abandoned)} instances of the deployment "
+            f"others initialised all {len(self.abandoned)} instances of the deployment "
             f"{self.name!r} first; deploy through a factory"
         )
 
 
 class RefusedToSign(CalloraError):
-    """The RPC's simulation is not what this call may do. Nothing was signed."""
+    """The RPC's simulation differs from what this call may do. Nothing was signed."""
 
 
 @attrs.frozen
 class UnexpectedAuthorisation(RefusedToSign):
-    """The call would ask for another authorisation: `where` in the tree, and both sides."""
+    """The simulated authorisation is another one: `where` in the tree, and both sides."""
 
     where: str
     expected: str
@@ -127,13 +127,13 @@ class UnexpectedAuthorisation(RefusedToSign):
     def __str__(self) -> str:
         return (
             f"refused to sign: {self.where} would be {self.found}, not {self.expected}; "
-            "do not trust this contract, or this RPC, before you know why"
+            "do not trust this contract or this RPC until you know why"
         )
 
 
 @attrs.frozen
 class UnexpectedFootprint(RefusedToSign):
-    """The call would touch other ledger entries: `extra` and `missing` keys, in words."""
+    """The simulated footprint is another one: `extra` and `missing` keys, in words."""
 
     extra: tuple[str, ...]
     missing: tuple[str, ...]
@@ -142,25 +142,28 @@ class UnexpectedFootprint(RefusedToSign):
         differences = [f"also {key}" for key in self.extra]
         differences += [f"not {key}" for key in self.missing]
         return (
-            f"refused to sign: the call would touch {', '.join(differences)}; "
-            "do not trust this contract, or this RPC, before you know why"
+            f"refused to sign: the call would {', '.join(differences)}; "
+            "do not trust this contract or this RPC until you know why"
         )
 
 
 @attrs.frozen
 class UnexpectedCode(RefusedToSign):
-    """`contract` runs `executable`: other code than is expected, or none of its own."""
+    """`contract` runs `executable`, in words: not the expected code."""
 
     contract: Address
     executable: str
 
     def __str__(self) -> str:
-        return f"refused to sign: {self.contract} runs {self.executable}, which is not expected"
+        return (
+            f"refused to sign: {self.contract} runs {self.executable}, not the expected code; "
+            "look at it with `callora-vault inspect`"
+        )
 
 
 @attrs.frozen
 class FeeTooHigh(RefusedToSign):
-    """The resource fee, in stroops, exceeds what the caller allows."""
+    """The resource fee exceeds the caller's limit, both in stroops."""
 
     fee: int
     limit: int
@@ -168,13 +171,13 @@ class FeeTooHigh(RefusedToSign):
     def __str__(self) -> str:
         return (
             f"refused to sign: the resource fee would be {self.fee:,} stroops, over the limit of "
-            f"{self.limit:,}; raise the limit if that is worth it"
+            f"{self.limit:,}; raise the limit (--max-fee) to accept it"
         )
 
 
 @attrs.frozen
 class KeyReused(CalloraError):
-    """A request key that stands for another call: `earlier` has it. Nothing was sent."""
+    """The request key belongs to another call, `earlier`. Nothing was sent for `call`."""
 
     key: str
     earlier: str
@@ -182,17 +185,17 @@ class KeyReused(CalloraError):
 
     def __str__(self) -> str:
         return (
-            f"the request key {self.key!r} stands for {self.earlier}, not for {self.call}; "
-            "nothing was sent, use a key of its own"
+            f"the request key {self.key!r} was already used for {self.earlier}, not for "
+            f"{self.call}; nothing was sent; give the new request another key"
         )
 
 
 @attrs.frozen
 class SourceBusy(CalloraError):
-    """The account's transaction before this call is still open. Nothing was sent for this call.
+    """An earlier transaction of the account is still open. Nothing was sent for this call.
 
-    `key` is the request of that transaction, `max_time` when it can be applied no more, in seconds
-    since 1970 by the network's clock.
+    `key` is the request of that transaction, `max_time` the last close time at which it can be
+    applied, in seconds since 1970.
     """
 
     source: Address
@@ -202,13 +205,13 @@ class SourceBusy(CalloraError):
     def __str__(self) -> str:
         return (
             f"the account {self.source} has an open transaction, for the request {self.key!r}; "
-            "nothing was sent for this call, try again"
+            "nothing was sent for this call; try again"
         )
 
 
 @attrs.frozen
 class _AboutTransaction(CalloraError):
-    """`key` is the request, `contract` what it calls, `transaction` the hash."""
+    """`key` is the request, `contract` the called contract, `transaction` the hash."""
 
     key: str
     contract: Address
@@ -254,9 +257,9 @@ class RequestIdUsed(_AboutTransaction):
 
 @attrs.frozen
 class NotAccepted(_AboutTransaction):
-    """The network did not take the transaction, for `code`. It stays open until `max_time`.
+    """The network rejected the transaction, with `code`. It stays open until `max_time`.
 
-    Repeat with the same key: what is open is settled first.
+    Repeat with the same key: the open transaction is settled first.
     """
 
     code: str
@@ -264,16 +267,16 @@ class NotAccepted(_AboutTransaction):
 
     def __str__(self) -> str:
         return (
-            f"the network did not take the transaction of request {self.key!r}: {self.code}; "
-            "mend that and repeat with the same key"
+            f"the network rejected the transaction of the request {self.key!r}: {self.code}; "
+            "remove the cause and repeat with the same request key"
         )
 
 
 @attrs.frozen
 class Unsettled(_AboutTransaction):
-    """Time is up, and the transaction may be applied or not; `max_time` as in SourceBusy.
+    """The timeout passed before the result was known; `max_time` as in SourceBusy.
 
-    `reason` says what the RPC lacked, where it was that. Repeat with the same key, or resume: it is
+    `reason` is what the RPC lacked, if it did. Repeat with the same key, or resume: the call is
     never applied twice.
     """
 
@@ -284,24 +287,24 @@ class Unsettled(_AboutTransaction):
     def __str__(self) -> str:
         because = f" ({self.reason})" if self.reason else ""
         return (
-            f"the transaction of request {self.key!r} is sent and not settled yet{because}; "
-            "repeat with the same key, or resume"
+            f"the transaction of the request {self.key!r} was sent, and its result is not known "
+            f"yet{because}; repeat with the same request key, or run `callora-vault resume`"
         )
 
 
 @attrs.frozen
 class NeverApplied(_AboutTransaction):
-    """Time is up, and what was sent was never applied and cannot be any more."""
+    """The timeout passed, and the transaction was not applied and can no longer be applied."""
 
     def __str__(self) -> str:
-        return f"the request {self.key!r} was not applied and nothing of it is open; try again"
+        return f"the request {self.key!r} was not applied, and no transaction is open; try again"
 
 
 @attrs.frozen
 class CallFailed(_AboutTransaction):
-    """The transaction is in a ledger and failed, for a reason that is no refusal of a vault.
+    """The transaction is in a ledger and failed, not with an error number of a vault.
 
-    `code` is its result, `error` the host's where the RPC names one. Only the fee was paid.
+    `code` is its result, `error` the host's if the RPC names one. Only the fee was paid.
     """
 
     code: str
@@ -314,23 +317,23 @@ class CallFailed(_AboutTransaction):
 
 @attrs.frozen
 class Unreadable(_AboutTransaction):
-    """The call was applied, and its result or its events are not those of a vault."""
+    """The call was applied, and its result or its events cannot be read as a vault's."""
 
     reason: str
 
     def __str__(self) -> str:
         return (
-            f"the request {self.key!r} was applied in {self.transaction}, but {self.reason}; "
-            "do not repeat it"
+            f"the request {self.key!r} was applied in {self.transaction}, but its result cannot be "
+            f"read: {self.reason}; do not repeat the request"
         )
 
 
 @attrs.frozen
 class Unknown(_AboutTransaction):
-    """Nobody can say any more whether the transaction was applied. It is never sent again.
+    """Whether the transaction was applied can no longer be determined. It is never sent again.
 
-    The RPC keeps no ledgers as old as `signed_ledger`. Look at the vault's events: where it was not
-    applied, repeat it under another key.
+    The RPC no longer has ledger `signed_ledger`. If the vault's events do not show the call, repeat
+    it under another key.
     """
 
     exit_code: ClassVar[int] = 4
@@ -339,17 +342,17 @@ class Unknown(_AboutTransaction):
     def __str__(self) -> str:
         return (
             f"whether the request {self.key!r} was applied is unknown: its transaction "
-            f"{self.transaction} was signed in ledger {self.signed_ledger}, and this RPC keeps "
-            "none so old; look at the vault's events, and repeat it under another key where it is "
-            "not among them"
+            f"{self.transaction} was signed in ledger {self.signed_ledger}, which this RPC no "
+            "longer has; look at the vault's events, and repeat the call under another request key "
+            "if they do not show it"
         )
 
 
 @attrs.frozen
 class AppliedByOthers(_AboutTransaction):
-    """The call was applied once, by somebody who took its signature into another transaction.
+    """The call was applied once, in a transaction of somebody else, who used its signature.
 
-    Address credentials sign the call and not the transaction. It is never sent again.
+    Address credentials sign the call, not the transaction. It is never sent again.
     """
 
     exit_code: ClassVar[int] = 4
@@ -357,5 +360,5 @@ class AppliedByOthers(_AboutTransaction):
     def __str__(self) -> str:
         return (
             f"the request {self.key!r} was applied once, in a transaction of somebody else, who "
-            f"used its signature; {self.transaction} failed. Do not repeat it"
+            f"used its signature; {self.transaction} failed; do not repeat the request"
         )

@@ -72,7 +72,7 @@ class JournalFile:
                 raise JournalUnusable(
                     str(self.path),
                     str(error),
-                    "see that its disk has room and that it is a journal",
+                    "check that its disk has room and that it is a journal",
                 ) from error
 
     @contextmanager
@@ -129,8 +129,8 @@ class JournalFile:
         if version > VERSION:
             raise JournalUnusable(
                 str(self.path),
-                f"it is of version {version}, and this program knows {VERSION}",
-                "use the program that made it, or a newer one",
+                f"its version is {version}, this program's {VERSION}",
+                "use the program that wrote it, or a newer one",
             )
 
     def _disconnect(self) -> None:
@@ -189,7 +189,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _make_private(path: Path) -> None:
-    """Make the file, readable by its owner alone, or see that it is one. Raises JournalUnusable."""
+    """Create the file with mode 600, or check an existing one. Raises JournalUnusable."""
     real = os.path.realpath(path)
     try:
         try:
@@ -199,13 +199,13 @@ def _make_private(path: Path) -> None:
                 raise IsADirectoryError(0, "Is a directory") from None
         status = Path(real).stat()
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        remedy = "give the path of a file in a folder that you can write"
+        reason = error.strerror or str(error)
+        remedy = "give the path of a file in a folder that you can write to"
         raise JournalUnusable(str(path), reason, remedy) from error
     if not stat.S_ISREG(status.st_mode):
         raise JournalUnusable(str(path), "it is not a plain file", "give the path of a file")
     if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         mode = f"{stat.S_IMODE(status.st_mode):o}"
         raise JournalUnusable(
-            str(path), f"its mode {mode} lets others in", f"run: chmod 600 {path}"
+            str(path), f"others can access it (mode {mode})", f"run: chmod 600 {path}"
         )

@@ -1,7 +1,7 @@
 """Who signs: a key from the environment, from a file, or behind a callback.
 
-A key is never an argument of a command and never shows: not in a repr, a message, a journal or a
-pickle. Whatever is wrong with one is said without repeating it.
+A secret seed is never an argument of a command, and never in a repr, a message, a journal or a
+pickle. Errors about a seed do not repeat it.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Signer:
     """Signs for one account.
 
     Arguments: `address`, the account (G...); `sign`, which returns the ed25519 signature (64 bytes)
-    of the 32 bytes that it is given, such as a call of a key management service; `key`, the public
-    key (G...) of the account's signer that this is, where it is not the account's own.
-    Raises BadValue for an address that is no account's.
+    of 32 bytes, such as a call of a key management service; `key`, the public key (G...) if it is
+    not the account's own but another signer of the account.
+    Raises BadValue for an address that is not an account's.
     """
 
     __slots__ = ("_public", "_sign", "address")
@@ -39,7 +39,7 @@ class Signer:
     ) -> None:
         units.address(address, "address")
         if not address.startswith("G"):
-            raise units.BadValue("address", "only an account (G...) has a key to sign with")
+            raise units.BadValue("address", "only an account (G...) can sign with a key")
         self.address = address
         self._public = Keypair.from_public_key(address if key is None else key)
         self._sign = sign
@@ -50,14 +50,14 @@ class Signer:
         return self._public.raw_public_key()
 
     def sign(self, payload: bytes) -> bytes:
-        """Sign 32 bytes. Raises BadKey where what comes back is no signature of this account."""
+        """Sign 32 bytes. Raises BadKey if the callback returns no signature of this account."""
         signature = self._sign(payload)
         try:
             self._public.verify(payload, signature)
         except (BadSignatureError, TypeError, ValueError):
             raise BadKey(
                 f"the signer of {self.address}",
-                "what it returned is no signature by this account",
+                "it returned a signature that is not valid for this account",
                 "use the account's own key",
             ) from None
         return signature
@@ -66,7 +66,7 @@ class Signer:
         return f"<Signer {self.address}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Signer stays in its process")
+        raise TypeError("a Signer cannot be pickled: its key stays in its process")
 
 
 def from_keypair(keypair: Keypair) -> Signer:
@@ -84,22 +84,23 @@ def from_environment(name: str) -> Signer:
 
 
 def from_file(path: Path) -> Signer:
-    """Return the signer whose secret seed (S...) is all that a file holds.
+    """Return the signer whose secret seed (S...) is the whole content of a file.
 
-    Raises BadKey: the file cannot be read, is not a plain file, is open to others than its owner
-    (its mode has to be 600 or less), or belongs to somebody else.
+    Raises BadKey: the file cannot be read, is not a plain file, is accessible to others (its mode
+    must be 600 or less), or belongs to another user.
     """
     where = f"the key file {path}"
     try:
-        # a pipe in its place must not block
+        # a named pipe must not block
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise BadKey(where, reason, "give a file that holds the seed") from None
+        raise BadKey(
+            where, error.strerror or str(error), "give a file that holds the secret seed"
+        ) from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise BadKey(where, "it is not a plain file", "give a file that holds the seed")
+            raise BadKey(where, "it is not a plain file", "give a file that holds the secret seed")
         if os.name == "posix":
             _check_owner(status, path, where)
         signer = _from_seed(os.read(descriptor, _MAX_BYTES).decode("ascii", "replace"))
@@ -111,7 +112,7 @@ def from_file(path: Path) -> Signer:
 def _check_owner(status: os.stat_result, path: Path, where: str) -> None:
     if status.st_mode & _OTHERS:
         mode = f"{stat.S_IMODE(status.st_mode):o}"
-        raise BadKey(where, f"its mode {mode} lets others in", f"run: chmod 600 {path}")
+        raise BadKey(where, f"others can access it (mode {mode})", f"run: chmod 600 {path}")
     if status.st_uid != os.geteuid():
         raise BadKey(where, "it belongs to another user", "copy it to a file of your own")
 
@@ -127,5 +128,5 @@ def _from_seed(seed: str) -> Signer | None:
 def _found(signer: Signer | None, where: str) -> Signer:
     if signer is None:
         remedy = "a seed is 56 characters that begin with S"
-        raise BadKey(where, "it holds no secret seed", remedy)
+        raise BadKey(where, "it does not hold a secret seed", remedy)
     return signer

@@ -1,4 +1,4 @@
-"""What a simulation or transaction that failed means: the contract's refusal, or a failure."""
+"""The meaning of a failed simulation or transaction: a refusal by the contract, or a failure."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def contract_refusal(
 ) -> tuple[CallRefused | None, bool]:
     """Return the exception for an error of the contract, with the values that explain it.
 
-    The second value says whether what is stored now explains it: others may have changed that.
-    None stands for an error that is none of the contract's.
+    The second value is whether the present state explains it: others may have changed the vault.
+    None stands for an error that is not the contract's.
 
     Arguments: `stored`, which reads what the vault stores; `signers`, who signs the call.
     Raises NoVault, RpcRefused, WrongNetwork.
@@ -59,5 +59,5 @@ def failed(entry: JournalEntry) -> CallFailed:
 
 
 def lacks_a_signature(error: HostError | None) -> bool:
-    """Say whether a call failed because its signature does not count."""
+    """Return whether a call failed because its signature does not count."""
     return error is not None and error.type == xdr.SCErrorType.SCE_AUTH

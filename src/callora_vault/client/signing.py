@@ -51,7 +51,7 @@ def authorise(
 
 
 def by_source(expected: Expected) -> xdr.SorobanAuthorizationEntry:
-    """Build the entry that the signature of the whole transaction authorises."""
+    """Build the authorisation entry that the transaction's own signature covers."""
     assert expected.invocation is not None  # noqa: S101 - somebody is asked to sign
     credentials = xdr.SorobanCredentials(_Credentials.SOROBAN_CREDENTIALS_SOURCE_ACCOUNT)
     return xdr.SorobanAuthorizationEntry(credentials, expected.invocation)

@@ -1,8 +1,8 @@
-"""Where a vault was migrated to, by the factory's entries on the ledger, and whether to follow.
+"""The successors of a migrated vault, by the factory's entries on the ledger.
 
-Anybody can deploy a contract that says it is a factory, so one of this package's code is believed
-and no other; and an owner can be cheated into migrating to any code, so what is followed has to run
-code of this package, with the owner of the vault before.
+Anybody can deploy a contract that claims to be a factory, so only one with this package's code is
+believed. An owner can be tricked into migrating to any code, so a successor is followed only if it
+runs code of this package and has the owner of the vault before.
 """
 
 from __future__ import annotations
@@ -28,24 +28,30 @@ _VAULTS: Final = ("v1", "v2")
 
 @attrs.frozen
 class SuccessorLoop(CalloraError):
-    """Following the successors of `vaults` leads back to one of them."""
+    """The successors of `vaults` lead back to one of them."""
 
     vaults: tuple[Address, ...]
 
     def __str__(self) -> str:
-        return f"the successors of {self.vaults[0]} go in a circle: {' -> '.join(self.vaults)}"
+        return (
+            f"the successors of {self.vaults[0]} form a circle, {' -> '.join(self.vaults)}; name "
+            "the vault to use yourself"
+        )
 
 
 @attrs.frozen
 class NotOurFactory(CalloraError):
-    """There is no factory of this package's code at `factory`; `found` is the code there."""
+    """`factory` is not a factory of this package's code; `found` is the hash of its code."""
 
     factory: Address
     found: str
 
     def __str__(self) -> str:
-        found = self.found or "no code"
-        return f"{self.factory} is no factory of this program's code (it has {found}); name another"
+        found = f"the code {self.found}" if self.found else "no code"
+        return (
+            f"{self.factory} is not a factory of this program's code (it has {found}); deploy one "
+            "with `callora-vault migrate factory`"
+        )
 
 
 @attrs.frozen
@@ -59,22 +65,22 @@ class NotFollowed(CalloraError):
     def __str__(self) -> str:
         return (
             f"{self.vault} was migrated to {self.successor}, which is not followed: {self.reason}; "
-            "look into that vault, and name it yourself if it is yours"
+            "inspect that vault, and give its id if it is yours"
         )
 
 
 def successors(network: Network, factory: Address, vault: Address, until: float) -> list[Address]:
     """Follow a vault to its last successor; the list begins with the vault.
 
-    What the successors are is not looked at. Raises SuccessorLoop, NotOurFactory, and as Network.
+    The successors themselves are not checked. Raises SuccessorLoop, NotOurFactory, and as Network.
     """
     return [vault, *_walk(network, factory, vault, until)]
 
 
 def follow(network: Network, factory: Address, vault: Address, until: float) -> Address:
-    """Return the last successor of a vault, the vault itself where it was not migrated.
+    """Return the last successor of a vault, the vault itself if it was not migrated.
 
-    Each has to run code of this package and to have the owner of the one before.
+    Each must run code of this package and have the owner of the one before.
     Raises NoVault, NotFollowed, SuccessorLoop, NotOurFactory, and as Network.
     """
     before = vault
@@ -95,11 +101,11 @@ def follow(network: Network, factory: Address, vault: Address, until: float) -> 
 
 
 def _owner(found: Instance, before: Address, after: Address) -> Address:
-    """Return who owns one of two vaults, of which the first was migrated to the other."""
+    """Return the owner of one of two vaults; the first was migrated to the second."""
     try:
         stored = found.vault()
     except (UnknownLayout, CannotDecode) as error:
-        reason = f"what {found.contract} stores is no vault's ({error})"
+        reason = f"{found.contract} does not store a vault ({error})"
         raise NotFollowed(before, after, reason) from error
     if stored.meta is None:
         raise NotFollowed(before, after, f"{found.contract} has no owner")

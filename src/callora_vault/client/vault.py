@@ -26,7 +26,7 @@ from callora_vault.client.request_ids import (
 from callora_vault.client.transactions import Action, Transactions, simulate
 from callora_vault.client.whereabouts import Whereabouts
 from callora_vault.codec.calls import decode_returned, encode_authorisation, host_function, identity
-from callora_vault.codec.entries import StoredVault
+from callora_vault.codec.entries import StoredVault, describe_executable
 from callora_vault.codec.errors import HostError
 from callora_vault.codec.keys import account_key, code_key, instance_key
 from callora_vault.directory import VaultDirectory
@@ -43,7 +43,7 @@ from callora_vault.model.calls import (
     SetAuthorizedCaller,
     Withdraw,
     WithdrawTo,
-    describe,
+    describe_call,
     plain,
 )
 from callora_vault.model.errors import (
@@ -61,27 +61,26 @@ from callora_vault.rpc.errors import SimulationFailed
 from callora_vault.rpc.network import Network
 
 _LOOKS: Final = 3
-"""How often a refusal is looked into, while the vault changes between the call and the look."""
+"""How often a refusal is explained, while others change the vault in between."""
 
 
 class VaultClient:
-    """A vault on a network: a Vault, as the model is one, with the same errors and events.
+    """A vault on a network: a Vault like the model, with the same errors and events.
 
     A call that writes is applied exactly once for each request key: `key`, or the `request_id` of a
-    deduct; where there is neither, the call gets a key of its own. A repeated call with the key of
-    an applied one returns the result of that; after a refusal the key is free again. Unlike the
-    contract and the model, which do not look at request ids, the client takes no two deducts with
-    one. Reads are simulated and cost nothing.
+    deduct; without either, the call gets a new key. A repeated call with the key of an applied one
+    returns that call's result; after a refusal the key is free again. Contract and model accept any
+    number of deducts with one request id; the client makes only one. Reads are simulated and cost
+    nothing.
 
-    Arguments: `contract`, the vault's id (C...), or its whereabouts, which have a factory of their
-    own; `journal`, where transactions are noted before they are sent; `signers`, whose keys are at
-    hand; `source`, who pays and has the sequence numbers, the first signer where nothing else is
-    said: an account that no other process uses at the time. `address_credentials`: whether a signer
-    other than `source` signs the call alone, not the transaction. `scope`, within which request
-    keys are told apart: the contract's id where nothing else is said. `factory`, a pinned one of
-    this package's code: where it names a successor of the vault, this client turns to it at its
-    first call, and when funds are lacking.
-    Raises BadValue for an id that is none of a contract's.
+    Arguments: `contract`, the vault's id (C...), or its whereabouts, which have their own factory;
+    `journal`, to which transactions are added before they are sent; `signers`, who can sign;
+    `source`, who pays and has the sequence numbers, by default the first signer: an account that no
+    other process uses at the same time. `address_credentials`: whether a signer other than `source`
+    signs only the call, not the transaction. `scope`, in which request keys are unique: by default
+    the contract's id. `factory`, a pinned one of this package's code: if it names a successor of
+    the vault, this client turns to it at its first call, and when funds are lacking.
+    Raises BadValue for an id that is not a contract's.
     """
 
     def __init__(
@@ -128,12 +127,12 @@ class VaultClient:
         factory: Address | None = None,
         limits: Limits | None = None,
     ) -> Self:
-        """Open the vault that a name stands for; each call goes to the one that it stands for then.
+        """Open a vault by its name; each call goes to the contract that the name then stands for.
 
-        Request keys are told apart within the name: a request that was open when the name changed
-        is settled with the vault that it was signed for, and goes to the new one only where it was
-        not applied. Arguments as for the class. Raises UnknownVault, UnreadableDirectory; a call
-        raises them, too, and keeps to no vault that the name does not stand for any more.
+        Request keys are unique within the name: a request that was open when the name changed is
+        settled with the vault that it was signed for, and goes to the new one only if it was not
+        applied. Arguments as for the class. Raises UnknownVault, UnreadableDirectory, as does each
+        call: it never goes to a vault that the name no longer stands for.
         """
 
         def named() -> Address:
@@ -152,7 +151,7 @@ class VaultClient:
 
     @property
     def contract(self) -> Address:
-        """The id of the vault that the last call went to, or that the next one goes to."""
+        """The id of the vault of the last call, or of the next one before the first call."""
         return self._whereabouts.contract
 
     def __repr__(self) -> str:
@@ -275,7 +274,7 @@ class VaultClient:
         return self.submit(call, key=key).returned
 
     def submit(self, call: Call, *, key: str | None = None, skip_applied: bool = False) -> Receipt:
-        """Make a call that writes, once, and return all that came of it.
+        """Make a call that writes, once, and return its receipt.
 
         Arguments: `skip_applied`, of a batch, to leave items out whose request ids are applied.
         Raises CallRefused, with nothing changed; BadValue, RequestIdUsed, RefusedToSign,
@@ -292,7 +291,7 @@ class VaultClient:
         known = identity(host_function(self.contract, call))
         if key is None:
             key = key_of(call, lambda: known)
-        done = self._transactions.applied(self._scope, key, known, describe(call))
+        done = self._transactions.applied(self._scope, key, known, describe_call(call))
         if done is not None:
             return receipt(call, done, repeated=True)
         held = self._holders(call, until)
@@ -361,9 +360,9 @@ class VaultClient:
         raise failure
 
     def predict(self, call: Call) -> Outcome:
-        """Say what the model makes of a call now, from the raw stored entry, signed by the keys.
+        """Return the model's outcome of a call on the stored entry, with this client's signers.
 
-        Nothing is sent, and others may change the vault before a call that follows. Raises
+        Nothing is sent, and others may change the vault before the next call. Raises
         MissingMethod, UnknownLayout, CannotDecode, NoVault, Unreachable, RpcRefused, WrongNetwork.
         """
         stored = self.stored()
@@ -372,7 +371,7 @@ class VaultClient:
         return transition(stored.meta, call, frozenset(self._signers))
 
     def stored(self) -> StoredVault:
-        """Read the vault's entry as it is stored. Raises as `predict`."""
+        """Read and decode the vault's stored entry. Raises as `predict`."""
         until = self._network.deadline(self.limits.timeout)
         self._whereabouts.turn(until)
         return self._whereabouts.stored(until)
@@ -380,26 +379,26 @@ class VaultClient:
     # -- the journal -------------------------------------------------------------------------
 
     def resume(self) -> tuple[JournalEntry, ...]:
-        """Settle all that is open in the journal on this network, as after a crash.
+        """Settle all open transactions of the journal on this network, as after a crash.
 
-        Returns every transaction that was open, as it is known now; needs no key. What stays OPEN
-        was not settled within the timeout.
+        It needs no key. Returns every transaction that was open, with its new state: OPEN if it was
+        not settled within the timeout.
         """
         until = self._network.deadline(self.limits.timeout)
         return self._transactions.resume(until)
 
     def for_the_operator(self) -> tuple[JournalEntry, ...]:
-        """List what the client cannot settle: UNKNOWN, and APPLIED_BY_OTHERS."""
+        """List what a person must settle: UNKNOWN and APPLIED_BY_OTHERS."""
         return self._journal.for_the_operator(self._network.passphrase)
 
     # -- how a call is built -----------------------------------------------------------------
 
     def _action(self, call: Call, key: str, until: float) -> Action:
         known = self._whereabouts.identity(until)
-        # whether the vault is initialised and who signs is decided before anything else
+        # the first two checks of every call: whether the vault is initialised, and who signs
         asked = transition(known.meta, call, frozenset())
         if isinstance(asked, Rejected):
-            self._simulated(call, until)  # refuses, in the contract's own words
+            self._simulated(call, until)  # raises the contract's own refusal
             raise refusal(asked, call, known.meta)
         assert isinstance(asked, Unsigned)  # noqa: S101 - every call that writes is signed
         signer = asked.address
@@ -414,7 +413,7 @@ class VaultClient:
             scope=self._scope,
             key=key,
             contract=self.contract,
-            request=describe(call),
+            request=describe_call(call),
             function=host_function(self.contract, call),
             expected=Expected(signer, tree, tuple(reads), (instance_key(self.contract),)),
             by_address=by_address,
@@ -442,7 +441,7 @@ class VaultClient:
 
 
 def code_hash_of(contract: Address, executable: xdr.ContractExecutable) -> bytes:
-    """Return the SHA-256 of a contract's own code. Raises UnexpectedCode where it has none."""
+    """Return the SHA-256 of a contract's own code. Raises UnexpectedCode if it has none."""
     if executable.wasm_hash is None:
-        raise UnexpectedCode(contract, executable.type.name)
+        raise UnexpectedCode(contract, describe_executable(executable))
     return executable.wasm_hash.hash

@@ -1,4 +1,4 @@
-"""Which contract a vault is now: what its name stands for, and where that was migrated to."""
+"""The current contract of a vault: the one that its name stands for, or its successor."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from callora_vault.rpc.reading import read_instance
 
 
 class Whereabouts:
-    """Where a vault is, and what is known of the contract there.
+    """The current contract of a vault, with the owner and the code that were read from it.
 
-    Arguments: `where`, the vault's id (C...), or what finds the one that its name stands for, asked
-    anew by each `turn`; `factory`, a pinned one of this package's code, whose successors of the
-    vault are followed; None for none. Raises BadValue for an id that is none of a contract's, and
-    what `where` raises.
+    Arguments: `where`, the vault's id (C...), or a function that returns the id for its name, which
+    each `turn` calls; `factory`, a pinned one of this package's code, whose successors of the vault
+    are followed; None for none. Raises BadValue for an id that is not a contract's, and what
+    `where` raises.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class Whereabouts:
         """The vault's id, as of the last `turn`."""
 
     def turn(self, until: float) -> None:
-        """Turn to the contract that the name stands for now, and to where that was migrated.
+        """Turn to the contract that the name stands for now, and to its last successor.
 
-        Raises what finds the name, NotFollowed, SuccessorLoop, NotOurFactory, and as Network.
+        Raises what `where` raises, NotFollowed, SuccessorLoop, NotOurFactory, and as Network.
         """
         contract = self.contract
         if self._history != self._network.histories:
@@ -56,7 +56,7 @@ class Whereabouts:
             self.contract, self._known = contract, None
 
     def has_moved(self, until: float) -> bool:
-        """Look for a successor once more; say whether the vault is another contract now.
+        """Look for a successor again; return whether the contract has changed.
 
         Raises as `turn`.
         """
@@ -70,7 +70,7 @@ class Whereabouts:
         return read_instance(self._network, self.contract, until).vault()
 
     def identity(self, until: float) -> StoredVault:
-        """Return owner and code, which are read once: neither of them ever changes.
+        """Return owner and code, which are read once because neither ever changes.
 
         Raises as `stored`.
         """

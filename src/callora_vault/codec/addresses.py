@@ -1,4 +1,4 @@
-"""Addresses that are computed: the id of a contract follows from who makes it and from a salt.
+"""Computed addresses: the id of a contract follows from its deployer and a salt.
 
 Source: contract ids in CAP-46-02.
 """
@@ -13,7 +13,7 @@ from callora_vault.model.units import Address
 
 
 def id_preimage(deployer: Address, salt: bytes) -> xdr.ContractIDPreimage:
-    """Return what the id of a contract follows from: its deployer and a salt of 32 bytes."""
+    """Build the preimage of a contract's id: its deployer and a salt of 32 bytes."""
     return xdr.ContractIDPreimage(
         xdr.ContractIDPreimageType.CONTRACT_ID_PREIMAGE_FROM_ADDRESS,
         from_address=xdr.ContractIDPreimageFromAddress(
@@ -23,7 +23,7 @@ def id_preimage(deployer: Address, salt: bytes) -> xdr.ContractIDPreimage:
 
 
 def deployed_address(deployer: Address, salt: bytes, passphrase: str) -> Address:
-    """Return the id of the contract that a deployer makes with a salt of 32 bytes.
+    """Return the id of the contract that a deployer creates with a salt of 32 bytes.
 
     Arguments: `passphrase`, of the network.
     """
@@ -41,7 +41,7 @@ def vault_address(factory: Address, owner: Address, salt: bytes, passphrase: str
     """Return the address at which a factory deploys for an owner and a salt. Raises BadValue.
 
     The salt of the deployment is the SHA-256 of the owner as an ScVal in XDR, then `salt`, so
-    that nobody but the owner can take the address. Arguments: `passphrase`, of the network.
+    that only the owner can take the address. Arguments: `passphrase`, of the network.
     """
     bound = sha256(encode_address(owner).to_xdr_bytes() + units.bytes32(salt, "salt"))
     return deployed_address(factory, bound, passphrase)

@@ -1,4 +1,4 @@
-"""Calls of vault and factory: arguments, the tree that is signed for them, what they return."""
+"""Calls of vault and factory: arguments, authorisation tree, returned value."""
 
 from collections.abc import Iterable
 
@@ -48,7 +48,7 @@ def encode_call(call: Call | FactoryCall) -> tuple[str, list[xdr.SCVal]]:
 
 
 def invocation(contract: Address, call: Call | FactoryCall) -> xdr.InvokeContractArgs:
-    """Build what names a call and its arguments, as it is sent and as it is signed."""
+    """Build the invocation of a call: the same for the operation and for its authorisation."""
     method, arguments = encode_call(call)
     return xdr.InvokeContractArgs(
         StellarAddress(contract).to_xdr_sc_address(), xdr.SCSymbol(method.encode()), arguments
@@ -56,7 +56,7 @@ def invocation(contract: Address, call: Call | FactoryCall) -> xdr.InvokeContrac
 
 
 def host_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFunction:
-    """Build the host function that makes a call."""
+    """Build the host function that invokes a call."""
     return xdr.HostFunction(
         xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
         invoke_contract=invocation(contract, call),
@@ -137,8 +137,8 @@ def decode_returned(
 ) -> VaultMeta | int | None:
     """Decode what `call` returned. Raises CannotDecode, UnknownLayout.
 
-    A VaultMeta must be of `layout`, for other layouts can decode to equal values; None stands for
-    any that is known.
+    A VaultMeta must be of `layout`, because other layouts can decode to equal values; None accepts
+    any known layout.
     """
     match call:
         case Init() | GetMeta():
@@ -164,7 +164,7 @@ def encode_returned(value: VaultMeta | int | None, layout: Layout) -> xdr.SCVal:
 
 
 def decode_factory_returned(call: FactoryCall, value: xdr.SCVal) -> Address | None:
-    """Decode what a call of the factory returned. Raises CannotDecode."""
+    """Decode the value that a call of the factory returned. Raises CannotDecode."""
     if isinstance(call, Successor):
         return decode_optional_address(value, call.method)
     return decode_address(value, call.method)
@@ -175,7 +175,7 @@ def encode_authorisation(
     call: Call | FactoryCall,
     nested: Iterable[tuple[Address, Call]] = (),
 ) -> xdr.SorobanAuthorizedInvocation:
-    """Build the tree that is signed for `call`, with the calls that it makes in turn under it."""
+    """Build the authorisation tree of `call`, with its nested calls."""
     function = xdr.SorobanAuthorizedFunction(
         xdr.SorobanAuthorizedFunctionType.SOROBAN_AUTHORIZED_FUNCTION_TYPE_CONTRACT_FN,
         contract_fn=invocation(contract_id, call),

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import attrs
 from stellar_sdk import xdr
+from stellar_sdk.utils import external_ref_owner_address
 
 from callora_vault.codec.values import (
     DECODE,
@@ -14,6 +15,7 @@ from callora_vault.codec.values import (
     encode_fields,
     encode_symbol,
     type_name,
+    words,
 )
 from callora_vault.model.layouts import (
     META_KEY,
@@ -42,10 +44,19 @@ class StoredVault:
     extra: tuple[xdr.SCMapEntry, ...]
 
 
+def describe_executable(executable: xdr.ContractExecutable) -> str:
+    """Write in words which code an instance runs."""
+    if executable.wasm_hash is not None:
+        return f"the code {executable.wasm_hash.hash.hex()}"
+    if executable.external_ref is None:
+        return "the Stellar asset contract"
+    return f"code by reference to {external_ref_owner_address(executable.external_ref).address}"
+
+
 def decode_stored(entry: xdr.LedgerEntryData) -> StoredVault:
-    """Decode an instance entry. Raises UnknownLayout; CannotDecode if it is no instance at all."""
+    """Decode an instance entry. Raises UnknownLayout; CannotDecode if it is not an instance."""
     if entry.contract_data is None:
-        raise CannotDecode("the entry", "CONTRACT_DATA", entry.type.name)
+        raise CannotDecode("the entry", "ContractData", words(entry.type.name))
     instance = entry.contract_data.val.instance
     if instance is None:
         raise CannotDecode("the entry", "ContractInstance", type_name(entry.contract_data.val))
@@ -97,5 +108,5 @@ def encode_meta(meta: VaultMeta, layout: Layout) -> xdr.SCVal:
 def decode_successor(entry: xdr.LedgerEntryData) -> Address:
     """Decode the entry of a successor_key. Raises CannotDecode."""
     if entry.contract_data is None:
-        raise CannotDecode("the entry", "CONTRACT_DATA", entry.type.name)
+        raise CannotDecode("the entry", "ContractData", words(entry.type.name))
     return decode_address(entry.contract_data.val, "the successor")

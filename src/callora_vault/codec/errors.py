@@ -1,4 +1,4 @@
-"""The error that ended an invocation: an ScError, and where diagnostic events name it."""
+"""The error that ended an invocation: an ScError, and the diagnostic event that names it."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -14,7 +14,7 @@ from callora_vault.model.errors import ERRORS, FACTORY_ERRORS, FactoryErrorCode,
 class HostError:
     """The error that ended an invocation.
 
-    `code` is the contract's own number where `type` is SCE_CONTRACT, else an SCErrorCode.
+    `code` is the contract's own number if `type` is SCE_CONTRACT, else an SCErrorCode.
     """
 
     type: xdr.SCErrorType
@@ -53,7 +53,7 @@ def decode_error(error: xdr.SCError) -> HostError:
 def find_error(diagnostics: Iterable[xdr.DiagnosticEvent]) -> HostError | None:
     """Find the error that ended an invocation: the last one that its diagnostic events name.
 
-    Earlier ones belong to inner calls, or are what the last one grew from.
+    Earlier ones belong to nested calls, or are causes of the last one.
     """
     found = None
     for diagnostic in diagnostics:

@@ -46,12 +46,15 @@ def encode_event(event: Event | FactoryEvent, contract_id: Address) -> xdr.Contr
 
 
 def decode_event(event: xdr.ContractEvent, contract_id: Address) -> Event:
-    """Decode an event of the vault `contract_id`. Raises CannotDecode, for others' events too."""
+    """Decode an event of the vault `contract_id`.
+
+    Raises CannotDecode, also for an event of another contract.
+    """
     return _decode_event(event, contract_id, _EVENTS)
 
 
 def decode_factory_event(event: xdr.ContractEvent, contract_id: Address) -> FactoryEvent:
-    """Decode an event of the factory `contract_id`. Raises CannotDecode likewise."""
+    """Decode an event of the factory `contract_id`. Raises as `decode_event`."""
     return _decode_event(event, contract_id, _FACTORY_EVENTS)
 
 

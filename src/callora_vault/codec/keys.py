@@ -40,7 +40,7 @@ def account_key(account: Address) -> xdr.LedgerKey:
 
 
 def nonce_key(signer: Address, nonce: int) -> xdr.LedgerKey:
-    """Build the key of the entry that uses a signer's nonce up."""
+    """Build the key of the entry that marks a signer's nonce as used."""
     return xdr.LedgerKey(
         xdr.LedgerEntryType.CONTRACT_DATA,
         contract_data=xdr.LedgerKeyContractData(
@@ -55,13 +55,13 @@ def nonce_key(signer: Address, nonce: int) -> xdr.LedgerKey:
 
 
 def is_nonce(key: xdr.LedgerKey) -> bool:
-    """Tell whether a key is one of `nonce_key`."""
+    """Return whether a key is one of `nonce_key`."""
     data = key.contract_data
     return data is not None and data.key.type == xdr.SCValType.SCV_LEDGER_KEY_NONCE
 
 
 def setting_key(setting: xdr.ConfigSettingID) -> xdr.LedgerKey:
-    """Build the key of a setting of the network."""
+    """Build the key of a network setting."""
     return xdr.LedgerKey(
         xdr.LedgerEntryType.CONFIG_SETTING, config_setting=xdr.LedgerKeyConfigSetting(setting)
     )
@@ -72,7 +72,7 @@ SUCCESSOR_KEY: Final = "Successor"
 
 
 def successor_key(factory: Address, old: Address) -> xdr.LedgerKey:
-    """Build the key of the entry in which a factory stores the vault that `old` went to."""
+    """Build the key of the entry in which a factory stores the successor of `old`."""
     return xdr.LedgerKey(
         xdr.LedgerEntryType.CONTRACT_DATA,
         contract_data=xdr.LedgerKeyContractData(

@@ -1,7 +1,8 @@
 """Scalars and structs as ScVals: addresses, symbols, amounts, maps of fields.
 
-What is decoded is checked in full: anything else raises CannotDecode. The objects that cached
-functions return are shared: they are never changed."""
+Decoding checks the whole value and raises CannotDecode for anything else. Cached functions return
+shared objects, which must not be changed.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
@@ -17,7 +18,7 @@ from callora_vault.model.units import Address, ScType, Symbol
 
 @attrs.frozen
 class CannotDecode(CalloraError, ValueError):
-    """XDR that does not hold what it should: `what` is `found` instead of `expected`."""
+    """XDR with another content than it should have: `what` is `found` instead of `expected`."""
 
     what: str
     expected: str
@@ -61,7 +62,7 @@ def encode_i128(value: int) -> xdr.SCVal:
 def type_name(value: xdr.SCVal) -> str:
     """Name the type of a value as layouts.py does, such as `I128`.
 
-    An address that is neither an account's nor a contract's has a name of its own.
+    An address of another kind than account or contract adds its kind, such as `Address:muxed`.
     """
     if value.address is not None and value.address.type not in _ADDRESS_TYPES:
         return "Address:" + value.address.type.name.removeprefix("SC_ADDRESS_TYPE_").lower()
@@ -100,7 +101,8 @@ def decode_symbol(value: xdr.SCVal, what: str) -> Symbol:
     try:
         return units.symbol(value.sym.sc_symbol.decode(), what)
     except ValueError as error:
-        raise CannotDecode(what, "a valid Symbol", repr(value.sym.sc_symbol)) from error
+        found = value.sym.sc_symbol.decode(errors="replace")
+        raise CannotDecode(what, "a valid Symbol", repr(found)) from error
 
 
 def decode_i128(value: xdr.SCVal, what: str) -> int:

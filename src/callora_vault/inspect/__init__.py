@@ -1,4 +1,4 @@
-"""Look into a contract without trusting it: its stored entry, its code, its history."""
+"""Inspecting a contract without trusting it: its stored entry, its code, its history."""
 
 from callora_vault.inspect.audit import Audit, Break, NoState, Sums, Verdict, audit
 from callora_vault.inspect.code import Code, read_code

@@ -1,8 +1,8 @@
 """A vault's events, replayed through the model: does each follow from the one before?
 
-An event says which call was accepted. The model makes that call on the state so far and has to emit
-the same event; at the end it has to have the state that the vault stores. No event has the minimum
-deposit, so it is taken from the stored entry, as the owner is where the history has no init.
+An event shows which call was accepted. The model makes that call on the state so far and must emit
+the same event; at the end it must have the state that the vault stores. No event has the minimum
+deposit, so it comes from the stored entry, as does the owner if the history has no init.
 """
 
 from __future__ import annotations
@@ -35,16 +35,17 @@ from callora_vault.model.events import (
     SetAuthorizedCallerEvent,
     WithdrawEvent,
     WithdrawToEvent,
+    describe_event,
 )
-from callora_vault.model.layouts import UnknownLayout, VaultMeta
+from callora_vault.model.layouts import UnknownLayout, VaultMeta, describe_meta
 from callora_vault.model.units import Address
-from callora_vault.model.vault import Accepted, Outcome, State, transition
+from callora_vault.model.vault import Accepted, Outcome, Rejected, State, Unsigned, transition
 from callora_vault.rpc.answers import EventRecord
 from callora_vault.rpc.reading import read_event
 
 
 class Verdict(Enum):
-    """What a replay shows; the value is its word in JSON."""
+    """The result of a replay; the value is its word in JSON."""
 
     CONSERVED = "conserved since init"
     """Every unit since init is accounted for."""
@@ -61,7 +62,7 @@ class Verdict(Enum):
 
 @attrs.frozen
 class Break:
-    """The first event that does not follow, None for the stored state; what was found instead."""
+    """The first event that does not follow, None for the stored state; and both sides."""
 
     event: EventRecord | None
     expected: str
@@ -79,16 +80,16 @@ class Sums:
 
     @property
     def closing(self) -> int:
-        """The balance that follows."""
+        """The balance after the last event."""
         return self.opening + self.deposited - self.deducted - self.withdrawn
 
 
 @attrs.frozen
 class Audit:
-    """What the replay of a history shows.
+    """The result of the replay of a history.
 
-    `since` is the first ledger that it covers; `through` the ledger of the stored state that it
-    ends with. `assumed` says what was taken from the stored entry, or on trust.
+    `since` is the first ledger that it covers; `through` is the ledger of the stored state at its
+    end. `assumed` lists what was taken from the stored entry, or assumed without evidence.
     """
 
     contract: Address
@@ -105,18 +106,18 @@ class Audit:
 
 @attrs.frozen
 class NoState(CalloraError):
-    """The history has no stored state that the events could lead to; `reason` says why."""
+    """The history has no stored state to compare the events with; `reason` says why."""
 
     reason: str
 
     def __str__(self) -> str:
-        return f"nothing to compare the events with: {self.reason}"
+        return f"there is no stored state to compare the events with: {self.reason}"
 
 
 def audit(history: History) -> Audit:
     """Replay a history up to the last state that it has. Raises NoState."""
     if not history.states or not history.seen:
-        raise NoState("the history has no stored state; export again")
+        raise NoState("the history has none; export again")
     last = history.states[-1]
     since = history.unbroken_since
     stored = _stored(last.entry)
@@ -124,7 +125,7 @@ def audit(history: History) -> Audit:
     replay = _Replay(stored.meta)
     broken = replay.run(records)
     if broken is None and replay.state != stored.meta:
-        broken = Break(None, str(replay.state), str(stored.meta))
+        broken = Break(None, describe_meta(replay.state), describe_meta(stored.meta))
     if broken is not None:
         verdict = Verdict.BROKEN
     else:
@@ -151,7 +152,7 @@ def _stored(entry: str) -> StoredVault:
 
 
 class _Replay:
-    """Makes the calls that events tell of. `stored` is what the vault stores at the end."""
+    """Makes the calls of the events. `stored` is what the vault stores at the end."""
 
     def __init__(self, stored: VaultMeta | None) -> None:
         self._stored = stored
@@ -176,7 +177,7 @@ class _Replay:
         for record, event in zip(records, events, strict=False):
             expected = self._follow(event)
             if expected is not None:
-                return Break(record, expected, str(event))
+                return Break(record, expected, describe_event(event))
             self.count += 1
         if not self._caller_known and self.state is not None and self._stored is not None:
             caller = self._stored.authorized_caller
@@ -189,10 +190,14 @@ class _Replay:
         self._caller_known = self.since_init
         if self._stored is None:
             return
-        self.assumed.append("the minimum deposit, which no event has, from the stored entry")
+        self.assumed.append(
+            "the minimum deposit is that of the stored entry, because no event has it"
+        )
         if self.since_init:
             return
-        self.assumed.append("the owner, from the stored entry: the history has no init")
+        self.assumed.append(
+            "the owner is that of the stored entry, because the history has no init"
+        )
         balances = (b for b in map(balance_before, events) if b is not None)
         self.state = attrs.evolve(
             self._stored, balance=next(balances, self._stored.balance), authorized_caller=None
@@ -200,7 +205,7 @@ class _Replay:
         self.sums = Sums(opening=self.state.balance)
 
     def _follow(self, event: Event) -> str | None:
-        """Make the call that an event tells of; return what was expected where it does not fit."""
+        """Make the call of an event; return what was expected, None if the event follows."""
         if isinstance(event, SetAuthorizedCallerEvent):
             self._caller_known = True
         elif isinstance(event, DeductEvent):
@@ -225,12 +230,12 @@ class _Replay:
         return None
 
     def _meet(self, caller: Address) -> None:
-        """Take the first caller that is not the owner as authorised before the history began."""
+        """Assume that the first caller other than the owner was authorised before the history."""
         if self._caller_known or self.state is None or caller == self.state.owner:
             return
         self._caller_known = True
         self.state = attrs.evolve(self.state, authorized_caller=caller)
-        self.assumed.append(f"that {caller} was authorised before the history begins")
+        self.assumed.append(f"{caller} was authorised before the history begins")
 
     def _call(self, event: Event) -> tuple[Call, frozenset[Address]]:
         owner = "" if self.state is None else self.state.owner
@@ -254,7 +259,7 @@ class _Replay:
 
 
 def balance_before(event: Event) -> int | None:
-    """Return the balance that an event leads on from; None where it tells of none."""
+    """Return the balance before an event; None if the event does not show it."""
     match event:
         case DepositEvent():
             return event.balance - event.amount
@@ -264,6 +269,10 @@ def balance_before(event: Event) -> int | None:
 
 
 def _words(outcome: Outcome) -> str:
-    if isinstance(outcome, Accepted):
-        return ", ".join(map(str, outcome.events)) or "no event"
-    return str(outcome)
+    match outcome:
+        case Accepted():
+            return ", ".join(map(describe_event, outcome.events)) or "no event"
+        case Rejected(error):
+            return f"no event: the model refuses it, {error.name} ({error.value})"
+        case Unsigned(address):
+            return f"no event: the model refuses it, {address} did not sign"

@@ -1,4 +1,4 @@
-"""The code that a contract runs: whose it is, and whether it can change.
+"""The code of a contract: whether it is known, and whether it can change.
 
 Source: CAP-46-02 (code and instances), CAP-85 (executables by reference); the host's environment
 interface for the imports of a contract.
@@ -25,12 +25,12 @@ _FUNCTION, _TABLE, _MEMORY, _GLOBAL = range(4)
 
 @attrs.frozen
 class Code:
-    """Compiled code: its SHA-256 in hex, its size in bytes, and what it says of itself.
+    """Compiled code: its SHA-256 in hex, its size in bytes, and its own declarations.
 
-    `known` names the contract of this package that it is, None for other people's.
-    `changes_itself`: whether it asks the host for the function that replaces a contract's code.
-    `interface` is None where the code has no readable spec. `protocol` is the oldest protocol
-    that it runs on, `meta` what its makers wrote into it, neither of them proof of anything.
+    `known` is its name if it is a contract of this package, else None.
+    `changes_itself`: whether it imports the host function that replaces a contract's code.
+    `interface` is None if the code has no readable spec. `protocol` is the oldest protocol that it
+    runs on, `meta` the makers' own text; neither is verified.
     """
 
     hash: str
@@ -43,7 +43,7 @@ class Code:
 
 
 def read_code(code: bytes) -> Code:
-    """Say what compiled code is. What cannot be read may do anything: it counts as changing."""
+    """Read compiled code. Code that cannot be read counts as changing itself."""
     digest = sha256(code).hexdigest()
     try:
         info = ContractInfo.from_wasm(code)
@@ -69,12 +69,12 @@ def read_code(code: bytes) -> Code:
 
 
 def _imports(code: bytes) -> Iterator[tuple[str, str]]:
-    """Yield what a module imports, by module and name.
+    """Yield the imports of a module, by module and name.
 
-    Raises ValueError or IndexError for what is no module.
+    Raises ValueError or IndexError if it is not a module.
     """
     if code[:8] != b"\0asm\1\0\0\0":
-        raise ValueError("no WebAssembly module")
+        raise ValueError("not a WebAssembly module")
     position = 8
     while position < len(code):
         section = code[position]

@@ -1,7 +1,7 @@
-"""What a contract has on the ledger: its raw stored entry, its code, and how long they live.
+"""A contract on the ledger: its stored entry, its code, and their TTL.
 
-Nothing here calls the contract: what it would say of itself is no evidence. Source: STORAGE.md;
-CAP-46-12 (state archival).
+Nothing here calls the contract: its own answers are not evidence. Source: STORAGE.md; CAP-46-12
+(state archival).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import attrs
 from stellar_sdk import scval, xdr
 from stellar_sdk.utils import external_ref_owner_address
 
+from callora_vault.codec.entries import describe_executable
 from callora_vault.codec.keys import code_key
-from callora_vault.codec.values import CannotDecode
+from callora_vault.codec.values import CannotDecode, words
 from callora_vault.errors import CalloraError
 from callora_vault.inspect.code import Code, read_code
 from callora_vault.model import units
@@ -24,10 +25,10 @@ from callora_vault.rpc.reading import read_instance
 
 @attrs.frozen
 class Life:
-    """How long an entry lives: the last ledger, ledgers left, and the date it runs out.
+    """The TTL of an entry: its live-until ledger, ledgers left, and the estimated date.
 
-    `runs_out` is an estimate, in seconds since 1970, from 5 seconds a ledger. An archived entry
-    has no ledgers left; anybody can restore it.
+    `runs_out` is in seconds since 1970, estimated with 5 seconds a ledger. An archived entry has no
+    ledgers left; anybody can restore it.
     """
 
     live_until: int
@@ -36,13 +37,13 @@ class Life:
 
     @property
     def archived(self) -> bool:
-        """Whether it has to be restored before it can be used."""
+        """Whether it must be restored before it can be used."""
         return self.ledgers_left < 0
 
 
 @attrs.frozen
 class Reference:
-    """An executable by reference (CAP-85): `owner` says which code `tag` stands for now."""
+    """An executable by reference (CAP-85): `owner` decides which code `tag` stands for."""
 
     owner: Address
     tag: bytes
@@ -50,12 +51,12 @@ class Reference:
 
 @attrs.frozen
 class Inspection:
-    """A contract as the ledger has it.
+    """A contract on the ledger.
 
-    `layout` and `meta` are None before `init`, and where `problem` says why the stored
-    entry is none of a vault's, field by field. `extra` are other keys of the instance, in words.
-    `code` is None where there is none to read (a Stellar asset contract, or code that is gone),
-    then `executable` says what there is. `entry` is the raw instance entry.
+    `layout` and `meta` are None before `init`, and if `problem` says, field by field, why the
+    stored entry is not a vault's. `extra` are other keys of the instance, as JSON. `code` is None
+    if none can be read (the Stellar asset contract, or missing code); `executable` then describes
+    what the instance runs. `entry` is the raw instance entry.
     """
 
     contract: Address
@@ -74,9 +75,9 @@ class Inspection:
 
     @property
     def can_change(self) -> str | None:
-        """Why the contract's behaviour can change, None where it cannot."""
+        """Why the contract's behaviour can change, None if it cannot."""
         if self.reference is not None:
-            return f"its code is what {self.reference.owner} says it is"
+            return f"{self.reference.owner} decides which code it runs"
         if self.code is None:
             return "its code cannot be read"
         if self.code.changes_itself:
@@ -86,19 +87,19 @@ class Inspection:
 
 @attrs.frozen
 class NotAVault(CalloraError):
-    """A contract whose stored entry is none of a vault's; `problem` says why."""
+    """A contract whose stored entry is not a vault's; `problem` says why."""
 
     contract: Address
     problem: str
 
     def __str__(self) -> str:
-        return f"{self.contract} is no vault: {self.problem}"
+        return f"{self.contract} is not a vault: {self.problem}; give the id of a vault"
 
 
 def inspect(network: Network, contract: Address, until: float) -> Inspection:
     """Read a contract. Arguments: `until`, a moment of the network's clock.
 
-    Raises BadValue, NoVault where there is no such contract, and what Network raises.
+    Raises BadValue, NoVault if the contract does not exist, and what Network raises.
     """
     units.contract(contract, "contract")
     found = read_instance(network, contract, until)
@@ -106,7 +107,7 @@ def inspect(network: Network, contract: Address, until: float) -> Inspection:
     entry = found.entry
     held = entry.contract_data
     if held is None or held.val.instance is None:
-        raise CannotDecode("the entry", "ContractInstance", entry.type.name)
+        raise CannotDecode("the entry", "ContractInstance", words(entry.type.name))
     instance = held.val.instance
     executable, reference, code_hash = _executable(network, instance.executable, until)
     code, code_life = None, None
@@ -147,11 +148,11 @@ def inspect(network: Network, contract: Address, until: float) -> Inspection:
 def _executable(
     network: Network, executable: xdr.ContractExecutable, until: float
 ) -> tuple[str, Reference | None, bytes | None]:
-    """Say what an instance runs: in words, by which reference, and the hash of its code."""
+    """Return what an instance runs: in words, the reference to it, and the hash of its code."""
     if executable.wasm_hash is not None:
         return f"WASM {executable.wasm_hash.hash.hex()}", None, executable.wasm_hash.hash
     if executable.external_ref is None:
-        return "a Stellar asset contract", None, None
+        return describe_executable(executable), None, None
     owner = external_ref_owner_address(executable.external_ref)
     reference = Reference(owner.address, executable.external_ref.tag.sc_string)
     key = xdr.LedgerKey(
@@ -167,9 +168,9 @@ def _executable(
     if found is not None:
         data = xdr.LedgerEntryData.from_xdr(found.xdr).contract_data
         named = None if data is None or data.val.bytes is None else data.val.bytes.sc_bytes
-    words = f"code by reference to {owner.address}, "
-    words += "which names none" if named is None else f"now WASM {named.hex()}"
-    return words, reference, named
+    shown = f"{describe_executable(executable)}, "
+    shown += "which names none" if named is None else f"now WASM {named.hex()}"
+    return shown, reference, named
 
 
 def _is_meta(key: xdr.SCVal) -> bool:

@@ -1,13 +1,13 @@
-"""A contract's events in a file that outlives the RPC's retention: JSON Lines, only ever appended.
+"""A contract's events in a file that keeps what the RPC drops: JSON Lines, only appended to.
 
-Each line carries the SHA-256 of the digest before it and of itself, so that the last digest stands
-for the whole file. Lines are of these kinds, told by `kind`:
+Each line holds the SHA-256 of the digest before it and of itself, so the last digest covers the
+whole file. The kinds of lines, by `kind`:
 
     contract  the first: format, network (passphrase), contract
-    event     one event, as the RPC hands it out
+    event     one event, as the RPC returns it
     seen      all events of the ledgers `from` to `through` are in the lines above
-    lost      the RPC had the ledgers `from` to `through` no more when they were asked for
-    state     the raw instance entry (LedgerEntryData, base64), as it is in `ledger`
+    lost      the RPC no longer had the ledgers `from` to `through` when they were requested
+    state     the raw instance entry (LedgerEntryData, base64), as of `ledger`
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from typing import Any, BinaryIO, Final
 import attrs
 from filelock import FileLock, Timeout
 
+from callora_vault import files
 from callora_vault.errors import CalloraError
 from callora_vault.model import units
-from callora_vault.model.units import Address
+from callora_vault.model.units import Address, BadValue
 from callora_vault.rpc.answers import EventRecord
 from callora_vault.rpc.network import Network
 from callora_vault.rpc.reading import read_instance
 
 FORMAT: Final = 1
 _START: Final = bytes(32).hex()
+_NOT_ONE: Final = "it is not a history; give a file that `callora-vault export` wrote"
 
 
 @attrs.frozen
@@ -55,7 +57,7 @@ class Span:
 
 @attrs.frozen
 class StoredEntry:
-    """The raw instance entry, as base64 XDR of LedgerEntryData, as it is in `ledger`."""
+    """The raw instance entry, as base64 XDR of LedgerEntryData, as of `ledger`."""
 
     ledger: int
     entry: str = attrs.field(repr=False)
@@ -63,10 +65,10 @@ class StoredEntry:
 
 @attrs.define
 class History:
-    """What a history file holds. `digest` stands for all of it.
+    """The content of a history file. `digest` covers all of it.
 
-    `seen` are the ledgers whose events are all here, in order and without overlap; `lost` those
-    between them that nobody could read any more.
+    `seen` are the ledgers whose events are all here, in order and without overlap; `lost` are those
+    between them that the RPC no longer had.
     """
 
     network: str
@@ -84,11 +86,11 @@ class History:
 
     @property
     def unbroken_since(self) -> int:
-        """The ledger since which no event is missing, 0 where nothing was seen."""
+        """The ledger since which no event is missing, 0 if nothing was seen."""
         return self.seen[-1].first if self.seen else 0
 
     def take(self, line: dict[str, Any]) -> None:
-        """Add a line. Raises ValueError, KeyError or TypeError for one that does not fit."""
+        """Add a line. Raises ValueError, KeyError or TypeError for an unusable one."""
         match line["kind"]:
             case "event":
                 event = EventRecord(
@@ -96,7 +98,7 @@ class History:
                 )
                 event = attrs.evolve(event, topics=tuple(event.topics))
                 if self.events and event.id <= self.events[-1].id:
-                    raise ValueError(f"event {event.id} follows {self.events[-1].id}")
+                    raise BadValue("event", f"{event.id} follows {self.events[-1].id}")
                 self.events.append(event)
             case "seen":
                 self._see(Span(line["from"], line["through"]))
@@ -105,7 +107,7 @@ class History:
             case "state":
                 self.states.append(StoredEntry(line["ledger"], line["entry"]))
             case kind:
-                raise ValueError(f"a line of the kind {kind!r}")
+                raise BadValue("kind", f"no line has the kind {kind!r}")
 
     def _see(self, span: Span) -> None:
         if self.seen and span.first == self.seen[-1].last + 1:
@@ -115,7 +117,7 @@ class History:
 
 
 def read(path: Path) -> History:
-    """Read a history and check its digests. A last line that was not finished does not count.
+    """Read a history and check its digests. An unfinished last line does not count.
 
     Raises HistoryUnusable.
     """
@@ -123,7 +125,7 @@ def read(path: Path) -> History:
         with path.open("rb") as file:
             return _read(path, file)[0]
     except OSError as error:
-        raise HistoryUnusable(path, error.strerror or type(error).__name__) from error
+        raise HistoryUnusable(path, error.strerror or str(error)) from error
 
 
 def export(
@@ -134,11 +136,11 @@ def export(
     *,
     progress: Callable[[int, int], None] = lambda _ledger, _latest: None,
 ) -> History:
-    """Append what has happened to a contract since the last export, and what it stores now.
+    """Append a contract's events since the last export, and its present stored entry.
 
-    A run may end at any moment: the next one continues it. Arguments: `path`, the
-    file, made where there is none; `until`, which gives the moment of the network's clock up to
-    which one request may take; `progress`, called with the ledger reached and the latest.
+    A run may be interrupted at any time: the next one continues it. Arguments: `path`, the file,
+    created if it does not exist; `until`, which returns the deadline of one request by the
+    network's clock; `progress`, called with the ledger reached and the latest.
     Raises BadValue, HistoryUnusable, NoVault, and what Network raises.
     """
     units.contract(contract, "contract")
@@ -162,7 +164,7 @@ def _follow(
     until: Callable[[], float],
     progress: Callable[[int, int], None],
 ) -> None:
-    """Append the events up to the ledger `last`, or later ones too."""
+    """Append the events up to the ledger `last` at least."""
     first = max(history.through + 1, 1)
     oldest = network.oldest_ledger(until())
     if oldest > first:
@@ -174,7 +176,7 @@ def _follow(
     while first <= last:
         page = network.events(history.contract, start, until())
         for event in page.events:
-            if event.id > have:  # an export that was ended may have them already
+            if event.id > have:  # an interrupted export may have them already
                 append({"kind": "event", **attrs.asdict(event)})
         if page.through >= first:
             append({"kind": "seen", "from": first, "through": page.through})
@@ -187,7 +189,7 @@ def _follow(
 def appending(
     path: Path, network: str, contract: Address
 ) -> Iterator[tuple[History, Callable[[dict[str, Any]], None]]]:
-    """Open a history, made where there is none, and yield it with what appends a line to it.
+    """Open a history, created if it does not exist; yield it and the function to append a line.
 
     One process at a time. Raises HistoryUnusable.
     """
@@ -198,7 +200,10 @@ def appending(
                 file.seek(0)
                 history, end = _read(path, file)
                 if (history.network, history.contract) != (network, contract):
-                    reason = f"it is of {history.contract} on {history.network!r}"
+                    reason = (
+                        f"it belongs to {history.contract} on the network {history.network!r}; "
+                        "give another file"
+                    )
                     raise HistoryUnusable(path, reason)
                 file.truncate(end)
             else:
@@ -214,9 +219,10 @@ def appending(
             file.flush()
             os.fsync(file.fileno())
     except Timeout:
-        raise HistoryUnusable(path, "another export is writing to it") from None
+        reason = "another export is writing to it; try again when it is done"
+        raise HistoryUnusable(path, reason) from None
     except OSError as error:
-        raise HistoryUnusable(path, error.strerror or type(error).__name__) from error
+        raise HistoryUnusable(path, error.strerror or str(error)) from error
 
 
 def _append(file: BinaryIO, history: History, line: dict[str, Any]) -> None:
@@ -236,25 +242,28 @@ def _read(path: Path, file: BinaryIO) -> tuple[History, int]:
     end = 0
     for number, text in enumerate(file, 1):
         if not text.endswith(b"\n"):
-            break  # the writer was ended in the middle of it
+            break  # the writer was interrupted
         try:
             line = json.loads(text)
             digest = line.pop("digest")
             if history is None:
                 if line["kind"] != "contract" or line["format"] != FORMAT:
-                    raise ValueError("it does not begin like a history")
+                    raise HistoryUnusable(path, _NOT_ONE)
                 history = History(line["network"], line["contract"])
                 found = _digest(history.digest, line)
             else:
                 found = _digest(history.digest, line)
                 history.take(line)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            reason = f"line {number} is damaged ({type(error).__name__}: {error})"
+            if number == 1:
+                raise HistoryUnusable(path, _NOT_ONE) from error
+            reason = f"line {number} is damaged: {files.flaw(error)}; restore it from a copy"
             raise HistoryUnusable(path, reason) from error
         if found != digest:
-            raise HistoryUnusable(path, f"line {number} is not the one that was written")
+            reason = f"line {number} is not the one that was written; restore it from a copy"
+            raise HistoryUnusable(path, reason)
         history.digest = digest
         end += len(text)
     if history is None:
-        raise HistoryUnusable(path, "it does not begin like a history")
+        raise HistoryUnusable(path, _NOT_ONE)
     return history, end

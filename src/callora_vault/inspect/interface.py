@@ -1,7 +1,7 @@
-"""What a contract says that it can be called with, compared with a version of the vault's ABI.
+"""A contract's declared interface (its spec), compared with that of a version of the vault.
 
-Types are compared by what they carry, not by their names: `Result` counts as what it holds when all
-is well, a struct as its fields, and error numbers are compared apart. Source: SEP-48.
+Types are compared by their content, not by their names: `Result` counts as its success type, a
+struct as its fields, and error numbers are compared separately. Source: SEP-48.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from callora_vault.model.versions import ABIS, Abi
 
 _Type = xdr.SCSpecType
 _DEEPEST = 16
-"""How far types are followed into one another; specs can be circular."""
+"""How deep nested types are followed; specs can be circular."""
 
 
 class Match(Enum):
-    """How a method compares with the ABI's."""
+    """How a method compares with the version's."""
 
     SAME = "same"
     OTHER = "other"
@@ -32,7 +32,7 @@ class Match(Enum):
 
 @attrs.frozen
 class Method:
-    """A method of the ABI or of the contract; a signature is None where it is not there."""
+    """A method of the version or of the contract; the signature is None on the side without it."""
 
     name: str
     match: Match
@@ -42,9 +42,9 @@ class Method:
 
 @attrs.frozen
 class Interface:
-    """A contract's methods and error numbers beside those of the version that comes closest.
+    """A contract's methods and error numbers beside those of the closest version.
 
-    `errors` are the numbers whose names differ: number, the ABI's name, the contract's.
+    `errors` are the numbers whose names differ: number, the version's name, the contract's.
     """
 
     abi: Abi
@@ -53,17 +53,17 @@ class Interface:
 
     @property
     def differences(self) -> int:
-        """How many of the ABI's methods the contract lacks or has otherwise."""
+        """How many of the version's methods the contract lacks or has with another signature."""
         return sum(method.match in (Match.MISSING, Match.OTHER) for method in self.methods)
 
     @property
     def missing(self) -> frozenset[str]:
-        """The ABI's methods that the contract does not have as they should be."""
+        """The version's methods that the contract lacks or has with another signature."""
         return frozenset(m.name for m in self.methods if m.match in (Match.MISSING, Match.OTHER))
 
 
 def compare(spec: ContractSpec) -> Interface:
-    """Compare a contract's spec with every version's and return the closest, the newest first."""
+    """Compare a contract's spec with every version's; return the closest, of equals the newest."""
     compared = [_against(abi, spec) for abi in reversed(tuple(ABIS.values()))]
     return min(compared, key=lambda interface: interface.differences)
 
@@ -115,7 +115,7 @@ def _signature(function: xdr.SCSpecFunctionV0, spec: ContractSpec) -> str:
 
 
 def _describe(kind: xdr.SCSpecTypeDef, spec: ContractSpec, depth: int = 0) -> str:
-    """Write a type by what it carries."""
+    """Write a type by its content."""
     if depth == _DEEPEST:
         return "…"
 

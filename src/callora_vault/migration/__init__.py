@@ -1,7 +1,7 @@
-"""A vault's way to new code: plan, dry run, apply, verify, redirect, and what comes late.
+"""Migrating a vault to new code: plan, dry run, apply, verify, redirect, sweep.
 
-A vault has no upgrade. A new instance is made, owner, balance and settings are carried over, and
-traffic follows once everything is verified.
+A vault's code cannot be upgraded. A new instance is created, owner, balance and settings are
+carried over, and its name is redirected once everything is verified.
 """
 
 from callora_vault.client.successors import SuccessorLoop, successors

@@ -1,4 +1,4 @@
-"""Apply a plan, and continue it after whatever ended it: the same call does both."""
+"""Apply a plan, and continue it after an interruption: the same call does both."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def apply(
     accept_unknown_code: str | None = None,
     limits: Limits = LIMITS,
 ) -> Applied:
-    """Carry a plan out once, from wherever it stands: what is done is found on the ledger.
+    """Carry out a plan once; what is already done is found on the ledger.
 
-    Arguments: `owner`, who signs and pays; `code`, the new vault's, where it is neither on the
-    ledger nor one of this package's; `accept_unknown_code`, the hash in hex of an old vault's
-    code that is not this package's.
+    Arguments: `owner`, who signs and pays; `code`, the new vault's, if it is neither on the ledger
+    nor one of this package's; `accept_unknown_code`, the hash in hex of an old vault's code that is
+    not this package's.
     Raises WrongNetwork, WrongKey, CannotMigrate, CodeMissing, MigratedElsewhere, RefusedToSign,
     FactoryError with nothing signed for the migration; KeepsMoving, WithdrawnByOthers; and as
     `VaultClient.submit`. After any of them the same call continues.

@@ -1,8 +1,8 @@
 """The migration in one transaction: the factory's `migrate` under one signature.
 
-There is no ledger in which both vaults hold the balance, or neither. The owner signs the balance as
-it was read, so a call that changes it meanwhile voids the signature: it is read and signed again, a
-few times, and then left as it is. Whether it has happened is what the factory's entry says.
+In every ledger exactly one of the two vaults holds the balance. The owner signs the balance that
+was read, so a call that changes it meanwhile invalidates the signature: the balance is read and
+signed again, up to TRIES times. The factory's entry shows whether the migration has happened.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from callora_vault.rpc.results import Success
 
 
 def tree(plan: Plan, meta: VaultMeta) -> xdr.SorobanAuthorizedInvocation:
-    """Build what the owner signs when the old vault stores `meta`."""
+    """Build the authorisation tree that the owner signs if the old vault stores `meta`."""
     factory = Factory(_factory(plan), lambda _owner, _salt: plan.new)
     vault = Instance(bytes.fromhex(plan.old_code), meta)
     nested = nested_calls(factory, FactoryState({}, {plan.old: vault}), plan.call)
@@ -45,7 +45,7 @@ def tree(plan: Plan, meta: VaultMeta) -> xdr.SorobanAuthorizedInvocation:
 
 
 def action(plan: Plan, view: LedgerView) -> Action:
-    """Build the transaction for what the ledger has: its call, tree, and footprint."""
+    """Build the transaction for a view of the ledger: its call, tree, and footprint."""
     meta = view.old.stored.meta
     assert meta is not None  # noqa: S101 - checked before
     factory = _factory(plan)
@@ -69,7 +69,7 @@ def action(plan: Plan, view: LedgerView) -> Action:
 
 
 def apply(setup: Setup) -> Applied:
-    """Migrate, or find that it is done. Raises what `migration.apply` does."""
+    """Migrate, unless that is already done. Raises what `migration.apply` does."""
     network, journal, plan = setup.network, setup.journal, setup.plan
     until = setup.until()
     transactions = setup.transactions()
@@ -84,7 +84,7 @@ def apply(setup: Setup) -> Applied:
         check_old(view, plan)
         if trouble is not None:
             if before is not None and view.old.modified == before.old.modified:
-                raise trouble  # nothing moved, so this is what would be said again
+                raise trouble  # nothing changed, so the next attempt would fail in the same way
             if tries == TRIES:
                 raise KeepsMoving(plan.old, tries) from trouble
         if not view.code_lives:
@@ -113,11 +113,11 @@ def _failure(entry: JournalEntry) -> CalloraError:
 
 
 def _await_successor(network: Network, plan: Plan, until: float) -> None:
-    """See the new vault on the ledger; a node that lags behind shows it later."""
+    """Wait until the ledger shows the new vault; a node that lags behind shows it later."""
     waits = network.waits(until)
     while not check_successor(look(network, plan, until), plan):
         if next(waits, _OVER) is _OVER:
-            raise Unreachable(network.name, f"it does not show the successor of {plan.old}")
+            raise Unreachable(network.name, f"it does not show the successor of {plan.old} yet")
 
 
 _OVER: Final = object()
@@ -126,7 +126,7 @@ _OVER: Final = object()
 def _by_successor(
     network: Network, journal: Journal, plan: Plan, until: float, unknown: Unknown
 ) -> None:
-    """The factory's entry tells of a migration for ever."""
+    """Settle an unknown transaction by the factory's entry, which shows every migration."""
 
     def shows() -> tuple[int, bool]:
         view = look(network, plan, until)

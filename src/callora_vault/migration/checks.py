@@ -1,8 +1,9 @@
-"""What is checked before anything is signed, and where the new vault is after it."""
+"""The checks before anything is signed, and the search for the new vault afterwards."""
 
 from __future__ import annotations
 
 from callora_vault import wasm
+from callora_vault.codec.entries import describe_executable
 from callora_vault.migration.errors import (
     CannotMigrate,
     MigratedElsewhere,
@@ -31,14 +32,15 @@ def check_key(owner: Address, plan: Plan) -> None:
 
 
 def check_factory(view: LedgerView, plan: Plan) -> None:
-    """See that the factory runs this package's code. Raises CannotMigrate."""
+    """Check that the factory runs this package's code. Raises CannotMigrate."""
     if plan.factory is not None and view.factory_code != wasm.code_hash("factory"):
-        found = "no code" if view.factory_code is None else view.factory_code.hex()
+        code = view.factory_code
+        found = "it has no code" if code is None else f"it runs the code {code.hex()}"
         raise CannotMigrate(plan.factory, Why.NO_FACTORY, found)
 
 
 def check_old(view: LedgerView, plan: Plan) -> VaultMeta:
-    """Return what the old vault stores now, where it is still the one of the plan.
+    """Return what the old vault stores now, if it is still the one of the plan.
 
     Raises CannotMigrate.
     """
@@ -46,12 +48,12 @@ def check_old(view: LedgerView, plan: Plan) -> VaultMeta:
 
 
 def check_held(found: Held, plan: Plan) -> VaultMeta:
-    """Do the same with what was read of it."""
+    """Do the same for an old vault that is already read."""
     old, stored = plan.old, found.stored
     if stored.meta is None:
         raise CannotMigrate(old, Why.NOT_INITIALISED)
     if found.code != plan.old_code:
-        raise CannotMigrate(old, Why.CODE_CHANGED, found.code or stored.executable.type.name)
+        raise CannotMigrate(old, Why.CODE_CHANGED, describe_executable(stored.executable))
     if stored.meta.owner != plan.owner:
         raise CannotMigrate(old, Why.OTHER_OWNER, stored.meta.owner)
     if plan.mode is Mode.ATOMIC and stored.meta.min_deposit != plan.min_deposit:
@@ -62,7 +64,7 @@ def check_held(found: Held, plan: Plan) -> VaultMeta:
 
 
 def check_meta(old: Address, meta: VaultMeta, mode: Mode, min_deposit: int | None) -> None:
-    """Refuse what no new vault could take over.
+    """Check that a new vault can take over what the old one stores.
 
     Arguments: `min_deposit` of the new vault, None for the old one's. Raises CannotMigrate.
     """
@@ -75,21 +77,21 @@ def check_meta(old: Address, meta: VaultMeta, mode: Mode, min_deposit: int | Non
 
 
 def check_code(plan: Plan, accepted: str | None) -> None:
-    """Refuse code of other people's, unless a dry run showed what it does and it is accepted.
+    """Refuse code of others, unless a dry run showed what it does and the operator accepts it.
 
     Arguments: `accepted`, the hash in hex that the operator accepts. Raises CannotMigrate.
     """
     if plan.old_known is not None or plan.mode is Mode.ZERO:
         return
     if not plan.emptied_in_dry_run:
-        detail = f"{plan.old_code}, and no dry run has shown that"
+        detail = f"{plan.old_code}, and no dry run has shown that a withdrawal empties it"
         raise CannotMigrate(plan.old, Why.UNKNOWN_CODE, detail)
     if accepted != plan.old_code:
         raise CannotMigrate(plan.old, Why.UNKNOWN_CODE, plan.old_code)
 
 
 def check_successor(view: LedgerView, plan: Plan) -> bool:
-    """Say whether the factory has migrated the vault to where the plan says.
+    """Return whether the factory has migrated the vault to the new vault of the plan.
 
     Raises MigratedElsewhere.
     """
@@ -103,7 +105,7 @@ def check_successor(view: LedgerView, plan: Plan) -> bool:
 def find_new_vault(
     network: Network, plan: Plan, view: LedgerView, until: float
 ) -> tuple[Address, Held]:
-    """Return the new vault of a migration that is done, in any mode.
+    """Return the new vault of a finished migration, in any mode.
 
     Raises NotMigrated, MigratedElsewhere, CannotMigrate.
     """
@@ -113,7 +115,7 @@ def find_new_vault(
     if not check_successor(view, plan):
         raise NotMigrated(plan.old, "the factory names no successor")
     if view.new is None or view.new.stored.meta is None:
-        raise NotMigrated(plan.old, "its successor is not there")
+        raise NotMigrated(plan.old, "its successor does not exist, or is not initialised")
     if view.new.stored.meta.owner != plan.owner:
         raise CannotMigrate(plan.new, Why.OTHER_OWNER, view.new.stored.meta.owner)
     return plan.new, view.new

@@ -1,7 +1,7 @@
-"""A migration before it counts: carried out in full on a fork of the network, with no real key.
+"""The rehearsal of a migration: carried out in full on a fork of the network, without a real key.
 
-The fork has the passphrase of the network that it came from, so what is signed there with a real
-key would be valid outside. Whoever hands the fork in gives it a signer of its own for the owner.
+The fork has the passphrase of its network, so a transaction that is signed there with a real key
+would be valid on the network. Therefore the fork accepts another key for the owner.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from callora_vault.rpc.network import Network
 
 @attrs.frozen
 class DryRun:
-    """What a migration did on a fork: raw entries before and after, its cost, its verification.
+    """The result of a migration on a fork: entries before and after, cost, verification.
 
-    `before` is the old vault's entry; `after_old` and `after_new` are the vaults' afterwards.
+    `before` is the old vault's entry; `after_old` and `after_new` are both vaults' afterwards.
     """
 
     before: StoredVault
@@ -46,7 +46,7 @@ class DryRun:
         return meta is not None and meta.balance == 0
 
     def noted(self, plan: Plan) -> Plan:
-        """Return the plan with what the dry run showed."""
+        """Return the plan with the result of the dry run."""
         shown = self.emptied and self.verification.passed and plan.mode is not Mode.ZERO
         return attrs.evolve(plan, emptied_in_dry_run=shown)
 
@@ -60,11 +60,11 @@ def dry_run(
     code: bytes | None = None,
     limits: Limits = LIMITS,
 ) -> DryRun:
-    """Carry a plan out on a fork, and verify it there.
+    """Carry out a plan on a fork, and verify it there.
 
-    Arguments: `fork`, a network of this machine alone; `stand_in`, a throw-away key that the
-    fork takes for the owner's; `folder`, an empty one for journal and histories. Other people's
-    code is run without being accepted: here it can do no harm. Raises as `apply` and `verify`.
+    Arguments: `fork`, a network on this machine only; `stand_in`, a throw-away key that the fork
+    accepts as the owner's; `folder`, an empty one for journal and histories. Unknown code runs
+    without `accept_unknown_code`, because it can do no harm here. Raises as `apply` and `verify`.
     """
     until = fork.deadline(limits.timeout)
     before = ledger.look(fork, plan, until).old.stored
@@ -94,15 +94,15 @@ def dry_run(
 def _stored(network: Network, contract: Address, limits: Limits) -> StoredVault:
     held = ledger.held(network, contract, network.deadline(limits.timeout))
     if held is None:
-        raise NotMigrated(contract, "it is not there")
+        raise NotMigrated(contract, "it does not exist")
     return held.stored
 
 
 def simulate(network: Network, plan: Plan, limits: Limits = LIMITS) -> int:
-    """Simulate an atomic migration on the live network, where no fork can execute it.
+    """Simulate an atomic migration on the live network, if no fork can execute it.
 
-    Compares what would be signed and touched with what is expected, as `apply` does, and returns
-    the least resource fee in stroops. Nothing is signed. Raises as `planner.make`.
+    Compares authorisation and footprint with what is expected, as `apply` does, and returns the
+    minimum resource fee in stroops. Nothing is signed. Raises as `planner.make`.
     """
     check_network(network, plan)
     until = network.deadline(limits.timeout)

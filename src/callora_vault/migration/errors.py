@@ -1,4 +1,4 @@
-"""Why a migration is refused, stops, or is not believed. Each is one line with its remedy."""
+"""Why a migration is refused, stops, or is not verified. Each error is one line with its remedy."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from callora_vault.model.units import Address
 
 
 class MigrationError(CalloraError):
-    """Base of what a migration raises. Nothing was signed, where nothing else is said."""
+    """Base of the errors of a migration. By default, nothing was signed."""
 
 
 class Why(Enum):
-    """Why a vault cannot be migrated as it was asked: the reason, and the remedy."""
+    """Why a vault cannot be migrated in the given way: the reason, and the remedy."""
 
-    NOT_INITIALISED = ("it has no owner yet", "there is nothing to migrate")
-    UNDECODABLE = ("its stored entry is none of a vault's", "nothing can be carried over safely")
+    NOT_INITIALISED = ("it is not initialised", "a vault without an owner needs no migration")
+    UNDECODABLE = (
+        "its stored entry is not a vault's",
+        "only vaults can be migrated; see `callora-vault inspect`",
+    )
     NEGATIVE_BALANCE = (
         "its balance is negative",
-        "mend that first, or begin again with --mode zero",
+        "deposit first, or plan again with --mode zero",
     )
     NEGATIVE_MIN_DEPOSIT = (
         "its minimum deposit is negative",
-        "give one with --min-deposit, in the modes stepwise and zero",
+        "give another with --min-deposit, which needs --mode stepwise or zero",
     )
     NO_CODE_OF_ITS_OWN = (
-        "its code can be replaced by somebody else",
-        "what it will do with a signature cannot be known",
+        "its code can change",
+        "what it will do with a signature is not certain; plan again with --mode zero",
     )
     UNKNOWN_CODE = (
         "its code is not one of this program's",
@@ -43,29 +46,29 @@ class Why(Enum):
     OTHER_OWNER = ("it has another owner than in the plan", "make a new plan")
     OWNED_BY_CONTRACT = (
         "its owner is a contract",
-        "this program signs for accounts; let the contract call the factory",
+        "this program signs only for accounts; let the contract call the factory",
     )
     NO_FACTORY = (
-        "there is no factory of this program's code at the address that was given",
-        "give another with --factory, or migrate with --mode stepwise",
+        "it is not a factory of this program's code",
+        "give another with --factory, or plan with --mode stepwise",
     )
     AUTHORISED_CALLER = (
-        "it has an authorised caller, and the new code knows none",
-        "migrate to v2, or call set_authorized_caller(None) first",
+        "it has an authorised caller, and the new code does not support one",
+        "migrate to v2, or run `callora-vault set-authorized-caller --nobody` first",
     )
     REFUSES = (
-        "its code refuses what the migration has to call",
-        "a vault without withdraw can only be left behind: --mode zero",
+        "its code refuses a call of the migration",
+        "a vault without withdraw can only be left behind: plan with --mode zero",
     )
     KEEPS_BALANCE = (
-        "its code said that everything was withdrawn, and its stored entry did not change so",
-        "a vault that does not give its balance back can only be left behind: --mode zero",
+        "its code reported a withdrawal, and its stored balance did not change accordingly",
+        "a vault that keeps its balance can only be left behind: plan with --mode zero",
     )
 
 
 @attrs.frozen
 class CannotMigrate(MigrationError):
-    """The vault or factory `contract` stands in the way; `detail` has the values."""
+    """The vault or factory `contract` prevents the migration; `detail` has the values."""
 
     contract: Address
     why: Why
@@ -97,13 +100,14 @@ class WrongKey(MigrationError):
 
     def __str__(self) -> str:
         return (
-            f"the owner {self.owner} has to sign, and the key is of {self.given}; give the owner's"
+            f"the owner {self.owner} must sign, and the key is that of {self.given}; use the "
+            "owner's key"
         )
 
 
 @attrs.frozen
 class CodeMissing(MigrationError):
-    """The new code is not on the ledger, nor at hand."""
+    """The new code is neither on the ledger nor given."""
 
     code_hash: str
 
@@ -124,8 +128,8 @@ class MigratedElsewhere(MigrationError):
 
     def __str__(self) -> str:
         return (
-            f"{self.old} was migrated to {self.successor}, not to {self.expected} as in the plan; "
-            "look into that vault, and make a plan of its own if it is yours"
+            f"{self.old} was already migrated to {self.successor}, not to {self.expected} as in "
+            f"this plan; inspect {self.successor}, and use it if it is yours"
         )
 
 
@@ -133,7 +137,7 @@ class MigratedElsewhere(MigrationError):
 class KeepsMoving(MigrationError):
     """The vault changed before each of `tries` attempts could be applied.
 
-    `drained` is what was withdrawn from it so far, stepwise, for the new vault to begin with.
+    `drained` is the amount that a stepwise migration has withdrawn from it so far.
     """
 
     contract: Address
@@ -142,13 +146,14 @@ class KeepsMoving(MigrationError):
 
     def __str__(self) -> str:
         left = (
-            f"{self.drained:,} were withdrawn so far and are noted"
+            f"{self.drained:,} withdrawn so far, as the journal records"
             if self.drained
             else "nothing was moved"
         )
         return (
-            f"{self.contract} changed before each of {self.tries} tries could be applied; {left}. "
-            "Pause its writers (v2: set_authorized_caller to nobody), then resume"
+            f"{self.contract} changed before each of {self.tries} attempts could be applied; "
+            f"{left}; pause its writers (v2: `callora-vault set-authorized-caller --nobody`), then "
+            "resume"
         )
 
 
@@ -161,17 +166,17 @@ class WithdrawnByOthers(MigrationError):
 
     def __str__(self) -> str:
         return (
-            f"{self.contract} saw withdrawals since the plan that are not in this journal: "
-            f"{', '.join(self.transactions)}; resume with the journal that has them, or make a "
-            "new plan where they are none of this migration's"
+            f"{self.contract} has withdrawals since the plan that are not in this journal: "
+            f"{', '.join(self.transactions)}; resume with the journal that has them, or make a new "
+            "plan if they do not belong to this migration"
         )
 
 
 @attrs.frozen
 class InstancesTaken(MigrationError):
-    """Strangers gave every instance an owner that this run made for `old`: `abandoned`.
+    """Others initialised every instance that this run created for `old`: `abandoned`.
 
-    `drained` is what was withdrawn so far; it is noted, for the new vault to begin with.
+    `drained` is the amount withdrawn so far, which the journal records.
     """
 
     old: Address
@@ -180,29 +185,29 @@ class InstancesTaken(MigrationError):
 
     def __str__(self) -> str:
         return (
-            f"strangers initialised all {len(self.abandoned)} instances that were made for "
-            f"{self.old} first; {self.drained:,} were withdrawn so far and are noted. Resume, "
-            "which tries others"
+            f"others initialised all {len(self.abandoned)} instances that were created for "
+            f"{self.old} first; {self.drained:,} withdrawn so far, as the journal records; resume "
+            "to create further ones"
         )
 
 
 @attrs.frozen
 class HistoryGone(MigrationError):
-    """The RPC keeps no events as old as the ledger that they are needed from."""
+    """The RPC no longer has the events of `contract` from `ledger` on."""
 
     contract: Address
     ledger: int
 
     def __str__(self) -> str:
         return (
-            f"the RPC keeps no events of {self.contract} from ledger {self.ledger} on any more; "
-            "use one that does"
+            f"the RPC no longer has the events of {self.contract} from ledger {self.ledger} on; "
+            "use an RPC with a longer retention"
         )
 
 
 @attrs.frozen
 class NotMigrated(MigrationError):
-    """The migration of `old` has not happened, or is not finished: there is nothing to verify."""
+    """The migration of `old` has not happened, or is not finished."""
 
     old: Address
     reason: str
@@ -213,7 +218,7 @@ class NotMigrated(MigrationError):
 
 @attrs.frozen
 class NotVerified(MigrationError):
-    """The checks `failed`, so the name stays where it is."""
+    """The checks `failed`, so the name keeps its contract."""
 
     exit_code: ClassVar[int] = 1
     old: Address
@@ -223,5 +228,5 @@ class NotVerified(MigrationError):
     def __str__(self) -> str:
         return (
             f"the migration of {self.old} to {self.new} is not verified: "
-            f"{'; '.join(self.failed)}; traffic stays where it is"
+            f"{'; '.join(self.failed)}; the name was not changed"
         )

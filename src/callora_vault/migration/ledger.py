@@ -1,4 +1,4 @@
-"""What the ledger says of a migration, in one request: it is the truth, the journal its index."""
+"""The ledger's view of a migration, read in one request. The ledger decides, not the journal."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from callora_vault.rpc.reading import instance_in
 
 @attrs.frozen
 class Held:
-    """A vault as it is stored, and the ledger in which that was last written."""
+    """A vault's stored entry, and the ledger of its last change."""
 
     stored: StoredVault
     modified: int
 
     @property
     def code(self) -> str:
-        """The SHA-256 of its code in hex, "" where it has none of its own."""
+        """The SHA-256 of its code in hex, "" if it has none of its own."""
         found = self.stored.executable.wasm_hash
         return "" if found is None else found.hash.hex()
 
 
 @attrs.frozen
 class LedgerView:
-    """All that a migration depends on, as the ledger has it after `ledger`.
+    """All that a migration depends on, as of `ledger`.
 
-    `new` is None where the new vault is not there. `successor` is what the factory says of the
-    old one, `factory_code` the hash of the factory's code, both None without one; `code_lives`:
+    `new` is None if the new vault does not exist. `successor` is the factory's entry for the old
+    vault, `factory_code` the hash of the factory's code, both None without one; `code_lives` is
     whether the new code can be run.
     """
 
@@ -80,12 +80,12 @@ def look(network: Network, plan: Plan, until: float) -> LedgerView:
 
 
 def held(network: Network, contract: Address, until: float) -> Held | None:
-    """Read one vault; None where there is none. Raises CannotMigrate, and as Network."""
+    """Read one vault; None if it does not exist. Raises CannotMigrate, and as Network."""
     return held_in(network.entries([instance_key(contract)], until), contract)
 
 
 def held_in(entries: Entries, contract: Address) -> Held | None:
-    """Decode a vault; None where there is none. Raises CannotMigrate."""
+    """Decode a vault; None if it does not exist. Raises CannotMigrate."""
     found = instance_in(entries, contract)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""How a plan is made: the old vault is judged by its raw stored entry, and nothing is signed."""
+"""Making a plan from the old vault's stored entry. Nothing is signed."""
 
 from __future__ import annotations
 
@@ -37,20 +37,27 @@ def make(
     salt: bytes | None = None,
     limits: Limits = LIMITS,
 ) -> Plan:
-    """Look at a vault and plan its migration to other code, or to a new instance of its own.
+    """Plan the migration of a vault to other code, or to a new instance of its own code.
 
     Arguments: `code`, the compiled new vault; `factory`, which atomic mode needs;
-    `min_deposit` of the new vault, where it is not to be the old one's (not in atomic mode).
+    `min_deposit` of the new vault, if it differs from the old one's (not in atomic mode).
     Raises BadValue, NoVault, CannotMigrate, MigratedElsewhere, RefusedToSign, SimulationFailed and
     what Network raises.
     """
     until = network.deadline(limits.timeout)
     if (factory is None) == (mode is Mode.ATOMIC):
-        raise BadValue("factory", "the mode atomic needs the factory's id, the others have none")
+        reason = (
+            "--mode atomic needs a factory; give its id (`callora-vault migrate factory` prints "
+            "it), or choose --mode stepwise"
+            if factory is None
+            else f"--mode {mode.value} has no factory; leave it out"
+        )
+        raise BadValue("factory", reason)
     if factory is not None:
         units.contract(factory, "factory")
     if min_deposit is not None and mode is Mode.ATOMIC:
-        raise BadValue("min_deposit", "the factory carries the old one; choose another mode")
+        reason = "--mode atomic keeps the old vault's; choose --mode stepwise"
+        raise BadValue("min_deposit", reason)
     found = inspect(network, old, until)
     meta = _check(found, mode, min_deposit)
     minimum = meta.min_deposit if min_deposit is None else units.amount(min_deposit, "min_deposit")
@@ -81,13 +88,13 @@ def make(
 
 
 def _check(found: Inspection, mode: Mode, min_deposit: int | None) -> VaultMeta:
-    """Return what the old vault stores, where it can be migrated. Raises CannotMigrate."""
+    """Return what the old vault stores, if it can be migrated. Raises CannotMigrate."""
     old = found.contract
     if found.problem is not None:
         raise CannotMigrate(old, Why.UNDECODABLE, found.problem)
     if found.meta is None:
         raise CannotMigrate(old, Why.NOT_INITIALISED)
-    # in zero start nothing of it is called
+    # the mode zero calls nothing of it
     if found.code is None or (found.can_change is not None and mode is not Mode.ZERO):
         raise CannotMigrate(old, Why.NO_CODE_OF_ITS_OWN, found.can_change or found.executable)
     check_meta(old, found.meta, mode, min_deposit)
@@ -100,7 +107,7 @@ def _archived(found: Inspection) -> tuple[str, ...]:
 
 
 def _measured(network: Network, plan: Plan, code: bytes, until: float, limits: Limits) -> Plan:
-    """Add what is to be signed, and what it costs. Raises what refuses to sign it."""
+    """Add what is to be signed, and its cost. Raises RefusedToSign."""
     before = 0
     for _ in range(TRIES):
         view = look(network, plan, until)
@@ -111,7 +118,7 @@ def _measured(network: Network, plan: Plan, code: bytes, until: float, limits: L
         pricing = _Pricing(network, plan, view, until, limits)
         try:
             if not view.code_lives:
-                pricing.add(upload_action(code), f"the upload of {plan.new_code}")
+                pricing.add(upload_action(code), f"upload {plan.new_code}")
             if plan.mode is Mode.ATOMIC:
                 pricing.atomic()
             else:
@@ -126,7 +133,7 @@ def _measured(network: Network, plan: Plan, code: bytes, until: float, limits: L
 
 
 class _Pricing:
-    """Adds step after step to a plan: what is signed, and its fee where it can be simulated."""
+    """Adds steps to a plan: what is signed, and its fee if it can be simulated."""
 
     def __init__(
         self, network: Network, plan: Plan, view: LedgerView, until: float, limits: Limits
@@ -138,7 +145,7 @@ class _Pricing:
         self._limits = limits
 
     def add(self, action: Action | None, *lines: str) -> None:
-        """Add a step: `lines` in words, `action` where the ledger has all that it needs."""
+        """Add a step: `lines` in words, `action` if the ledger has all that it needs."""
         plan = self.plan
         if action is None:
             plan = attrs.evolve(plan, unpriced=(*plan.unpriced, lines[0]))
@@ -159,15 +166,15 @@ class _Pricing:
         create = create_action(plan.owner, code_hash, salt, plan.network)
         self.add(
             create if self._view.code_lives else None,
-            f"the creation of an instance of {plan.new_code}: {plan.new}",
+            f"create an instance of {plan.new_code}: {plan.new}",
         )
         drained = "0"
         if plan.mode is Mode.STEPWISE:
-            drained = "what was withdrawn"
+            drained = "the withdrawn amount"
             if meta.balance > 0:
                 self.add(
                     stepwise.withdrawal(plan, meta.balance),
-                    f"withdraw({meta.balance}), or what is there then, on {plan.old}",
+                    f"withdraw({meta.balance}), or the balance at that time, on {plan.old}",
                 )
         self.add(None, f"init({plan.owner}, {drained}, {plan.min_deposit}) on the new vault")
         if meta.authorized_caller is not None:

@@ -1,7 +1,7 @@
-"""What a journal has of a migration: its request keys, what was withdrawn, what was applied.
+"""A migration in the journal: its request keys, its withdrawals, its applied transactions.
 
-The journal is the index of what this program did, and the ledger the truth: what the network forgot
-of a transaction is settled by what the ledger has of its effect.
+The journal lists what this program sent; the ledger decides. If the RPC no longer has a
+transaction, the ledger entries show whether it was applied.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from callora_vault.rpc.results import Success
 MIGRATE: Final = "migrate"
 """The request key of the factory's call."""
 DRAIN: Final = "drain "
-"""How the request keys of stepwise withdrawals begin; their number follows."""
+"""The prefix of the request keys of stepwise withdrawals; a number follows."""
 INIT: Final = "init "
-"""How the request keys of what gives an instance its owner begin; its number follows."""
+"""The prefix of the request keys of `init`; the number of the instance follows."""
 AUTHORISE: Final = "authorise"
-"""The request key of what carries the authorised caller over."""
+"""The request key of the call that carries over the authorised caller."""
 SWEEP: Final = "sweep "
-"""How the request keys of what is moved after a migration begin."""
+"""The prefix of the request keys of a sweep."""
 
 
 @attrs.frozen
 class Applied:
-    """A migration that is done: from `old` to `new`.
+    """A finished migration from `old` to `new`.
 
-    `transactions` are the hashes of what this journal has of it, in order, the upload of the new
-    code among them; `fee` the stroops that they cost. `tries`: how often something was signed
-    for the vaults; 0 where all was done before.
+    `transactions` are the hashes of its transactions in this journal, in order, with the upload of
+    the new code; `fee` is their cost in stroops. `tries` is how often something was signed for the
+    vaults; 0 if all was already done.
     """
 
     old: Address
@@ -54,7 +54,7 @@ class Applied:
 
 
 def applied(journal: Journal, plan: Plan, new: Address, tries: int) -> Applied:
-    """Sum up what a journal has of a migration that is done."""
+    """Sum up the transactions of a finished migration in a journal."""
     found = [
         (entry.hash, entry.result.fee.charged)
         for entry in journal.listed(plan.network, State.APPLIED)
@@ -73,7 +73,7 @@ def _belongs(entry: JournalEntry, plan: Plan, new: Address) -> bool:
 
 
 def is_of(journal: Journal, plan: Plan) -> bool:
-    """Say whether it is from this journal that the new vault was given its owner."""
+    """Return whether the `init` of the new vault is in this journal."""
     return any(
         entry.scope == plan.scope and entry.key.startswith(INIT)
         for entry in journal.listed(plan.network, State.APPLIED)
@@ -81,9 +81,9 @@ def is_of(journal: Journal, plan: Plan) -> bool:
 
 
 def drains(journal: Journal, plan: Plan) -> Iterator[tuple[JournalEntry, int]]:
-    """Yield what this migration has withdrawn: the applied transactions and their amounts.
+    """Yield the withdrawals of this migration: the applied transactions and their amounts.
 
-    Raises Unreadable, Unsettled, Unknown, AppliedByOthers, at the first that is none of them.
+    Raises Unreadable, Unsettled, Unknown, AppliedByOthers at the first one without a known amount.
     """
     for number in count():
         key = drain_key(number)
@@ -95,7 +95,7 @@ def drains(journal: Journal, plan: Plan) -> Iterator[tuple[JournalEntry, int]]:
 
 
 def withdrawn(journal: Journal, plan: Plan, key: str) -> int | None:
-    """Return what the withdrawal of this key took out; None where it was not applied.
+    """Return the amount of the withdrawal with this key; None if it was not applied.
 
     Raises Unreadable, Unsettled, Unknown, AppliedByOthers.
     """
@@ -122,7 +122,7 @@ def drain_key(number: int) -> str:
 
 
 def _amount(old: Address, entry: JournalEntry) -> int:
-    """Return what an applied withdrawal took out: what was signed, and the result says so."""
+    """Return the amount of an applied withdrawal, which its event and its request must share."""
     assert isinstance(entry.result, Success)  # noqa: S101 - it was applied
     about = entry.key, entry.contract, entry.hash
     for event in entry.result.events:
@@ -147,10 +147,10 @@ def settle_by_ledger(
     unknown: Unknown,
     look: Callable[[], tuple[int, bool]],
 ) -> None:
-    """Settle a transaction that the network forgot, by what the ledger has of its effect.
+    """Settle a transaction that the RPC no longer has, by its effect on the ledger.
 
-    Arguments: `look` says in which ledger it looked, and whether the effect is there.
-    Raises `unknown` where the transaction can still be applied.
+    Arguments: `look` returns the ledger that it read, and whether that shows the effect.
+    Raises `unknown` if the transaction can still be applied.
     """
     tip = network.tip(until)
     if tip.close_time <= entry.max_time:

@@ -1,4 +1,4 @@
-"""Traffic goes to the new vault once the migration is verified; calls of the old one are listed."""
+"""Redirecting a name to the new vault after verification, and listing calls of the old one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def redirect(
     Raises NotVerified, and as `VaultDirectory.point`.
     """
     if verification.old != plan.old:
-        reason = f"this verification is of {verification.old}"
+        reason = f"this verification is that of {verification.old}"
         raise NotVerified(plan.old, verification.new, (reason,))
     if not verification.passed:
         raise NotVerified(verification.old, verification.new, verification.failed)
@@ -34,7 +34,7 @@ def redirect(
 class Watched:
     """Calls that reached a retired vault, up to and in the ledger `through`.
 
-    `cursor` is where the next look begins.
+    `cursor` is the start of the next look.
     """
 
     contract: Address
@@ -46,15 +46,15 @@ class Watched:
 def watch(network: Network, contract: Address, start: int | str | None, until: float) -> Watched:
     """Look for calls that reached a retired vault.
 
-    Arguments: `start`, a ledger, or the cursor of the look before; None for all that the RPC
-    keeps, and then calls up to the last withdrawal that emptied the vault are no late ones.
-    Raises HistoryGone, BadValue for a ledger that is not there yet, and as Network.
+    Arguments: `start`, a ledger, or the cursor of the look before; None for all that the RPC has
+    after the last withdrawal that emptied the vault.
+    Raises HistoryGone, BadValue for a ledger in the future, and as Network.
     """
     oldest = network.oldest_ledger(until)
     if isinstance(start, int) and start < oldest:
         raise HistoryGone(contract, start)
     if isinstance(start, int) and start > (latest := network.tip(until).ledger):
-        raise BadValue("since", f"ledger {start:,} is not there yet; the latest is {latest:,}")
+        raise BadValue("since", f"ledger {start:,} has not closed yet; the latest is {latest:,}")
     page = network.events_to_tip(contract, oldest if start is None else start, until)
     calls = [late_call(record) for record in page.events]
     if start is None:

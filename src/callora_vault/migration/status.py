@@ -1,4 +1,4 @@
-"""Where a migration stands: the ledger decides, the journal says what is open."""
+"""The status of a migration: its stage by the ledger, its open transactions by the journal."""
 
 from __future__ import annotations
 
@@ -25,22 +25,21 @@ _UNDECIDED: Final = (State.OPEN, State.UNKNOWN, State.APPLIED_BY_OTHERS)
 
 
 class Stage(Enum):
-    """How far a migration is; the value is its word."""
+    """The stage of a migration; the value is its word."""
 
     NOT_BEGUN = "not begun"
     BEGUN = "begun"
-    """Something of it was signed, or is on the ledger; resume."""
+    """Something was signed, or is on the ledger; resume."""
     MIGRATED = "migrated"
 
 
 @attrs.frozen
 class Status:
-    """Where a migration stands after `ledger`.
+    """The status of a migration as of `ledger`.
 
-    `new` is the new vault once it has its owner. Balances are what the vaults store; `drained`
-    is what a stepwise migration is known to have withdrawn by this journal. `open` are
-    transactions of which it is not known whether they were applied. `successors` leads
-    from the old vault on, by the factory.
+    `new` is the new vault once it has its owner. Balances are those that the vaults store;
+    `drained` is what a stepwise migration has withdrawn by this journal. `open` are transactions
+    whose result is not known. `successors` are those of the old vault, by the factory.
     """
 
     stage: Stage
@@ -54,7 +53,7 @@ class Status:
 
 
 def status(network: Network, journal: Journal, plan: Plan, limits: Limits = LIMITS) -> Status:
-    """Say where a migration stands. Nothing is signed and nothing sent.
+    """Return the status of a migration. Nothing is signed and nothing is sent.
 
     Raises WrongNetwork, MigratedElsewhere, SuccessorLoop, CannotMigrate, NoVault, and as Network.
     """
@@ -86,9 +85,9 @@ def status(network: Network, journal: Journal, plan: Plan, limits: Limits = LIMI
 
 
 def _is_finished(plan: Plan, old: Held, new: Held, own: list[JournalEntry]) -> bool:
-    """Say whether the authorised caller is carried over too: stepwise, that is a call of its own.
+    """Return whether the authorised caller is carried over too: stepwise, that is a separate call.
 
-    Who changes it later does so with the new vault in use.
+    A later change of it belongs to the use of the new vault.
     """
     metas = old.stored.meta, new.stored.meta
     callers = [None if meta is None else meta.authorized_caller for meta in metas]
@@ -98,7 +97,7 @@ def _is_finished(plan: Plan, old: Held, new: Held, own: list[JournalEntry]) -> b
 
 def _drained(journal: Journal, plan: Plan) -> int:
     drained = 0
-    with suppress(Unsettled, Unknown, AppliedByOthers, Unreadable):  # that one is listed as open
+    with suppress(Unsettled, Unknown, AppliedByOthers, Unreadable):  # listed as open
         for _, amount in record.drains(journal, plan):
             drained += amount
     return drained

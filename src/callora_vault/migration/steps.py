@@ -1,4 +1,4 @@
-"""The steps that every way of migrating makes, and what it makes them with."""
+"""The steps that all modes of a migration share, and their setup."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from callora_vault.rpc.errors import SimulationFailed
 from callora_vault.rpc.network import Network
 
 TRIES: Final = 10
-"""How often a vault that changes is read and signed anew."""
+"""How often a changing vault is read and signed again."""
 
 
 @attrs.frozen
 class Setup:
-    """What a plan is carried out with.
+    """All that is needed to carry out a plan.
 
-    `owner` signs and pays; `limits` are those of one call; `code` is the new vault's, None where it
-    is on the ledger or one of this package's.
+    `owner` signs and pays; `limits` are those of one call; `code` is the new vault's, None if it is
+    on the ledger or one of this package's.
     """
 
     network: Network
@@ -41,20 +41,20 @@ class Setup:
     code: bytes | None = None
 
     def until(self) -> float:
-        """Return the moment up to which a call that begins now may take."""
+        """Return the deadline of a call that begins now."""
         return self.network.deadline(self.limits.timeout)
 
     def transactions(self) -> Transactions:
-        """Return what sends the owner's transactions."""
+        """Return the sender of the owner's transactions."""
         signers = {self.owner.address: self.owner}
         return Transactions(self.network, self.journal, self.owner, signers, self.limits)
 
     def deployer(self) -> Deployer:
-        """Return what deploys with the owner's account."""
+        """Return the deployer of the owner's account."""
         return Deployer(self.network, self.journal, self.owner, self.limits)
 
     def client(self, contract: Address) -> VaultClient:
-        """Return a client of one of the vaults, whose requests are the migration's."""
+        """Return a client of a vault, with the migration's scope of requests."""
         return VaultClient(
             contract,
             self.network,
@@ -66,7 +66,7 @@ class Setup:
 
 
 def upload(setup: Setup) -> None:
-    """Bring the new code onto the ledger. Raises CodeMissing, and as `Deployer.upload`."""
+    """Upload the new code. Raises CodeMissing, and as `Deployer.upload`."""
     at_hand = code_at_hand(setup.plan, setup.code)
     if at_hand is None:
         raise CodeMissing(setup.plan.new_code)
@@ -94,7 +94,7 @@ def simulated(network: Network, plan: Plan, doing: Action, until: float, limits:
 
 
 def refusal(plan: Plan, failure: SimulationFailed) -> CalloraError:
-    """Say what a simulation's failure means: the factory's number, or a vault that refuses."""
+    """Return the error of a failed simulation: the factory's number, or a vault that refuses."""
     code = None if failure.error is None else failure.error.factory_error
     if code is FactoryErrorCode.AuthorizedCallerUnsupported:
         return CannotMigrate(plan.old, Why.AUTHORISED_CALLER)

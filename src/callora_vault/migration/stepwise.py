@@ -1,11 +1,11 @@
-"""The migration without a factory: make an instance, drain the old vault into it, step by step.
+"""The migration without a factory, step by step: create an instance, withdraw, initialise it.
 
-Between the last withdrawal and `init` no vault holds the balance; the journal and the ledger do
-remember it, and whoever resumes goes on there. The new vault is made and its code checked before
-anything is withdrawn. Its balance comes with `init`, which no minimum deposit binds.
+Between the last withdrawal and `init` no vault holds the balance; journal and ledger record it, and
+the same call continues from them. The new vault is created and its code checked before anything is
+withdrawn. Its balance comes with `init`, to which no minimum deposit applies.
 
-A stranger can give the fresh instance an owner first. Then it is left alone and the next one made.
-In zero start nothing is withdrawn: the old vault can be neither drained nor protected.
+Somebody else can initialise the new instance first; it is then left alone and another one created.
+The mode zero withdraws nothing: the old vault keeps its balance.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from callora_vault.client.entries import JournalEntry, State
 from callora_vault.client.errors import UnexpectedCode, Unknown
 from callora_vault.client.transactions import Action, resume
 from callora_vault.codec.calls import encode_authorisation, host_function
-from callora_vault.codec.entries import decode_stored
+from callora_vault.codec.entries import decode_stored, describe_executable
 from callora_vault.codec.keys import code_key, instance_key
 from callora_vault.migration import checks, ledger
 from callora_vault.migration.errors import (
@@ -47,7 +47,7 @@ from callora_vault.migration.record import (
     settle_by_ledger,
 )
 from callora_vault.migration.steps import TRIES, Setup, upload
-from callora_vault.model.calls import Init, SetAuthorizedCaller, Withdraw, describe
+from callora_vault.model.calls import Init, SetAuthorizedCaller, Withdraw, describe_call
 from callora_vault.model.errors import AlreadyInitialized, CallRefused, MissingMethod
 from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import Address
@@ -64,13 +64,13 @@ def apply(setup: Setup) -> Applied:
 
 
 def withdrawal(plan: Plan, amount: int) -> Action:
-    """Build the withdrawal of an amount, as a plan prices it."""
+    """Build the withdrawal of an amount, to price it in a plan."""
     call = Withdraw(amount)
     return Action(
         scope=plan.scope,
         key=drain_key(0),
         contract=plan.old,
-        request=describe(call),
+        request=describe_call(call),
         function=host_function(plan.old, call),
         expected=Expected(
             plan.owner,
@@ -105,7 +105,7 @@ class _Run:
     # -- the new vault -------------------------------------------------------------------------
 
     def _instance(self, first: int) -> tuple[Address, bool]:
-        """Return an instance without an owner, or the one that is ours already, and which."""
+        """Return an instance without an owner, or ours; the second value is whether it is ours."""
         plan = self._plan
         code_hash = bytes.fromhex(plan.new_code)
         for number, contract in enumerate(instances(plan)):
@@ -124,19 +124,20 @@ class _Run:
                 self._made.append(contract)
                 held = ledger.held(self._network, contract, self._until())
             if held is None or held.code != plan.new_code:
-                raise UnexpectedCode(contract, "other code than in the plan")
+                found = "no code" if held is None else describe_executable(held.stored.executable)
+                raise UnexpectedCode(contract, found)
             meta = held.stored.meta
             ours = meta is not None and meta.owner == plan.owner
             if not ours and self._journal.find(plan.network, contract, "create") is None:
                 self._check_withdrawals()
             if ours or meta is None:
                 return contract, ours
-            # a stranger was faster
+            # somebody else was faster
         drained = sum(amount for _, amount in drains(self._journal, plan))
         raise InstancesTaken(plan.old, tuple(self._made), drained)
 
     def _check_withdrawals(self) -> None:
-        """See that nothing was withdrawn by a run whose journal is not here."""
+        """Check that no run with another journal has withdrawn anything."""
         plan = self._plan
         if plan.mode is Mode.ZERO:
             return
@@ -150,7 +151,7 @@ class _Run:
             raise WithdrawnByOthers(plan.old, tuple(dict.fromkeys(found)))
 
     def _init(self, contract: Address, balance: int) -> Address:
-        """Give the new vault its owner and balance; where somebody was faster, the next one."""
+        """Initialise the new vault with owner and balance; if somebody was faster, the next one."""
         plan = self._plan
         for number, expected in enumerate(instances(plan)):
             if expected != contract:
@@ -165,7 +166,7 @@ class _Run:
         raise AssertionError("there is no end of instances")
 
     def _initialise(self, contract: Address, init: Init, number: int) -> None:
-        """Send `init`; what became of it, and whose the vault is then, is read back."""
+        """Send `init`; the caller reads back whose vault it is then."""
         key = f"{INIT}{number}"
 
         def send() -> None:
@@ -182,7 +183,7 @@ class _Run:
         contract: Address,
         shows: Callable[[VaultMeta | None], bool],
     ) -> None:
-        """Do something to a new vault; what the network forgot of it shows in what is stored."""
+        """Make a call of a new vault; if the RPC no longer has it, its effect is read back."""
 
         def look() -> tuple[int, bool]:
             found = self._network.entries([instance_key(contract)], self._until())
@@ -201,7 +202,7 @@ class _Run:
             return
 
     def _authorise(self, new: Address) -> None:
-        """Carry the authorised caller over, once: what somebody set there since stays."""
+        """Carry over the authorised caller, once: a later change in the new vault stays."""
         plan = self._plan
         entry = self._journal.find(plan.network, plan.scope, AUTHORISE)
         if entry is not None and entry.state is State.APPLIED:
@@ -230,7 +231,7 @@ class _Run:
         return checks.check_old(ledger.look(self._network, self._plan, self._until()), self._plan)
 
     def _drain(self) -> int:
-        """Withdraw until the old vault is empty; return what all withdrawals took out."""
+        """Withdraw until the old vault is empty; return the sum of all withdrawals."""
         plan = self._plan
         old = self._setup.client(plan.old)
         self._settle_unknown()
@@ -259,22 +260,23 @@ class _Run:
                 refused = refusal  # somebody may have deducted meanwhile
 
     def _check_taken(self, entry: JournalEntry, amount: int) -> None:
-        """See in the ledger that a withdrawal took its amount out. Raises CannotMigrate.
+        """Check on the ledger that a withdrawal reduced the balance. Raises CannotMigrate.
 
-        What others did in the same ledger says nothing of it, and a vault's own word neither.
+        Only the transaction's own changes show that: others may call the vault in the same ledger,
+        and the vault's events are not evidence.
         """
         plan = self._plan
         states = self._network.states(entry.hash, plan.old, self._until())
         if states is None:
-            return  # forgotten: the next withdrawal will show it
+            return  # the RPC no longer has it; the next withdrawal will show it
         metas = [decode_stored(state).meta for state in states]
         if not metas or metas[0] is None or metas[-1] is None:
-            raise CannotMigrate(plan.old, Why.KEEPS_BALANCE, str(amount))
+            raise CannotMigrate(plan.old, Why.KEEPS_BALANCE, f"amount {amount}")
         if metas[0].balance - metas[-1].balance != amount:
-            raise CannotMigrate(plan.old, Why.KEEPS_BALANCE, str(amount))
+            raise CannotMigrate(plan.old, Why.KEEPS_BALANCE, f"amount {amount}")
 
     def _settle_unknown(self) -> None:
-        """Settle withdrawals that the network forgot, where nobody has changed the vault since."""
+        """Settle withdrawals that the RPC no longer has, if nobody has changed the vault since."""
         plan = self._plan
         for entry in self._journal.listed(plan.network, State.UNKNOWN):
             if entry.scope == plan.scope and entry.key.startswith(DRAIN):

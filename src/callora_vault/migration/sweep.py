@@ -1,8 +1,7 @@
-"""What reached the old vault after its migration is moved after it: withdrawn, then deposited.
+"""Moving late deposits from the old vault to the new one: withdraw, then deposit.
 
-One pair after the other, each noted: whatever ends a sweep, the next one deposits first what was
-withdrawn. A remainder that the new vault would not take, since it is under its minimum deposit,
-stays where it is and is named.
+Each pair is in the journal: after an interruption the next sweep first deposits what was withdrawn.
+A remainder below the new vault's minimum deposit stays in the old vault and is reported.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _DEPOSIT: Final = SWEEP + "deposit {}"
 class Swept:
     """What a sweep moved from `old` to `new`; `remainder` is what it left in `old`.
 
-    `minimum` is the new vault's minimum deposit, under which a remainder stays.
+    `minimum` is the new vault's minimum deposit; a smaller remainder stays.
     """
 
     old: Address
@@ -60,7 +59,10 @@ def sweep(
     check_network(network, plan)
     check_key(owner.address, plan)
     if plan.mode is Mode.ZERO:
-        raise BadValue("plan", "a zero start leaves the old vault as it is; withdraw by hand")
+        raise BadValue(
+            "plan",
+            "--mode zero leaves the old vault as it is; withdraw with `callora-vault withdraw`",
+        )
     setup = Setup(network, journal, plan, owner, limits)
     until = setup.until()
     view = look(network, plan, until)
@@ -105,8 +107,8 @@ class _Sweep:
             self._moved += amount
 
     def _amounts(self) -> tuple[int, int, int]:
-        """Return the old vault's balance, the new one's minimum, and how much it has room for."""
+        """Return the old vault's balance, the new one's minimum, and the most that it can take."""
         old, new = self._old.stored().meta, self._new.stored().meta
         if old is None or new is None:
-            raise NotMigrated(self._plan.old, "a vault of it is not initialised")
+            raise NotMigrated(self._plan.old, "one of the vaults is not initialised")
         return old.balance, max(new.min_deposit, 1), I128_MAX - new.balance

@@ -1,8 +1,8 @@
-"""Is a migration what it should be? Judged by raw entries and events, whoever carried it out.
+"""Verifying a migration by stored entries and events, whoever carried it out.
 
-Conservation is a statement about transactions: what the migration's own withdrawals took out is the
-balance in the new vault's init event, and each vault's stored balance is the replay of its own
-events. What reaches the old vault later is a late call: it is listed, and is no reason to fail.
+Conservation is about transactions: the sum of the migration's own withdrawals is the balance in the
+new vault's init event, and each vault's stored balance is the replay of its own events. Calls that
+reach the old vault later are late calls: they are listed and do not fail the verification.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from callora_vault.model.events import (
     InitEvent,
     SetAuthorizedCallerEvent,
     WithdrawEvent,
-    fields,
+    describe_event,
 )
 from callora_vault.model.layouts import LAYOUTS
 from callora_vault.model.units import Address
@@ -40,7 +40,7 @@ from callora_vault.rpc.results import Success
 
 @attrs.frozen
 class Check:
-    """One thing that has to hold: what it is, whether it does, and the values."""
+    """One check: its name, whether it holds, and the values."""
 
     name: str
     holds: bool
@@ -49,31 +49,29 @@ class Check:
 
 @attrs.frozen
 class Late:
-    """A call that was applied to an old vault after its migration: its event as it was told.
+    """A call that was applied to an old vault after its migration: its event.
 
-    `event` is None where it is none of a vault's.
+    `event` is None if it is not a vault's.
     """
 
     record: EventRecord
     event: Event | None
 
     def __str__(self) -> str:
-        event = "an event of no vault"
-        if self.event is not None:
-            event = f"{self.event.shape.name} ({fields(self.event)})"
-        return f"{event} in ledger {self.record.ledger}, {self.record.transaction}"
+        event = "an unknown event" if self.event is None else describe_event(self.event)
+        return f"{event} in ledger {self.record.ledger:,}, transaction {self.record.transaction}"
 
 
 def late_call(record: EventRecord) -> Late:
-    """Decode an event that an old vault told of late."""
+    """Decode an event of an old vault after its migration."""
     return Late(record, decode(record))
 
 
 @attrs.frozen
 class Verification:
-    """What was found about the migration of `old` to `new`, as it is after `ledger`.
+    """The verification of the migration of `old` to `new`, as of `ledger`.
 
-    `amount` is what moved; `assumed` says what was taken on trust.
+    `amount` is what moved; `assumed` lists what was assumed without evidence.
     """
 
     old: Address
@@ -92,27 +90,27 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether everything holds."""
+        """Whether all checks hold."""
         return not self.failed
 
 
 @attrs.frozen
-class _Told:
-    """A vault's history with its decoded events; what is none of a vault's is None."""
+class _Decoded:
+    """A vault's history with its decoded events; one that is not a vault's is None."""
 
     history: History
     events: tuple[tuple[EventRecord, Event | None], ...]
     audit: Audit
 
     @classmethod
-    def of(cls, history: History) -> _Told:
+    def of(cls, history: History) -> _Decoded:
         decoded = tuple((record, decode(record)) for record in history.events)
         return cls(history, decoded, audit(history))
 
 
 @attrs.frozen
 class _Withdrawn:
-    """The migration's own withdrawals, and after which event id calls are late."""
+    """The migration's own withdrawals, and the event id after which calls are late."""
 
     events: tuple[tuple[EventRecord, WithdrawEvent], ...]
     last: str
@@ -131,11 +129,11 @@ def verify(
     limits: Limits = LIMITS,
     progress: Callable[[int, int], None] = lambda _ledger, _latest: None,
 ) -> Verification:
-    """Read both vaults and all their events, and judge the migration.
+    """Read both vaults and all their events, and verify the migration.
 
-    Arguments: `histories`, the files of the old and the new vault's events, as `inspect.export`
-    keeps them; they are brought up to date first. `journal`, which names the withdrawals of a
-    stepwise migration; without it all withdrawals between plan and `init` count as such.
+    Arguments: `histories`, the files of the old and the new vault's events, as written by
+    `inspect.export`; they are updated first. `journal`, which lists the withdrawals of a stepwise
+    migration; without it all withdrawals between plan and `init` count as such.
     Raises NotMigrated, MigratedElsewhere, CannotMigrate, HistoryGone, HistoryUnusable, NoState,
     NoVault, WrongNetwork, what Network raises, and as `record.drains`.
     """
@@ -146,53 +144,53 @@ def verify(
 
     view = look(network, plan, until())
     new, held = find_new_vault(network, plan, view, until())
-    old_told, new_told = (
-        _Told.of(export(network, contract, path, until, progress=progress))
+    old_decoded, new_decoded = (
+        _Decoded.of(export(network, contract, path, until, progress=progress))
         for contract, path in zip((plan.old, new), histories, strict=True)
     )
-    born = _init(new_told)
+    born = _init(new_decoded)
     if born is None:
         raise HistoryGone(new, plan.ledger)
     record, init = born
-    own = _own(plan, old_told, record, journal)
+    own = _own(plan, old_decoded, record, journal)
     checks = (
-        *_conserved(plan, old_told, new_told, own, init),
-        *_carried(plan, view, held, old_told, new_told, record),
+        *_conserved(plan, old_decoded, new_decoded, own, init),
+        *_carried(plan, view, held, old_decoded, new_decoded, record),
     )
-    state = old_told.audit.state
+    state = old_decoded.audit.state
     return Verification(
         old=plan.old,
         new=new,
-        ledger=new_told.audit.through,
+        ledger=new_decoded.audit.through,
         amount=own.amount,
         checks=checks,
-        late=tuple(_late(old_told, own.last)),
+        late=tuple(_late(old_decoded, own.last)),
         old_balance=0 if state is None else state.balance,
         assumed=(
-            *(f"the old vault's replay: {text}" for text in old_told.audit.assumed),
-            *(f"the new vault's replay: {text}" for text in new_told.audit.assumed),
+            *(f"in the old vault's replay {text}" for text in old_decoded.audit.assumed),
+            *(f"in the new vault's replay {text}" for text in new_decoded.audit.assumed),
             *_trusted(plan, journal),
         ),
     )
 
 
 def decode(record: EventRecord) -> Event | None:
-    """Decode an event of a vault; None for what is none."""
+    """Decode an event of a vault; None if it is not one."""
     try:
         return read_event(record)
     except (CannotDecode, ValueError):
         return None
 
 
-def _init(told: _Told) -> tuple[EventRecord, InitEvent] | None:
-    for record, event in told.events:
+def _init(decoded: _Decoded) -> tuple[EventRecord, InitEvent] | None:
+    for record, event in decoded.events:
         if isinstance(event, InitEvent):
             return record, event
     return None
 
 
-def _own(plan: Plan, old: _Told, born: EventRecord, journal: Journal | None) -> _Withdrawn:
-    """Tell the migration's own withdrawals from everything else."""
+def _own(plan: Plan, old: _Decoded, born: EventRecord, journal: Journal | None) -> _Withdrawn:
+    """Find the migration's own withdrawals."""
     if plan.mode is Mode.ZERO:
         return _Withdrawn((), born.id)
     first = plan.ledger + 1
@@ -222,8 +220,8 @@ def _own(plan: Plan, old: _Told, born: EventRecord, journal: Journal | None) -> 
     return _Withdrawn((), born.id if plan.mode is Mode.ATOMIC else _emptied(plan, old, born))
 
 
-def _emptied(plan: Plan, old: _Told, born: EventRecord) -> str:
-    """Return the last event before `init` that left nothing, where nothing was to withdraw."""
+def _emptied(plan: Plan, old: _Decoded, born: EventRecord) -> str:
+    """Return the last event before `init` that left nothing, if nothing was to be withdrawn."""
     last = f"{(plan.ledger + 1) << 32:019d}"  # ids of events begin with their ledger
     for record, event in old.events:
         nothing_left = not isinstance(event, SetAuthorizedCallerEvent) and (
@@ -236,18 +234,18 @@ def _emptied(plan: Plan, old: _Told, born: EventRecord) -> str:
 
 def _trusted(plan: Plan, journal: Journal | None) -> Iterator[str]:
     if plan.mode is Mode.STEPWISE and (journal is None or not is_of(journal, plan)):
-        yield "that every withdrawal between the plan and init was the migration's: no journal"
+        yield "every withdrawal between the plan and init was the migration's (no journal has them)"
     if plan.mode is Mode.ZERO:
-        yield "nothing is said of what the old vault holds: it was left as it was"
+        yield "the old vault's balance is not checked: --mode zero leaves it as it is"
     if plan.old_known is None and plan.mode is not Mode.ZERO:
-        yield f"that code {plan.old_code}, which is not this program's, told the truth in events"
+        yield f"the events of the code {plan.old_code}, which is not this program's, are true"
 
 
 def _conserved(
-    plan: Plan, old: _Told, new: _Told, own: _Withdrawn, init: InitEvent
+    plan: Plan, old: _Decoded, new: _Decoded, own: _Withdrawn, init: InitEvent
 ) -> Iterator[Check]:
     yield Check(
-        "what was withdrawn is what the new vault began with",
+        "the withdrawn amount is the new vault's initial balance",
         own.amount == init.balance,
         f"{own.amount:,} withdrawn, {init.balance:,} in init",
     )
@@ -255,22 +253,22 @@ def _conserved(
         left = _balance_at(old, own.last)
         words = "unknown" if left is None else f"{left:,}"
         yield Check("the last withdrawal left nothing in the old vault", left == 0, words)
-    for name, told, good in (
+    for name, decoded, good in (
         ("old", old, (Verdict.CONSERVED, Verdict.CONSISTENT)),
         ("new", new, (Verdict.CONSERVED,)),
     ):
-        if told is old and plan.mode is Mode.ZERO:
+        if decoded is old and plan.mode is Mode.ZERO:
             continue
-        broken = told.audit.broken
-        words = told.audit.verdict.value
+        broken = decoded.audit.broken
+        words = decoded.audit.verdict.value
         if broken is not None:
             words += f", expected {broken.expected}, found {broken.found}"
-        holds = told.audit.verdict in good
+        holds = decoded.audit.verdict in good
         yield Check(f"the {name} vault's balance is the replay of its events", holds, words)
 
 
-def _balance_at(old: _Told, event_id: str) -> int | None:
-    """Return the old vault's balance after an event, from the events around it."""
+def _balance_at(old: _Decoded, event_id: str) -> int | None:
+    """Return the old vault's balance after an event, by the events around it."""
     balance: int | None = None
     for record, event in old.events:
         if event is None or isinstance(event, SetAuthorizedCallerEvent):
@@ -284,7 +282,7 @@ def _balance_at(old: _Told, event_id: str) -> int | None:
 
 
 def _carried(
-    plan: Plan, view: LedgerView, held: Held, old: _Told, new: _Told, born: EventRecord
+    plan: Plan, view: LedgerView, held: Held, old: _Decoded, new: _Decoded, born: EventRecord
 ) -> Iterator[Check]:
     meta, layout = held.stored.meta, held.stored.layout
     assert meta is not None  # noqa: S101 - it is initialised
@@ -314,30 +312,30 @@ def _carried(
 
 
 def _authorised(
-    plan: Plan, view: LedgerView, old: _Told, new: _Told, born: EventRecord
+    plan: Plan, view: LedgerView, old: _Decoded, new: _Decoded, born: EventRecord
 ) -> tuple[Address | None, Address | None]:
-    """Return who was authorised in the old vault at the migration, and who in the new one."""
+    """Return the authorised callers of the old vault at the migration, and of the new vault."""
     carried = _carried_caller(plan, new, born)
     moment = born.id if carried is None else carried[0].id
     stored = view.old.stored.meta
     expected = plan.meta.authorized_caller if stored is None else stored.authorized_caller
-    told = [(r, e) for r, e in old.events if isinstance(e, SetAuthorizedCallerEvent)]
-    before = [event for record, event in told if record.id < moment]
+    changes = [(r, e) for r, e in old.events if isinstance(e, SetAuthorizedCallerEvent)]
+    before = [event for record, event in changes if record.id < moment]
     if before:
         expected = before[-1].caller
-    elif told:  # changed since, and the plan is the last that knew
+    elif changes:  # changed since, so the plan has the last known one
         expected = plan.meta.authorized_caller
     if carried is None and plan.mode is not Mode.ATOMIC:
-        # stepwise it is carried after init; until then the owner could take it back
-        taken_back = any(e.caller is None for record, e in told if record.id > moment)
-        return None if taken_back else expected, None
+        # stepwise it is carried over after init; until then the owner could revoke it
+        revoked = any(e.caller is None for record, e in changes if record.id > moment)
+        return None if revoked else expected, None
     return expected, None if carried is None else carried[1].caller
 
 
 def _carried_caller(
-    plan: Plan, new: _Told, born: EventRecord
+    plan: Plan, new: _Decoded, born: EventRecord
 ) -> tuple[EventRecord, SetAuthorizedCallerEvent] | None:
-    """Find the event that carried the caller over: what the owner sets later is none."""
+    """Find the event that carried over the caller; a later change by the owner is not one."""
     for record, event in new.events:
         if isinstance(event, SetAuthorizedCallerEvent):
             apart = plan.mode is Mode.ATOMIC and record.transaction != born.transaction
@@ -346,14 +344,14 @@ def _carried_caller(
 
 
 def _layout(code: str) -> tuple[str, ...]:
-    """Name the layouts that code may store: its own, or any known one for other people's code."""
+    """Name the layouts that code may store: its own, or any known one for unknown code."""
     for file in wasm.manifest()["files"].values():
         if file["sha256"] == code and "layout" in file:
             return (str(file["layout"]),)
     return tuple(layout.name for layout in LAYOUTS)
 
 
-def _late(old: _Told, last: str) -> Iterator[Late]:
+def _late(old: _Decoded, last: str) -> Iterator[Late]:
     for record, event in old.events:
         if record.id > last:
             yield Late(record, event)

@@ -1,7 +1,7 @@
-"""The calls of the vault and of the factory as values.
+"""The calls of the vault and of the factory as values, and how a call is written.
 
-A call that exists can be encoded: values that the ABI cannot carry raise BadValue, with the
-argument's name, when the call is built.
+Every call that exists can be encoded: building one with a value that a call cannot carry raises
+BadValue, which names the argument.
 """
 
 from collections.abc import Iterable
@@ -167,29 +167,6 @@ def plain(value: _T) -> _T:
     return cast(_T, made)
 
 
-def describe(call: "Call | FactoryCall") -> str:
-    """Write a call for people: `deduct(caller=G..., amount=3, request_id=req_1)`.
-
-    What is None is left out. What a call is to a program is its XDR, not this text.
-    """
-    fields = attrs.asdict(call, recurse=False).items()
-    arguments = ", ".join(f"{name}={_described(v)}" for name, v in fields if v is not None)
-    return f"{call.method}({arguments})"
-
-
-def _described(value: object) -> str:
-    match value:
-        case bytes():
-            return value.hex()
-        case tuple():
-            return f"[{', '.join(map(_described, value))}]"
-        case DeductItem(amount, None):
-            return str(amount)
-        case DeductItem(amount, request_id):
-            return f"{amount} for {request_id}"
-    return str(value)
-
-
 Call: TypeAlias = (
     Init
     | GetMeta
@@ -213,7 +190,7 @@ CALLS: Final[tuple[type[Call], ...]] = (
     BatchDeduct,
     SetAuthorizedCaller,
 )
-"""Every call class of the vault; versions.py tells which version has which."""
+"""Every call class of the vault; versions.py lists those of each version."""
 
 READS: Final = (GetMeta, Balance)
 """Calls that read; nobody signs them."""
@@ -254,3 +231,21 @@ FactoryCall: TypeAlias = Create | Migrate | Successor
 
 FACTORY_CALLS: Final[tuple[type[FactoryCall], ...]] = (Create, Migrate, Successor)
 """Every call class of the factory, in the order of the contract."""
+
+
+def describe_call(call: Call | FactoryCall) -> str:
+    """Write a call in words: its method and the arguments that are given.
+
+    The text is for people: a call is identified by its XDR.
+    """
+    values = attrs.asdict(call, recurse=False)
+    if isinstance(call, BatchDeduct):
+        values["items"] = f"[{', '.join(map(describe_item, call.items))}]"
+    return f"{call.method}({units.in_words(values)})"
+
+
+def describe_item(item: DeductItem) -> str:
+    """Write an item of a batch in words: its amount, and its request id if it has one."""
+    if item.request_id is None:
+        return str(item.amount)
+    return f"{item.amount} for " + (item.request_id or '""')

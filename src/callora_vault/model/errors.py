@@ -1,6 +1,6 @@
 """The errors of vault and factory: their numbers as data, and an exception for each.
 
-The numbers never change, and no two errors share one: the factory's begin at 101.
+The numbers never change and no two errors share one; the factory's begin at 101.
 """
 
 from collections.abc import Mapping
@@ -60,17 +60,17 @@ class CallRefused(CalloraError):
 
 @attrs.frozen
 class MissingSignature(CallRefused):
-    """The host ended the call: `address` had to sign it and did not. It has no number."""
+    """The host ended the call: `address` must sign it and did not. It has no number."""
 
     address: Address
 
     def __str__(self) -> str:
-        return f"{self.address} has not signed this call"
+        return f"{self.address} must sign this call and has not; sign with its key"
 
 
 @attrs.frozen
 class MissingMethod(CallRefused):
-    """A contract of version `version` has no method `method`; the host ends the call."""
+    """A contract of version `version` lacks the method `method`; the host ends the call."""
 
     method: str
     version: str
@@ -84,13 +84,13 @@ class VaultError(CallRefused):
     """A refusal by the contract, with its number in `code`.
 
     An exception carries the values that explain it: the call's amount or caller, the vault's
-    balance or minimum. A value that the raiser does not know is None and is left out of the text.
+    balance or minimum. A value that is not known is None and is left out of the text.
     """
 
     code: ClassVar[VaultErrorCode]
     meaning: ClassVar[str]
     methods: ClassVar[tuple[str, ...]]
-    """Who returns it, in the versions that have the method."""
+    """The methods that return it, in the versions that have them."""
 
     def __str__(self) -> str:
         values = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
@@ -103,7 +103,7 @@ class AlreadyInitialized(VaultError):
     """`init` on a vault that has an owner."""
 
     code = VaultErrorCode.AlreadyInitialized
-    meaning = "the vault is initialised already"
+    meaning = "the vault is already initialised"
     methods = ("init",)
 
 
@@ -169,7 +169,7 @@ class BelowMinDeposit(VaultError):
 
 @attrs.frozen
 class InsufficientBalance(VaultError):
-    """More than the vault holds; in a batch, than the items before the `item` (from 0) leave."""
+    """More than the vault holds; in a batch, more than the items before `item` (from 0) leave."""
 
     code = VaultErrorCode.InsufficientBalance
     meaning = "the amount exceeds the balance"
@@ -184,7 +184,7 @@ class BalanceOverflow(VaultError):
     """A deposit that would take the balance above 2**127 - 1."""
 
     code = VaultErrorCode.BalanceOverflow
-    meaning = "the deposit would take the balance above i128"
+    meaning = "the deposit would take the balance above 2**127 - 1"
     methods = ("deposit",)
     amount: int | None = None
     balance: int | None = None
@@ -211,7 +211,7 @@ class EmptyBatch(VaultError):
 
 @attrs.frozen
 class BatchTooLarge(VaultError):
-    """A batch of more items than the contract takes; `size` is how many it has."""
+    """A batch of more items than the contract accepts; `size` is their number."""
 
     code = VaultErrorCode.BatchTooLarge
     meaning = "the batch is too large"
@@ -273,27 +273,27 @@ class FactoryErrorEntry:
 
 FACTORY_ERRORS: Final[Mapping[FactoryErrorCode, FactoryErrorEntry]] = MappingProxyType(
     {
-        FactoryErrorCode.AlreadyMigrated: FactoryErrorEntry("the vault was migrated before"),
+        FactoryErrorCode.AlreadyMigrated: FactoryErrorEntry("the vault was already migrated"),
         FactoryErrorCode.CodeChanged: FactoryErrorEntry(
-            "the old vault does not run the code that was named, or is no contract"
+            "the old vault does not run the given code, or is not a contract"
         ),
         FactoryErrorCode.UnknownLayout: FactoryErrorEntry(
-            "the old vault tells no fields of a known layout, or is not initialised"
+            "`get_meta` of the old vault has no known layout, or the vault is not initialised"
         ),
         FactoryErrorCode.NegativeBalance: FactoryErrorEntry(
-            "the balance to begin with is negative", ("create", "migrate")
+            "the initial balance is negative", ("create", "migrate")
         ),
         FactoryErrorCode.NegativeMinDeposit: FactoryErrorEntry(
             "the minimum deposit is negative", ("create", "migrate")
         ),
         FactoryErrorCode.NotDrained: FactoryErrorEntry(
-            "the old vault still tells a balance after the withdrawal"
+            "the old vault still reports a balance after the withdrawal"
         ),
         FactoryErrorCode.AddressTaken: FactoryErrorEntry(
-            "the owner has a contract of this salt already", ("create", "migrate")
+            "the owner already has a contract with this salt", ("create", "migrate")
         ),
         FactoryErrorCode.AuthorizedCallerUnsupported: FactoryErrorEntry(
-            "the new code knows no authorised caller, and the old vault has one"
+            "the old vault has an authorised caller, and the new code does not support one"
         ),
     }
 )

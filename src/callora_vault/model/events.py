@@ -4,7 +4,7 @@ from typing import ClassVar, Final, TypeAlias
 
 import attrs
 
-from callora_vault.model.units import Address, ScType, Symbol
+from callora_vault.model.units import Address, ScType, Symbol, in_words
 
 
 @attrs.frozen
@@ -43,7 +43,7 @@ class DepositEvent:
 
 @attrs.frozen
 class DeductEvent:
-    """`amount` was taken for a request; `request_id` is empty where the call gave none."""
+    """`amount` was taken for a request; `request_id` is empty if the call gave none."""
 
     shape: ClassVar = EventShape(
         "deduct",
@@ -140,12 +140,17 @@ class MigrateEvent:
     amount: int
 
 
-def fields(event: Event) -> str:
-    """Write the values of an event in one line, for people."""
-    return ", ".join(f"{name}={value}" for name, value in attrs.asdict(event).items())
-
-
 FactoryEvent: TypeAlias = CreateEvent | MigrateEvent
 
 FACTORY_EVENTS: Final[tuple[type[FactoryEvent], ...]] = (CreateEvent, MigrateEvent)
 """Every event class of the factory, in the order of the contract."""
+
+
+def fields(event: Event | FactoryEvent) -> str:
+    """Write the values of an event in one line, for people."""
+    return in_words(attrs.asdict(event), none="nobody")
+
+
+def describe_event(event: Event | FactoryEvent) -> str:
+    """Write an event in words: its name and its values."""
+    return f"{event.shape.name}({fields(event)})"

@@ -1,9 +1,9 @@
-"""THE factory: what contracts/factory does, in one pure function.
+"""The factory's state machine: what contracts/factory does, in one pure function.
 
-It deploys vaults and moves a vault to new code. What it asks of vaults it asks of transition.py,
-vault by vault, so that a migration is one call here and withdraw, init and set_authorized_caller
-there. Every method makes its checks in the order in which they stand, and the first that fails
-decides. Whatever is refused changes nothing and emits nothing.
+It deploys vaults and migrates a vault to new code. Calls of vaults go through the transition of
+vault.py: one migration here is withdraw, init and set_authorized_caller there. Every method makes
+its checks in the order of the code, and the first that fails decides the error. A refusal changes
+nothing and emits nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,9 +38,9 @@ from callora_vault.model.versions import Abi
 
 @attrs.frozen
 class Factory:
-    """A factory: where it is, and at which address it deploys for an owner and a salt.
+    """A factory: its address, and the address at which it deploys for an owner and a salt.
 
-    On a network the addresses are those of `codec.addresses.vault_address`.
+    On a network the latter is `codec.addresses.vault_address`.
     """
 
     address: Address
@@ -57,9 +57,9 @@ class Code:
 
 @attrs.frozen
 class Instance:
-    """A vault on the ledger: the hash of its code, and what `get_meta` tells of it.
+    """A vault on the ledger: the hash of its code, and what its `get_meta` returns.
 
-    `state` is None before `init`, and for what is no known layout.
+    `state` is None before `init`, and for an unknown layout.
     """
 
     wasm_hash: bytes
@@ -77,9 +77,9 @@ class FactoryState:
 
 @attrs.frozen
 class Signed:
-    """Who signed a call of the factory.
+    """The signers of a call of the factory.
 
-    `call` signed it with these arguments, `nested` also signed the `nested_calls` under it.
+    `call` signed it with these arguments, `nested` also signed its `nested_calls`.
     """
 
     call: Signers
@@ -104,7 +104,7 @@ class FactoryRejected:
 
 @attrs.frozen
 class Aborted:
-    """The host ended the call: a vault refused its part, or no code has this hash."""
+    """The host ended the call: a vault refused a nested call, or no code has this hash."""
 
     reason: str
 
@@ -115,9 +115,9 @@ FactoryOutcome: TypeAlias = FactoryAccepted | FactoryRejected | Unsigned | Abort
 def nested_calls(
     factory: Factory, state: FactoryState, call: FactoryCall
 ) -> tuple[tuple[Address, Call], ...]:
-    """List the calls of vaults that `call` makes in turn and that need its signature, in order.
+    """List the calls of vaults that an accepted `call` makes and its signature covers, in order.
 
-    They stand under it in the authorisation tree. They are those of a call that is accepted.
+    They are its nested calls in the authorisation tree.
     """
     match call:
         case Create(owner, _, salt, initial_balance, min_deposit):
@@ -144,7 +144,7 @@ def nested_calls(
 def transition(
     factory: Factory, state: FactoryState, call: FactoryCall, signed: Signed
 ) -> FactoryOutcome:
-    """Say what `call` does when the factory and its vaults are in `state`."""
+    """Return what `call` does when the factory and its vaults are in `state`."""
     try:
         match call:
             case Create():
@@ -171,13 +171,13 @@ def _create(factory: Factory, state: FactoryState, call: Create, signed: Signed)
     vault = factory.address_of(call.owner, call.salt)
     if vault in state.vaults:
         return FactoryRejected(FactoryErrorCode.AddressTaken)
-    world = _World(state, signed.nested)
-    world.deploy(vault, call.wasm_hash)
+    vaults = _Vaults(state, signed.nested)
+    vaults.deploy(vault, call.wasm_hash)
     # init
-    world.call(vault, Init(call.owner, call.initial_balance, call.min_deposit))
+    vaults.call(vault, Init(call.owner, call.initial_balance, call.min_deposit))
     # event
-    world.events.append((factory.address, CreateEvent(call.owner, vault)))
-    return world.accepted(vault, state.successors)
+    vaults.events.append((factory.address, CreateEvent(call.owner, vault)))
+    return vaults.accepted(vault, state.successors)
 
 
 def _migrate(
@@ -186,7 +186,7 @@ def _migrate(
     # not migrated before
     if call.old in state.successors:
         return FactoryRejected(FactoryErrorCode.AlreadyMigrated)
-    # the old vault's code, and what it tells
+    # the old vault's code, and its get_meta
     old = state.vaults.get(call.old)
     if old is None or old.wasm_hash != call.old_wasm_hash:
         return FactoryRejected(FactoryErrorCode.CodeChanged)
@@ -196,44 +196,44 @@ def _migrate(
     # signature
     if meta.owner not in signed.call:
         return Unsigned(meta.owner)
-    # what a new vault would refuse
+    # arguments that the new vault would refuse
     if meta.balance < 0:
         return FactoryRejected(FactoryErrorCode.NegativeBalance)
     if meta.min_deposit < 0:
         return FactoryRejected(FactoryErrorCode.NegativeMinDeposit)
     # withdraw
-    world = _World(state, signed.nested)
+    vaults = _Vaults(state, signed.nested)
     if meta.balance > 0:
-        world.call(call.old, Withdraw(meta.balance))
-    if world.call(call.old, Balance()).returned != 0:
+        vaults.call(call.old, Withdraw(meta.balance))
+    if vaults.call(call.old, Balance()).returned != 0:
         return FactoryRejected(FactoryErrorCode.NotDrained)
     # deploy
     new = factory.address_of(meta.owner, call.salt)
     if new in state.vaults:
         return FactoryRejected(FactoryErrorCode.AddressTaken)
-    code = world.deploy(new, call.wasm_hash)
-    # init, and the authorised caller where there is one
-    world.call(new, Init(meta.owner, meta.balance, meta.min_deposit))
+    code = vaults.deploy(new, call.wasm_hash)
+    # init, and the authorised caller if there is one
+    vaults.call(new, Init(meta.owner, meta.balance, meta.min_deposit))
     if meta.authorized_caller is not None:
         if not code.abi.authorises:
             return FactoryRejected(FactoryErrorCode.AuthorizedCallerUnsupported)
-        world.call(new, SetAuthorizedCaller(meta.authorized_caller))
+        vaults.call(new, SetAuthorizedCaller(meta.authorized_caller))
     # store and event
     event = MigrateEvent(meta.owner, call.old, new, meta.balance)
-    world.events.append((factory.address, event))
-    return world.accepted(new, {**state.successors, call.old: new})
+    vaults.events.append((factory.address, event))
+    return vaults.accepted(new, {**state.successors, call.old: new})
 
 
 class _Ended(Exception):
-    """The host ended the whole call within a call of a vault."""
+    """The host ended the whole call during a call of a vault."""
 
     def __init__(self, outcome: Unsigned | Aborted) -> None:
         super().__init__(outcome)
         self.outcome = outcome
 
 
-class _World:
-    """The vaults during one call: what it has changed and emitted so far."""
+class _Vaults:
+    """The vaults during one call of the factory, with the events so far."""
 
     def __init__(self, state: FactoryState, signers: Signers) -> None:
         self._codes = state.codes
@@ -242,14 +242,14 @@ class _World:
         self.events: list[tuple[Address, Event | FactoryEvent]] = []
 
     def deploy(self, vault: Address, wasm_hash: bytes) -> Code:
-        """Put a vault there that nobody has initialised."""
+        """Deploy a vault that is not initialised."""
         if wasm_hash not in self._codes:
-            raise _Ended(Aborted("there is no code of this hash"))
+            raise _Ended(Aborted("no code has this hash"))
         self._vaults[vault] = Instance(wasm_hash)
         return self._codes[wasm_hash]
 
     def call(self, vault: Address, call: Call) -> Accepted:
-        """Call a vault, which has to accept."""
+        """Make a call that the vault must accept."""
         instance = self._vaults[vault]
         code = self._codes[instance.wasm_hash]
         if type(call) not in code.abi.calls:

@@ -1,7 +1,7 @@
 """The storage layouts of vaults as data; STORAGE.md is generated from here.
 
-A layout is told by the names and ScVal types of the stored fields alone, never guessed: a field
-that is Void is there, a field whose key is missing makes another layout.
+The names and ScVal types of the stored fields alone decide the layout; it is never guessed. A field
+with the value Void is present; a missing key makes another layout.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ META_KEY: Final = "meta"
 class VaultMeta:
     """What a vault stores, in the vault's own unit.
 
-    A layout without `min_deposit` has none: 0. One without `authorized_caller`, who may deduct
-    besides the owner, has none either: None. The fields are not checked here: a stored entry may
-    hold any address and any i128.
+    `authorized_caller` may deduct besides the owner. A layout without `min_deposit` has 0, one
+    without `authorized_caller` has None. The fields are not checked here: a stored entry may hold
+    any address and any i128.
     """
 
     owner: Address
@@ -33,8 +33,13 @@ class VaultMeta:
     authorized_caller: Address | None = None
 
 
+def describe_meta(meta: VaultMeta | None) -> str:
+    """Write what a vault stores in words; None, before `init`, is `nothing`."""
+    return "nothing" if meta is None else units.in_words(attrs.asdict(meta))
+
+
 def check_meta(meta: VaultMeta) -> VaultMeta:
-    """Check that a vault can store `meta`; BadValue names the field that it cannot."""
+    """Check that a vault can store `meta`. Raises BadValue, which names the field."""
     units.address(meta.owner, "owner")
     units.amount(meta.balance, "balance")
     units.amount(meta.min_deposit, "min_deposit")
@@ -85,21 +90,22 @@ _AUTHORIZED_CALLER = Field(
 V0: Final = Layout(
     "v0",
     (_BALANCE, _OWNER),
-    "A stored layout, not an ABI: contracts that store it may lack `withdraw`. It has no minimum.",
+    "A stored layout, not an interface: a contract that stores it may lack `withdraw`. It has no "
+    "minimum deposit.",
 )
 
 
 V1: Final = Layout(
     "v1",
     (_BALANCE, _MIN_DEPOSIT, _OWNER),
-    "Adds `min_deposit`. What contracts/v1 stores.",
+    "Adds `min_deposit`. Stored by contracts/v1.",
 )
 
 
 V2: Final = Layout(
     "v2",
     (_AUTHORIZED_CALLER, _BALANCE, _MIN_DEPOSIT, _OWNER),
-    "Adds `authorized_caller`. What contracts/v2 stores.",
+    "Adds `authorized_caller`. Stored by contracts/v2.",
 )
 
 
@@ -118,7 +124,7 @@ class Fault(Enum):
 
 @attrs.frozen
 class Difference:
-    """One field that is not as a layout has it; a type is None where the field is absent."""
+    """One field that differs from a layout; its type is None on the side that lacks it."""
 
     field: str
     fault: Fault
@@ -141,7 +147,7 @@ class Difference:
 class UnknownLayout(CalloraError):
     """Stored fields of no known layout: every difference from the `closest` one, by name.
 
-    What is no map of fields at all has no closest layout.
+    A value that is not a map of fields has no closest layout.
     """
 
     closest: Layout | None
@@ -150,7 +156,7 @@ class UnknownLayout(CalloraError):
     def __str__(self) -> str:
         listed = "; ".join(map(str, self.differences))
         closest = "" if self.closest is None else f" (the closest is {self.closest.name})"
-        return f"no known layout{closest}: {listed}"
+        return f"unknown storage layout{closest}: {listed}"
 
 
 def recognise(types: Mapping[str, str]) -> Layout:

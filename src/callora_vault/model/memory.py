@@ -1,4 +1,4 @@
-"""The vault as an object: the state machine of transition.py with a memory and exceptions."""
+"""The vault as an object: the state machine of vault.py with a state and exceptions."""
 
 from collections.abc import Iterable
 from typing import Protocol, overload
@@ -28,12 +28,12 @@ from callora_vault.model.versions import VAULT_V2, Abi
 
 
 class Vault(Protocol):
-    """A vault to call, be it a model or a client of a contract.
+    """A vault to call: the model, or a client of a contract.
 
     Amounts and balances are in the vault's own unit, within i128. Each method raises BadValue for
     an argument that cannot be sent, and a CallRefused, with nothing changed, for a refusal: a
-    VaultError with the contract's number, MissingSignature, or MissingMethod for a call that only
-    a later version of the contract has.
+    VaultError with the contract's number, MissingSignature, or MissingMethod for a call that this
+    version of the contract lacks.
     """
 
     def init(
@@ -69,11 +69,11 @@ class Vault(Protocol):
 class VaultModel:
     """A vault in memory, for a backend's tests: a Vault that knows who signs.
 
-    `meta` is the state to start from, None for a vault before `init`. `signers` are the
-    addresses whose keys are at hand; None means that whoever must sign does. A method's own
-    `signers` replaces them for one call. `abi` is the version of the contract.
+    `meta` is the first state, None for a vault before `init`. `signers` are the addresses that
+    sign; None means that every required signature is present. A method's own `signers` replaces
+    them for one call. `abi` is the version of the contract.
 
-    Raises BadValue where a vault of that version cannot store `meta`.
+    Raises BadValue if a vault of that version cannot store `meta`.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class VaultModel:
 
     @property
     def meta(self) -> VaultMeta | None:
-        """What the vault stores; None before `init`. Needs no call and never fails."""
+        """What the vault stores; None before `init`. It needs no call and never fails."""
         return self._state
 
     @property

@@ -27,7 +27,7 @@ def refusal(outcome: Rejected | Unsigned, call: Call, state: State) -> CallRefus
 def vault_error(code: VaultErrorCode, call: Call, state: State = None) -> VaultError:
     """Build the exception for an error number that `call` met.
 
-    `state` is the vault before the call, None where that is not known.
+    `state` is the vault before the call, None if that is not known.
     """
     error = ERRORS[code]
     known = {} if state is None else attrs.asdict(state)
@@ -38,7 +38,7 @@ def vault_error(code: VaultErrorCode, call: Call, state: State = None) -> VaultE
 
 
 def _of_batch(code: VaultErrorCode, call: BatchDeduct, state: State) -> dict[str, int]:
-    """Tell a batch's size, and the item that failed with the balance that those before it left."""
+    """Return a batch's size, the item that failed, and the balance before that item."""
     known = {"size": len(call.items)}
     if state is None and code is VaultErrorCode.InsufficientBalance:
         return known

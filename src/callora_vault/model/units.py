@@ -1,14 +1,15 @@
-"""Values that the ABI can carry: i128 amounts, addresses, symbols, hashes.
+"""Values that a call can carry: i128 amounts, addresses, symbols, hashes; how they are written.
 
-Each check returns the value unchanged or raises :class:`BadValue`, which names the field.
+Each check returns the value unchanged or raises `BadValue`, which names the field.
 """
 
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -26,7 +27,7 @@ SYMBOL_LIMIT: Final = 32
 
 
 class ScType(Enum):
-    """The ScVal types of fields in events and storage; the value names those that a field takes."""
+    """The ScVal types of fields in events and storage; the value lists those that a field takes."""
 
     ADDRESS = ("Address",)
     OPTIONAL_ADDRESS = ("Address", "Void")
@@ -39,7 +40,7 @@ class ScType(Enum):
 
 @attrs.frozen
 class BadValue(CalloraError, ValueError):
-    """A value that the ABI cannot carry.
+    """A value that a call or an option cannot take.
 
     `field` is the name of the argument, `reason` says what is wrong with it.
     """
@@ -49,6 +50,26 @@ class BadValue(CalloraError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.reason}"
+
+
+def in_words(values: Mapping[str, Any], *, none: str = "") -> str:
+    """Write named values in one line, for people: `amount=3, request_id=req_1`.
+
+    Bytes are in hex, an empty text is `""`. Arguments: `none`, what stands for None, which is left
+    out by default.
+    """
+    shown = {name: none if value is None else value for name, value in values.items()}
+    return ", ".join(
+        f"{name}={_in_words(value)}"
+        for name, value in shown.items()
+        if values[name] is not None or none
+    )
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    return '""' if value == "" else str(value)
 
 
 def amount(value: int, field: str) -> int:
@@ -91,7 +112,7 @@ def address(value: Address, field: str) -> Address:
 
     An ScAddress can also be a muxed account (`M...`), a claimable balance (`B...`) or a
     liquidity pool (`L...`). A contract's Address parameter takes none of them: the host refuses
-    the last two and hands a muxed account over as another type. They are refused here too.
+    the last two and passes a muxed account as another type. They are refused here too.
     The message never repeats the value, which could be a secret seed given by mistake.
     """
     if not isinstance(value, str):
@@ -100,7 +121,7 @@ def address(value: Address, field: str) -> Address:
     if kind not in _VERSION:
         raise BadValue(field, _OTHER_STRKEYS.get(kind, "an address starts with G or C"))
     if not _is_strkey(value):
-        raise BadValue(field, "not a valid address: its length, alphabet or checksum is wrong")
+        raise BadValue(field, "not a valid address; its length, alphabet or checksum is wrong")
     return value
 
 
@@ -108,15 +129,15 @@ def contract(value: Address, field: str) -> Address:
     """Check that an address is a contract's (`C...`)."""
     address(value, field)
     if not value.startswith("C"):
-        raise BadValue(field, "it has to be a contract (C...)")
+        raise BadValue(field, "this is an account; give the id of a contract (C...)")
     return value
 
 
 _VERSION: Final = {"G": 6 << 3, "C": 2 << 3}
 _OTHER_STRKEYS: Final = {
-    "M": "a contract takes no muxed account (M...); give the account in it (G...)",
-    "B": "a contract takes no claimable balance (B...) as an address",
-    "L": "a contract takes no liquidity pool (L...) as an address",
+    "M": "a contract does not accept a muxed account (M...); give its account (G...)",
+    "B": "a contract does not accept a claimable balance (B...) as an address",
+    "L": "a contract does not accept a liquidity pool (L...) as an address",
     "S": "this looks like a secret seed; give the account's address (G...)",
 }
 

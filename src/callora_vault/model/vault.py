@@ -1,14 +1,15 @@
 """The vault's state machine: what the contract does, in one pure function.
 
-Every method makes its checks in one fixed order, and the first that fails decides:
+Every method makes its checks in one fixed order, and the first that fails decides the error:
 
     initialised -> signature -> role -> arguments -> funds -> store -> event
 
-A refusal carries no state and no events: it changes nothing and emits nothing. `store` is where the
-contract writes and prolongs its entries (STORAGE.md, "Time to live"); here it is the new state.
+A refusal carries no state and no events: it changes nothing and emits nothing. At `store` the
+contract writes its entry and extends its TTL (STORAGE.md, "Time to live"); here it is the new
+state.
 
-It is the contract of v2. That of v1 is the same without `batch_deduct` and `set_authorized_caller`,
-so that nobody but the owner ever is authorised to deduct (abi.py).
+This is the contract of v2. v1 is the same without `batch_deduct` and `set_authorized_caller`, so
+only its owner can deduct (versions.py).
 """
 
 from typing import TypeAlias, assert_never
@@ -66,7 +67,7 @@ class Rejected:
 
 @attrs.frozen
 class Unsigned:
-    """The host ended the call: `address` had to sign it and did not."""
+    """The host ended the call: `address` must sign it and did not."""
 
     address: Address
 
@@ -75,7 +76,7 @@ Outcome: TypeAlias = Accepted | Rejected | Unsigned
 
 
 def transition(state: State, call: Call, signers: Signers) -> Outcome:
-    """Say what `call` does to a vault in `state` when `signers` have signed it."""
+    """Return what `call` does to a vault in `state` when `signers` have signed it."""
     match call:
         case Init():
             return _init(state, call, signers)

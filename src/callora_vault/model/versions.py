@@ -1,7 +1,7 @@
-"""The versions of the vault's contract as data: which calls each takes, and what it stores.
+"""The versions of the vault's contract as data: the calls of each, and the layout that it stores.
 
-One transition function serves them all: v1 is v2 without the calls that v2 adds, so it never has an
-authorised caller.
+One transition function serves all versions: v1 is v2 without the calls that v2 adds, so it never
+has an authorised caller.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from callora_vault.model.layouts import V1, V2, Layout
 
 @attrs.frozen(slots=False)
 class Abi:
-    """A version of the contract: its name, the calls that it takes, the layout that it stores."""
+    """A version of the contract: its name, its calls, the layout that it stores."""
 
     name: str
     calls: tuple[type[Call], ...]

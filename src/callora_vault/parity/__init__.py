@@ -1,4 +1,4 @@
-"""The proof that a contract does what the model says: both driven side by side on a network."""
+"""Comparing a contract with the model: both receive the same calls on a network."""
 
 from callora_vault.model.calls import DeductItem
 from callora_vault.parity.campaign import Progress

@@ -1,4 +1,4 @@
-"""What a run has to reach: method x outcome x state class, signatures, renewals."""
+"""The coverage of a run: method x outcome x state class, signatures, renewals."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Cell:
 
 @attrs.frozen
 class Table:
-    """What a run has to reach.
+    """What a run must reach.
 
-    `states` are the state classes in order, `cells` lists every outcome of every method in each of
+    `states` are the state classes in order, `cells` are all outcomes of all methods in each of
     them, `writes` the methods that need a signature, `lanes` the kinds of signature. `never_signed`
     are kinds that a method never has, with the reason.
     """
@@ -42,14 +42,14 @@ class Table:
         return tuple(dict.fromkeys(cell.method for cell in self.cells))
 
     def states_of(self, method: str) -> tuple[Enum, ...]:
-        """List the state classes in which a call of a method can come to anything."""
+        """List the state classes in which a method has a reachable outcome."""
         found = {c.state for c in self.cells if c.method == method and c.unreachable is None}
         return tuple(state for state in self.states if state in found)
 
 
 @attrs.define
 class Coverage:
-    """Counts what a run has reached."""
+    """Counts of what a run has reached."""
 
     cells: Counter[tuple[str, str, Enum]] = attrs.field(factory=Counter)
     lanes: Counter[tuple[str, Lane]] = attrs.field(factory=Counter)
@@ -59,7 +59,7 @@ class Coverage:
     """Accepted calls, by method, that found the instance archived."""
 
     def missed(self, table: Table, methods: frozenset[str], *, can_age: bool) -> list[str]:
-        """List what a run over `methods` should have reached and has not, in words."""
+        """List what a run over `methods` must reach and has not, in words."""
         listed = [
             f"{cell.method} {cell.outcome} when {cell.state.value}"
             for cell in table.cells

@@ -1,4 +1,4 @@
-"""The boundaries at which something changes: amounts, symbols, ledgers."""
+"""The edges: amounts, symbols and ledgers at which the behaviour changes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from callora_vault.parity.network.signatures import LIFE_LEDGERS
 
 ENDS: Final = (I128_MAX, I128_MAX - 1, I128_MIN, I128_MIN + 1)
 WORDS: Final = (2**32, 2**63, 2**64 - 1, 2**64 + 1)
-"""Where an amount needs another bit of a smaller integer, or the other word of an i128."""
+"""Amounts at the limits of smaller integers, and of the low word of an i128."""
 
 _LETTERS: Final = string.ascii_letters + string.digits + "_"
 
-# a symbol of nine characters is the longest that fits into a value of the host
+# a symbol of up to nine characters fits into a value of the host
 SYMBOL_EDGES: Final = (None, "", "r", "Z" * SYMBOL_LIMIT, "_9", "s" * 8, "s" * 9, "s" * 10)
 SYMBOLS: Final = st.one_of(
     st.sampled_from(SYMBOL_EDGES),
@@ -27,11 +27,11 @@ SYMBOLS: Final = st.one_of(
 MAGNITUDES: Final = st.integers(0, 126).flatmap(
     lambda bits: st.integers(2**bits, 2 ** (bits + 1) - 1)
 )
-"""Amounts of any number of bits, each as likely as the other."""
+"""Amounts of any number of bits, each number equally likely."""
 
 
 def amount_edges(state: State) -> list[int]:
-    """List the amounts at which something changes: the edges of the state and of i128."""
+    """List the edges of amounts: those of the state and of i128."""
     edges = [1, 0, -1, 2]
     if state is not None:
         for edge in (state.balance, state.min_deposit, I128_MAX - state.balance):
@@ -54,9 +54,9 @@ FIRST_AMOUNT_EDGES: Final = (None, 0, 1, -1, 5, *ENDS, 2**63, 2**64)
 
 
 def ages(left: int) -> st.SearchStrategy[int]:
-    """Draw how many ledgers go by: to the edges of renewal and of life, and past them.
+    """Draw a number of ledgers to pass: at the edges of renewal and archival, and past them.
 
-    Arguments: `left`, how many an instance has to live after the next call's.
+    Arguments: `left`, the TTL of the instance after the next call.
     """
     edges = [1, LEDGERS_PER_DAY, LIFE_LEDGERS, left - RENEW_AT - 1, left - RENEW_AT]
     edges += [left, left + 2]

@@ -19,7 +19,7 @@ class CannotRun(CalloraError):
 
 
 class Inconclusive(CalloraError):
-    """A call ended in a way that says nothing of the contract; its example ends there.
+    """A call whose result says nothing about the contract; its example ends there.
 
     Arguments: `cause`, how it ended.
     """
@@ -30,7 +30,7 @@ class Inconclusive(CalloraError):
 
 
 def no_rpc(url: str, error: Exception, option: str) -> CannotRun:
-    """Say that no Stellar RPC answers at a URL; `option` is where it was given."""
+    """Build the error for a URL without a Stellar RPC; `option` gave the URL."""
     return CannotRun(
         f"no Stellar RPC answers at {origin(url)} ({cause(error)})",
         f"check {option} and that the server runs",
@@ -38,6 +38,6 @@ def no_rpc(url: str, error: Exception, option: str) -> CannotRun:
 
 
 def check_url(url: str, option: str) -> None:
-    """Raise CannotRun where a URL cannot be one of a server."""
+    """Raise CannotRun if a URL cannot be one of a server."""
     if not is_server(url):
-        raise CannotRun(f"{option} is no URL of a server", "give http(s)://HOST[:PORT][/PATH]")
+        raise CannotRun(f"{option} is not a URL of a server", "give http(s)://HOST[:PORT][/PATH]")

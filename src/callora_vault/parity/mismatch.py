@@ -1,4 +1,4 @@
-"""What a difference between model and contract is: its words, and what tells it from others."""
+"""A difference between model and contract: its words, and its key."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ENFORCING: Final = ":enforcing-differs"
 
 
 Key: TypeAlias = tuple[str, str, str, str]
-"""What makes a divergence distinct: method, state class, expected, observed."""
+"""The key of a divergence: method, state class, expected, observed."""
 
 
 @attrs.frozen
 class Mismatch:
-    """One thing that differs: both sides as stable words, and in full for people."""
+    """One difference: both sides as stable words, and in full for people."""
 
     expected: str
     observed: str
@@ -33,7 +33,7 @@ class Mismatch:
 
 @attrs.frozen
 class Finding:
-    """A difference in one step: what tells it from others, and its detail for people."""
+    """A difference in one step: its key, and its detail for people."""
 
     method: str
     state: str
@@ -43,39 +43,40 @@ class Finding:
 
     @classmethod
     def of(cls, method: str, state: str, mismatch: Mismatch) -> Finding:
-        """Name what differs after a call of `method` in a state class."""
+        """Build the finding of a difference after a call of `method` in a state class."""
         if mismatch.observed.split(":")[0] == outcomes.MISSING_METHOD:
             # one finding, whatever was expected of the method
-            return cls(method, "any", "present", outcomes.MISSING_METHOD, "no such method")
+            detail = "the contract has no such method"
+            return cls(method, "any", "present", outcomes.MISSING_METHOD, detail)
         return cls(method, state, mismatch.expected, mismatch.observed, mismatch.detail)
 
     @property
     def key(self) -> Key:
-        """What makes a divergence distinct."""
+        """The key of the divergence."""
         return self.method, self.state, self.expected, self.observed
 
 
 def unchanged(expected: str, before: object, after: object) -> list[Mismatch]:
-    """List nothing, unless a refused call changed what was read."""
+    """List a difference if a refused call changed the ledger."""
     if before == after:
         return []
-    detail = "a refused call changed a stored entry or its life"
+    detail = "a refused call changed a stored entry or its TTL"
     return [Mismatch(expected, expected + CHANGED, detail)]
 
 
 def simulated(expected: str, seen: Observation) -> list[Mismatch]:
-    """List where simulation, with the signature and as if signed, says otherwise."""
+    """List differences of the simulations, with the signature and without, from the outcome."""
     found = []
     if seen.enforced != seen.outcome:
-        detail = f"simulated with its signature: {seen.enforced}"
+        detail = f"the simulation with its signature says {seen.enforced}"
         found.append(Mismatch(expected, seen.outcome + ENFORCING, detail))
     if seen.recorded != seen.outcome != outcomes.UNSIGNED:
-        detail = f"simulated as if signed: {seen.recorded}"
+        detail = f"the simulation without a signature says {seen.recorded}"
         found.append(Mismatch(expected, seen.outcome + RECORDING, detail))
     return found
 
 
 def runs(stored: StoredVault, code_hash: bytes) -> bool:
-    """Tell whether an instance has the code of this hash."""
+    """Return whether an instance runs the code of this hash."""
     found = stored.executable.wasm_hash
     return found is not None and found.hash == code_hash

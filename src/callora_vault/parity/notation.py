@@ -1,15 +1,16 @@
-"""How steps are written: as text, as Python, and as JSON in saved examples and reports."""
+"""The notation of steps: as text, as Python, and as JSON in saved examples and reports."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
 import attrs
 
-from callora_vault.model.calls import DeductItem
+from callora_vault.model import units
+from callora_vault.model.calls import DeductItem, describe_item
 from callora_vault.model.units import BadValue
 from callora_vault.parity.steps import (
     Age,
@@ -41,7 +42,7 @@ NAMES: Final = (
     "Salt",
     "Submit",
 )
-"""What a step may be written with, all of it of callora_vault.parity."""
+"""The names in a written step, all of callora_vault.parity."""
 
 _SNIPPET: Final = """\
 from callora_vault.parity import {names}
@@ -60,49 +61,49 @@ def text(step: Step) -> str:
     """Write a step as a sentence."""
     match step:
         case Age(ledgers):
-            return f"{ledgers} ledgers go by"
+            return "1 ledger passes" if ledgers == 1 else f"{ledgers:,} ledgers pass"
         case Restore():
             return "archived entries are restored"
         case Place():
             return _place_text(step)
         case Submit(method, arguments, signer, lane):
-            inside = ", ".join(f"{name}={_shown(value)}" for name, value in arguments)
-            return f"{method}({inside}) {lane.value} {signer.value}"
+            return f"{method}({_shown_all(arguments)}) {lane.value} {signer.value}"
 
 
 def _place_text(step: Place) -> str:
     if step.odd is not None:
         return f"{step.role.value} has code {step.code.value} and stores {step.odd.value}"
     if step.owner is None:
-        return f"{step.role.value} is there with code {step.code.value}, before init"
+        return f"{step.role.value} has code {step.code.value} and is not initialised"
     values = (
-        f"owner={step.owner.value}",
-        f"balance={step.balance}",
-        f"min_deposit={step.min_deposit}",
-        f"authorized_caller={_shown(step.authorized_caller)}",
+        ("owner", step.owner),
+        ("balance", step.balance),
+        ("min_deposit", step.min_deposit),
+        ("authorized_caller", step.authorized_caller),
     )
-    return f"{step.role.value} has code {step.code.value} and stores {', '.join(values)}"
+    return f"{step.role.value} has code {step.code.value} and stores {_shown_all(values)}"
 
 
-def _shown(value: Argument) -> str:
+def _shown_all(values: Iterable[tuple[str, Argument]]) -> str:
+    return units.in_words({name: _shown(value) for name, value in values})
+
+
+def _shown(value: Argument) -> object:
     match value:
         case Enum():
-            return str(value.value)
+            return value.value
         case Salt(number):
             return f"salt {number}"
         case Made(owner, salt):
             return f"vault {salt} of {owner.value}"
         case tuple():
             return _shown_items(value)
-    return repr(value)
+    return value
 
 
 def _shown_items(items: Items) -> str:
-    """Write the items of a batch: amounts, with the request where there is one."""
-    shown = [
-        f"{item.amount}" + ("" if item.request_id is None else f" for {item.request_id!r}")
-        for item in items
-    ]
+    """Write the items of a batch, equal ones once."""
+    shown = list(map(describe_item, items))
     if len(items) > 1 and len(set(items)) == 1:
         return f"{len(items)} times [{shown[0]}]"
     return f"[{', '.join(shown)}]"
@@ -143,7 +144,7 @@ def _python_item(item: DeductItem) -> str:
 
 
 def snippet(target: Target, model: str, steps: Sequence[Step]) -> str:
-    """Write a Python program that makes the steps and prints both sides."""
+    """Write a Python program that runs the steps and prints both sides."""
     lines = [f"        {python(step)}," for step in steps]
     written = "\n".join(lines)
     used = [name for name in NAMES if re.search(rf"\b{name}\b", written)]
@@ -153,7 +154,7 @@ def snippet(target: Target, model: str, steps: Sequence[Step]) -> str:
 
 
 def to_json(step: Step) -> dict[str, Any]:
-    """Write a step as JSON; amounts as decimal text, for JSON's numbers end at 2**53."""
+    """Write a step as JSON; amounts are decimal text, because JSON numbers end at 2**53."""
     match step:
         case Age(ledgers):
             return {"age": ledgers}

@@ -1,8 +1,8 @@
-"""What a call came to, on either side, in short stable words.
+"""The outcome of a call, on either side, in short stable words.
 
-`accepted`, `rejected:NAME`, `rejected:#N` for a number that nobody returns, `unsigned`,
-`trap`, `missing-method`. Whatever else ends a transaction says nothing of the contract: budget,
-footprint, archived entries, faults of the host. It raises Inconclusive.
+`accepted`, `rejected:NAME`, `rejected:#N` for an unknown number, `unsigned`, `trap`,
+`missing-method`. Any other end of a transaction (budget, footprint, archived entries, faults of the
+host) says nothing about the contract and raises Inconclusive.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ REJECTED: Final = "rejected:"
 _Type = xdr.SCErrorType
 _Code = xdr.SCErrorCode
 _OUTSIDE = {_Code.SCEC_INTERNAL_ERROR.value, _Code.SCEC_EXCEEDED_LIMIT.value}
-"""Faults of the host; limits, an undeclared key among them. Whatever else the host refuses, from
-re-entrance to a key that is not there, the contract has asked for.
+"""Faults of the host, and its limits, such as an undeclared key. The contract causes any other
+refusal by the host, such as re-entrance or a missing key.
 """
 
 
@@ -54,13 +54,13 @@ def of_failure(error: HostError | None, context: str) -> str:
     """Name the failure of an invocation by the error that ended it.
 
     Arguments: `error`, from the diagnostic events; `context`, the result for the message.
-    Raises Inconclusive where the failure is none of the contract's, CannotRun where the network
-    does not tell.
+    Raises Inconclusive if the contract did not cause the failure, CannotRun if the network does not
+    name the error.
     """
     if error is None:
         raise CannotRun(
-            f"the network says {context} and gives no diagnostic events",
-            "use an RPC that has them switched on",
+            f"the RPC returns {context} without diagnostic events",
+            "use an RPC with diagnostic events enabled",
         )
     if error.type == _Type.SCE_CONTRACT:
         known = error.vault_error or error.factory_error

@@ -1,7 +1,8 @@
-"""A run: put a contract under test beside its model, drive both, and report."""
+"""A run: compare a contract under test with its model, and report."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from callora_vault.parity.verdict import Report
 
 
 def subject(target: Target, connection: Connection, model: str | None = None) -> Subject[Any]:
-    """Put a contract under test on a network, beside a model (None: the one for its functions).
+    """Put a contract under test on a network, with a model (None: the one for its functions).
 
     Raises CannotRun.
     """
@@ -46,6 +47,7 @@ def audit(
     model: str | None = None,
     examples: int = EXAMPLES,
     steps: int = STEPS,
+    seconds: float = math.inf,
     seed: int | None = None,
     foreign: bool = False,
     saved_in: Path | None = None,
@@ -54,9 +56,9 @@ def audit(
     """Compare a contract with a model on a network and report every distinct divergence.
 
     Arguments: `model`, None for the one that its functions are most like; `examples`, how many
-    Hypothesis draws; `steps`, the most that each has; `seed`, to draw the same again; `foreign`, to
-    let traps count as refusals and methods be missing; `saved_in`, the folder of examples from
-    earlier runs, None for none.
+    Hypothesis draws; `steps`, the most that each has; `seconds`, after which it draws no more;
+    `seed`, to draw the same again; `foreign`, to let traps count as refusals and methods be
+    missing; `saved_in`, the folder of examples from earlier runs, None for none.
     Raises CannotRun where the run cannot begin; what ends it later is in the report.
     """
     under_test = subject(target, connection, model)
@@ -65,6 +67,7 @@ def audit(
         under_test,
         examples=examples,
         steps=steps,
+        seconds=seconds,
         run_seed=seed,
         foreign=foreign,
         saved=earlier,
@@ -75,7 +78,8 @@ def audit(
         try:
             saved.store(saved_in, target.sha256, kept)
         except OSError as error:
-            print(f"note: the examples could not be saved: {error}", file=sys.stderr)
+            reason = error.strerror or error
+            print(f"note: the examples could not be saved: {reason}", file=sys.stderr)
     return Report(
         target,
         model or target.model,
@@ -87,10 +91,10 @@ def audit(
 
 
 def reproduce(contract: Target | str, steps: Sequence[Step], model: str | None = None) -> None:
-    """Make the steps of a counterexample on an embedded network and print both sides.
+    """Run the steps of a counterexample on an embedded network and print both sides.
 
     Arguments: `contract`, a target or a compiled contract's file; `model`, as in audit.
-    Raises CannotRun; SystemExit with code 1 where the sides differ.
+    Raises CannotRun; SystemExit with code 1 if the sides differ.
     """
     target = from_file(Path(contract)) if isinstance(contract, str) else contract
     found = campaign.reproduce(subject(target, connect_local(), model), steps)

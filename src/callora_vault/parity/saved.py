@@ -1,7 +1,7 @@
 """Examples of earlier runs, kept by the hash of the contract's code.
 
-They are made again at the start of a run, and replaced by what that run finds. A file that cannot
-be read is as good as none; one that cannot be written loses nothing but time.
+They are run again at the start of a run, and replaced by that run's findings. A file that cannot be
+read is ignored; if it cannot be written, the next run only takes longer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def default_folder() -> Path:
 
 
 def load(folder: Path, code_sha256: str) -> list[tuple[Step, ...]]:
-    """Return the saved examples for a contract; none where there is no readable file."""
+    """Return the saved examples for a contract; none if no file can be read."""
     try:
         document = json.loads(_file(folder, code_sha256).read_text(encoding="utf-8"))
         return [tuple(from_json(step) for step in example) for example in document]

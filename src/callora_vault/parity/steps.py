@@ -16,7 +16,7 @@ from callora_vault.model.units import Address
 
 
 class Role(Enum):
-    """Who takes part: each has an address of its own on the network."""
+    """A participant: each has its own address on the network."""
 
     OWNER = "owner"
     STRANGER = "stranger"
@@ -26,15 +26,15 @@ class Role(Enum):
     NOBODY = "nobody"
     """An address without an account."""
     VAULT = "vault"
-    """The vault itself, whose address nobody can sign for."""
+    """The vault itself; nobody can sign for its address."""
 
 
 class Lane(Enum):
-    """How a call is signed. Only the first two are signatures that count."""
+    """How a call is signed. Only the first two are valid signatures."""
 
     ADDRESS = "signed by"
     SOURCE = "sent by"
-    """The signer is the transaction's source, and that is its signature."""
+    """The signer is the transaction's source, whose signature covers the call."""
     UNSIGNED = "not signed by"
     WRONG_KEY = "signed with another key than that of"
     FORGED = "with a forged signature of"
@@ -42,32 +42,32 @@ class Lane(Enum):
     OTHER_VAULT = "signed for another vault by"
     EXPIRED = "with an expired signature of"
     REPLAYED = "with a nonce used before by"
-    ALONE = "without the calls under it signed by"
-    """Of the factory's calls alone, like the next."""
-    OTHER_NESTED = "with other calls under it signed by"
+    ALONE = "without its nested calls signed by"
+    """Only for calls of the factory, like the next."""
+    OTHER_NESTED = "with other nested calls signed by"
 
 
 VAULT_LANES: Final = tuple(lane for lane in Lane if lane not in (Lane.ALONE, Lane.OTHER_NESTED))
-"""How a call of a vault is signed: it makes no calls in turn."""
+"""How a call of a vault is signed: it has no nested calls."""
 
 
 class Code(Enum):
-    """The code of a vault in the factory's hands."""
+    """The code of a vault that the factory deploys or migrates."""
 
     V1 = "v1"
     V2 = "v2"
     V0 = "v0"
-    """Code of v1 that knows no minimum and stores layout v0."""
+    """Code of v1 without a minimum deposit, which stores layout v0."""
     KEEPER = "keeper"
-    """Code of v1 but for withdraw, which takes nothing out."""
+    """Code of v1 with a withdraw that takes nothing out."""
     RAW = "raw"
-    """Code that tells whatever is stored."""
+    """Code that returns any stored value."""
     NONE = "no code"
-    """A hash that no code has."""
+    """A hash without code."""
 
 
 class Odd(Enum):
-    """What a vault can store that is no known layout."""
+    """Stored values of no known layout."""
 
     EXTRA = "another field"
     MISNAMED = "a field of another name"
@@ -83,7 +83,7 @@ class Odd(Enum):
 
 @attrs.frozen
 class Salt:
-    """A salt by its number: an owner's vaults of one factory differ by it."""
+    """A salt by its number; an owner's vaults of one factory have different salts."""
 
     number: int
 
@@ -140,22 +140,22 @@ class Submit:
 
 @attrs.frozen
 class Age:
-    """So many ledgers go by, five seconds each, with nothing in them."""
+    """So many empty ledgers pass, five seconds each."""
 
     ledgers: int
 
 
 @attrs.frozen
 class Restore:
-    """Whatever of the vault is archived is restored, by an operation of its own."""
+    """All archived entries of the vault are restored, by a separate operation."""
 
 
 @attrs.frozen
 class Place:
-    """The vault at `role` has this code and has stored this, by whatever calls.
+    """The vault at `role` gets this code and this stored state.
 
-    Amounts are in the vault's own unit; `owner` None stands for a vault before init. `odd` is
-    stored in place of all the rest.
+    Amounts are in the vault's own unit; `owner` None stands for a vault before init. `odd` replaces
+    the other stored values.
     """
 
     role: Role

@@ -1,4 +1,4 @@
-"""What a run judges: a contract on a network, with its model and what there is to try."""
+"""The subject of a run: a contract on a network, with its model and its examples."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ AnyTrial = TypeVar("AnyTrial", bound=Trial)
 
 
 class Driver(Protocol[AnyTrial]):
-    """Begins trials and judges their steps; raises to end the example."""
+    """Begins trials and judges their steps; it raises to end an example."""
 
     def begin(self) -> AnyTrial:
         """Start an example."""
 
     def step(self, trial: AnyTrial, step: Step) -> None:
-        """Make a step and judge what differs."""
+        """Run a step and judge the differences."""
 
 
 class Subject(Protocol[AnyTrial]):
-    """A contract under test: how its examples begin, and which there are."""
+    """A contract under test, with its examples."""
 
     table: Table
-    """What a run has to reach."""
+    """What a run must reach."""
 
     @property
     def can_age(self) -> bool:
-        """Whether ledgers can be made to go by."""
+        """Whether ledgers can be made to pass."""
 
     def trial(self, tally: Tally, *, foreign: bool) -> AnyTrial:
         """Start an example."""
 
     def tour(self) -> Iterator[tuple[Step, ...]]:
-        """Yield the examples that every run makes first."""
+        """Yield the examples at the start of every run."""
 
     def machine(self, driver: Driver[AnyTrial]) -> RuleBasedStateMachine:
-        """Build the state machine that draws the others."""
+        """Build the state machine that draws the other examples."""

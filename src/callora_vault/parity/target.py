@@ -1,4 +1,4 @@
-"""The contract under test: its code, its functions, and which model is the one for it."""
+"""The contract under test: its code, its functions, and its model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from callora_vault.parity.errors import CannotRun, check_url, no_rpc
 from callora_vault.rpc.urls import origin
 
 MAX_BYTES: Final = 131_072
-"""The largest contract that the public networks take."""
+"""The largest contract that the public networks accept."""
 
 FACTORY: Final = "factory"
 MODELS: Final = (*ABIS, FACTORY)
@@ -34,13 +34,13 @@ _FACTORY: Final = frozenset(call.method for call in FACTORY_CALLS)
 
 @attrs.frozen
 class Target:
-    """A contract to judge: `name` is for people, `python` an expression that reads it again."""
+    """A contract to compare: `name` is for people, `python` an expression that reads it again."""
 
     name: str
     code: bytes = attrs.field(repr=False)
     functions: frozenset[str]
     protocol: int
-    """The newest protocol that it was built for; 0 where it does not say."""
+    """The newest protocol that it was built for; 0 if it does not declare one."""
     python: str
 
     @property
@@ -50,7 +50,7 @@ class Target:
 
     @property
     def model(self) -> str:
-        """The model that its functions are most like."""
+        """The model that is closest to its functions."""
         if self.functions >= _FACTORY:
             return FACTORY
         added = frozenset(VAULT_V2.methods) - frozenset(VAULT_V1.methods)
@@ -64,24 +64,24 @@ def committed(model: str = VAULT_V2.name) -> Target:
 
 
 def check_model(model: str) -> None:
-    """Raise CannotRun where there is no such model."""
+    """Raise CannotRun if there is no such model."""
     if model not in MODELS:
-        raise CannotRun(f"there is no model {model!r}", f"choose one of: {', '.join(MODELS)}")
+        raise CannotRun(f"there is no model {model!r}", f"choose one of {', '.join(MODELS)}")
 
 
 def from_file(path: Path) -> Target:
-    """Read a compiled contract. Raises CannotRun where it is none, or no vault."""
+    """Read a compiled contract. Raises CannotRun if it is not one, or not a vault or factory."""
     try:
         if path.exists() and not path.is_file():
             raise CannotRun(f"{path} is not a file", "give the path of a compiled contract")
         if path.stat().st_size > MAX_BYTES:
             raise CannotRun(
-                f"{path} has more than {MAX_BYTES:,} bytes, the most that a network takes",
+                f"{path} has more than {MAX_BYTES:,} bytes, the most that a network accepts",
                 "give the path of a compiled contract",
             )
         code = path.read_bytes()
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = error.strerror or str(error)
         raise CannotRun(f"{path}: {reason}", "give the path of a compiled contract") from error
     return _target(str(path), code, json.dumps(str(path)))
 
@@ -94,7 +94,8 @@ def deployed(contract: Address, rpc_url: str) -> Target:
         code = SorobanServer(rpc_url, RequestsClient()).get_contract_wasm(contract)
     except (BadValue, ContractWasmRetrievalError) as error:
         raise CannotRun(
-            f"no code to read for {contract}: {error}", "give the id (C...) of a deployed contract"
+            f"no code was found for {contract}: {str(error).rstrip('.')}",
+            "give the id (C...) of a deployed contract",
         ) from error
     except (SdkError, ValueError) as error:
         raise no_rpc(rpc_url, error, "--contract-rpc-url") from error
@@ -117,7 +118,7 @@ def _target(name: str, code: bytes, python: str) -> Target:
 
 
 def check_kind(target: Target, model: str) -> None:
-    """Raise CannotRun where a contract cannot be judged by a model: a vault, say, as a factory."""
+    """Raise CannotRun if a contract and a model do not fit: a vault and the factory's, say."""
     check_model(model)
     if model == FACTORY:
         _need(target.name, target.functions, "factory", _FACTORY)
@@ -129,15 +130,15 @@ def _need(name: str, found: frozenset[str], kind: str, needed: frozenset[str]) -
     if found >= needed:
         return
     lacking = ", ".join(sorted(needed - found))
-    has = ", ".join(sorted(found)) or "none that it describes"
+    has = ", ".join(sorted(found)) or "none declared"
     raise CannotRun(
-        f"{name} is no {kind}: it lacks {lacking} (its functions: {has})",
+        f"{name} is not a {kind}: it lacks {lacking} (its functions: {has})",
         f"give a contract with the {kind}'s methods",
     )
 
 
 def check_protocol(target: Target, protocol: int) -> None:
-    """Raise CannotRun where a contract was built for a newer protocol than the network's."""
+    """Raise CannotRun if a contract was built for a newer protocol than the network's."""
     if target.protocol > protocol:
         raise CannotRun(
             f"{target.name} was built for protocol {target.protocol}, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
 import attrs
@@ -20,7 +20,7 @@ from callora_vault.parity.steps import Lane, Step, Submit
 
 @attrs.frozen
 class Line:
-    """A step that was made, and what both sides said to it."""
+    """A step that was run, and the outcome on both sides."""
 
     step: Step
     expected: str
@@ -29,7 +29,7 @@ class Line:
 
 @attrs.define
 class Usages:
-    """What a method's accepted calls cost: the least and the most."""
+    """The cost of a method's accepted calls: the least and the most."""
 
     least: Usage
     most: Usage
@@ -46,18 +46,18 @@ class Usages:
 
 @attrs.define
 class Tally:
-    """What is counted over all examples of a run."""
+    """The counts over all examples of a run."""
 
     coverage: Coverage = attrs.field(factory=Coverage)
     usages: dict[str, Usages] = attrs.field(factory=dict)
     steps: int = 0
     uncounted: int = 0
-    """Refusals without a number that `--foreign` lets count as refusals."""
+    """Traps that `--foreign` counts as refusals."""
     inconclusive: Counter[str] = attrs.field(factory=Counter)
-    """Calls that ended in a way that says nothing of the contract, by method and how."""
+    """Inconclusive calls, by method and cause."""
 
     def use(self, method: str, usage: Usage) -> None:
-        """Count what a call cost."""
+        """Count the cost of a call."""
         if method in self.usages:
             self.usages[method].add(usage)
         else:
@@ -65,10 +65,10 @@ class Tally:
 
 
 class Trial(ABC):
-    """An example that is being made, on the model and on the network.
+    """An example in progress, on the model and on the network.
 
-    Arguments: `foreign`, to let a trap count as a refusal where a number is expected. `ended` says
-    that there is nothing to go on from, or that a call said nothing.
+    Arguments: `foreign`, to count a trap as a refusal if a number is expected. `ended`: no further
+    step can be compared.
     """
 
     def __init__(self, tally: Tally, *, foreign: bool = False) -> None:
@@ -79,10 +79,17 @@ class Trial(ABC):
 
     @abstractmethod
     def run(self, step: Step) -> list[Finding]:
-        """Make one step on both sides; return what differs. Raises CannotRun."""
+        """Run one step on both sides; return the differences. Raises CannotRun."""
+
+    @abstractmethod
+    def mark(self) -> Callable[[], None] | None:
+        """Mark where the example stands; what is returned goes back to it.
+
+        None where the network cannot go back. A mark is gone once another example has begun.
+        """
 
     def walk(self, steps: Iterable[Step]) -> Iterator[list[Finding]]:
-        """Make steps one by one, until there is nothing to go on from; yield what differs.
+        """Run steps one by one until the example ends; yield the differences of each.
 
         Raises CannotRun.
         """
@@ -92,7 +99,7 @@ class Trial(ABC):
                 return
 
     def _inconclusive(self, step: Submit, reason: Inconclusive) -> list[Finding]:
-        """Note that a call said nothing."""
+        """Count an inconclusive call."""
         self._tally.inconclusive[f"{step.method} ({reason.cause})"] += 1
         self.ended = True
         return []
@@ -106,10 +113,10 @@ class Trial(ABC):
         mismatches: list[Mismatch],
         lived: int,
     ) -> list[Finding]:
-        """Count a call and say what differs.
+        """Count a call and return the differences.
 
-        Arguments: `state`, the class of the state before; `expected`, the model's word; `lived`,
-        until which ledger the instance lived before.
+        Arguments: `state`, the class of the state before; `expected`, the model's outcome; `lived`,
+        the instance's live-until ledger before.
         """
         if self._foreign:
             mismatches = self._comparable(mismatches)
@@ -119,7 +126,7 @@ class Trial(ABC):
         return [Finding.of(step.method, state.value, mismatch) for mismatch in mismatches]
 
     def _comparable(self, mismatches: list[Mismatch]) -> list[Mismatch]:
-        """Leave out refusals without a number and missing methods, as far as they are refusals."""
+        """Leave out traps in place of refusals, and missing methods."""
         kept = []
         for mismatch in mismatches:
             refused = mismatch.expected.startswith(outcomes.REJECTED)

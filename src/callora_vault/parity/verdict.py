@@ -1,4 +1,4 @@
-"""What a run says: what was judged and where, what it found, and the verdict."""
+"""The report of a run: contract, network, findings, and the verdict."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from callora_vault.parity.target import Target
 
 
 class Verdict(Enum):
-    """What a run came to; the value is its word in JSON."""
+    """The result of a run; the value is its word in JSON."""
 
     AGREE = "agree"
     DIVERGE = "diverge"
@@ -26,7 +26,7 @@ class Verdict(Enum):
 
 @attrs.frozen
 class Report:
-    """A run with what was judged and where."""
+    """A run with its contract, its model and its network."""
 
     target: Target
     model: str
@@ -37,13 +37,13 @@ class Report:
 
     @property
     def missed(self) -> list[str]:
-        """What the run should have reached and has not."""
+        """What the run must reach and has not."""
         coverage = self.campaign.tally.coverage
         return coverage.missed(self.table, self.target.functions, can_age=self.can_age)
 
     @property
     def verdict(self) -> Verdict:
-        """Divergences speak for themselves; without any, only a whole run agrees."""
+        """A divergence decides; without any, only a complete run agrees."""
         if self.campaign.divergences:
             return Verdict.DIVERGE
         if self.campaign.error is not None or self.inconclusive or self.missed:
@@ -52,7 +52,7 @@ class Report:
 
     @property
     def reason(self) -> str | None:
-        """Why a run without divergences says nothing; None where it agrees or diverges."""
+        """Why a run has no verdict; None if it agrees or diverges."""
         if self.verdict is not Verdict.ERROR:
             return None
         if self.campaign.error is not None:
@@ -63,17 +63,16 @@ class Report:
 
     @property
     def inconclusive(self) -> str | None:
-        """Which calls ended in a way that says nothing of the contract; None where none did."""
+        """The inconclusive calls in words; None if there were none."""
         counts = self.campaign.tally.inconclusive
         if not counts:
             return None
-        return f"{counts.total()} calls ended in a way that says nothing of the contract: " + (
-            "; ".join(sorted(counts))
-        )
+        calls = "1 call was" if counts.total() == 1 else f"{counts.total()} calls were"
+        return f"{calls} inconclusive: {'; '.join(sorted(counts))}"
 
     @property
     def not_compared(self) -> list[str]:
-        """What was left out of the comparison."""
+        """What the comparison left out."""
         listed = [
             f"{method}: the contract has no such method"
             for method in self.table.methods
@@ -85,5 +84,5 @@ class Report:
         if self.inconclusive is not None:
             listed.append(self.inconclusive)
         if not self.can_age:
-            listed.append("renewal and restoration: time cannot be moved on this network")
+            listed.append("renewal and restoration: this network's clock cannot be moved")
         return listed

@@ -1,1 +1,1 @@
-"""Reports of a run, as documents for programs."""
+"""Reports of a run as documents for programs."""

@@ -18,7 +18,7 @@ from callora_vault.parity.verdict import Report, Verdict
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """Write everything; the words are stable."""
+    """Return a report as a JSON document; its words are stable."""
     campaign = report.campaign
     return {
         "verdict": report.verdict.value,
@@ -60,7 +60,7 @@ def _divergence(report: Report, found: Divergence) -> dict[str, Any]:
 
 
 def json_text(report: Report) -> str:
-    """Write everything as JSON text."""
+    """Write a report as JSON text."""
     return _text(to_json(report))
 
 
@@ -98,7 +98,7 @@ def junit_text(report: Report) -> str:
 
 
 def unmade(error: CannotRun) -> str:
-    """Write the JSON of a run that could not begin: the keys of any run, and why."""
+    """Write the JSON of a run that could not begin: the same keys, and the reason."""
     nothing: dict[str, Any] = dict.fromkeys(("contract", "model", "network", "seed"))
     return _text(
         {
@@ -133,7 +133,7 @@ def _usages(usages: Usages) -> dict[str, Any]:
 
 
 def coverage_to_json(coverage: Coverage, table: Table) -> dict[str, Any]:
-    """Write the table: every cell with its count, or the reason why it has none."""
+    """Return the coverage table: every cell with its count, or why it cannot be reached."""
     return {
         "cells": [
             {

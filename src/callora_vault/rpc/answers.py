@@ -1,6 +1,6 @@
-"""What an RPC answers, as values.
+"""The answers of an RPC as values.
 
-What an answer holds is not checked before it is read: bad input raises whatever Python raises.
+An answer is not validated before it is read: bad input raises whatever Python raises.
 """
 
 from __future__ import annotations
@@ -68,16 +68,16 @@ class Entries:
         return self.found.get(key.to_xdr())
 
     def lives(self, key: xdr.LedgerKey) -> bool:
-        """Say whether an entry of a contract is there, and not archived."""
+        """Return whether an entry of a contract exists and is not archived."""
         found = self.get(key)
         return found is not None and (found.live_until_ledger or 0) >= self.ledger
 
 
 @attrs.frozen
 class Simulation:
-    """A call that succeeds in simulation, as it is after `ledger`.
+    """A call that succeeds in simulation, on the state after `ledger`.
 
-    `data` is what it would declare, `fee` the least resource fee in stroops.
+    `data` are the resources to declare, `fee` is the minimum resource fee in stroops.
     """
 
     ledger: int
@@ -89,10 +89,10 @@ class Simulation:
 
 @attrs.frozen
 class Fate:
-    """What one answer says of a transaction: its result in a ledger, or None for not found.
+    """One answer about a transaction: its result in a ledger, or None for not found.
 
-    `close_time` is that of the latest ledger, `oldest_ledger` the oldest that was looked at;
-    `applied_at` the close time of the transaction's own.
+    `close_time` is that of the latest ledger, `oldest_ledger` the oldest that the RPC searched;
+    `applied_at` is the close time of the transaction's own ledger.
     """
 
     close_time: int
@@ -103,7 +103,7 @@ class Fate:
 
 @attrs.frozen
 class EventRecord:
-    """An event as an RPC hands it out; `id` orders all events, topics and data are base64 XDR.
+    """An event as an RPC returns it; `id` orders all events, topics and data are base64 XDR.
 
     `closed_at` is the close time of its ledger, in seconds since 1970.
     """
@@ -118,9 +118,9 @@ class EventRecord:
 
 @attrs.frozen
 class EventPage:
-    """Events of a contract in their order, and how far the RPC looked.
+    """Events of a contract in order, and how far the RPC searched.
 
-    Every event up to and in `through` is in this page or the ones before it; the next page begins
+    Every event up to and in `through` is in this page or an earlier one; the next page begins
     at `cursor`. `oldest` is the first ledger that the RPC has, `latest` its last.
     """
 

@@ -1,4 +1,4 @@
-"""Why an RPC gave no answer that can be used. Each is one line."""
+"""Why an RPC gave no usable answer. Each error is one line."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Unreachable(CalloraError):
 
     def __str__(self) -> str:
         return (
-            f"no usable answer from the RPC at {self.server} ({self.reason}); nothing was sent, "
+            f"no usable answer from the RPC at {self.server} ({self.reason}); nothing was sent; "
             "try again"
         )
 
 
 @attrs.frozen
 class RpcRefused(CalloraError):
-    """The RPC at `server` refused a request as invalid, with `code` and `message`."""
+    """The RPC at `server` rejected a request as invalid, with `code` and `message`."""
 
     server: str
     code: int
@@ -33,14 +33,14 @@ class RpcRefused(CalloraError):
 
     def __str__(self) -> str:
         return (
-            f"the RPC at {self.server} refused a request ({self.code}: {self.message}); "
-            "check that it serves the methods of Stellar RPC"
+            f"the RPC at {self.server} rejected a request ({self.code}: {self.message}); "
+            "check that it is a Stellar RPC"
         )
 
 
 @attrs.frozen
 class WrongNetwork(CalloraError):
-    """The RPC at `server` is one of another network."""
+    """The RPC at `server` serves another network."""
 
     server: str
     expected: str
@@ -48,36 +48,36 @@ class WrongNetwork(CalloraError):
 
     def __str__(self) -> str:
         return (
-            f"the RPC at {self.server} is of the network {self.found!r}, not {self.expected!r}; "
-            "nothing was signed, give the URL of the right network"
+            f"the RPC at {self.server} serves the network {self.found!r}, not {self.expected!r}; "
+            "nothing was signed; give the URL of an RPC of that network"
         )
 
 
 @attrs.frozen
 class NoVault(CalloraError):
-    """There is no contract `contract` on this network."""
+    """The contract `contract` does not exist on this network."""
 
     contract: Address
 
     def __str__(self) -> str:
-        return f"there is no contract {self.contract} on this network; check its id and the network"
+        return f"no contract {self.contract} exists on this network; check its id and the network"
 
 
 @attrs.frozen
 class NoAccount(CalloraError):
-    """The account that should pay is not on this network."""
+    """The account that pays does not exist on this network."""
 
     account: Address
 
     def __str__(self) -> str:
-        return f"the account {self.account} is not on this network; fund it first"
+        return f"the account {self.account} does not exist on this network; fund it first"
 
 
 @attrs.frozen
 class SimulationFailed(CalloraError):
-    """The call fails in simulation, for a reason that is no refusal of a vault. Nothing was sent.
+    """The call fails in simulation, and not with an error number of a vault. Nothing was sent.
 
-    `error` is None where the RPC names none; `text` is what it says.
+    `error` is None if the RPC names none; `text` is the RPC's message.
     """
 
     error: HostError | None

@@ -1,4 +1,4 @@
-"""A network through one Stellar RPC: each request with a deadline, repeated where that is safe.
+"""A network through one Stellar RPC: each request has a deadline and is repeated until then.
 
 Source: the JSON-RPC reference of Stellar RPC. Every request here may be repeated: reading changes
 nothing, and a transaction that is sent twice is applied once.
@@ -51,13 +51,13 @@ REQUEST_SECONDS: Final = 10.0
 """How long one request over HTTP may take."""
 
 TIP_SECONDS: Final = 3.0
-"""How long what is known of the latest ledger counts as new."""
+"""How long the last known ledger counts as the latest."""
 
 EVENTS_PER_PAGE: Final = 1_000
 FIRST_WAIT: Final = 0.2
 LONGEST_WAIT: Final = 5.0
 
-# a bad request, no such method, bad parameters: what the RPC says so it will say again
+# bad request, unknown method, bad parameters: the RPC would give the same answer again
 _LASTING: Final = (-32600, -32601, -32602)
 _T = TypeVar("_T")
 _random: Final = SystemRandom()
@@ -75,11 +75,11 @@ class Clock:
 class Network:
     """A network with this passphrase, behind an RPC that is checked to be of that network.
 
-    `until` in the methods is a moment of the clock, from `deadline`; each method raises Unreachable
-    when it has passed without a usable answer, RpcRefused for an answer that repeating would not
-    change, and WrongNetwork.
+    `until` in the methods is a moment of the clock, from `deadline`. Each method raises Unreachable
+    if it passes without a usable answer, RpcRefused for an answer that repeating would not change,
+    and WrongNetwork.
 
-    Arguments: `server`, from stellar-sdk; `connect` makes one for a URL.
+    Arguments: `server`, from stellar-sdk; `connect` builds one for a URL.
     """
 
     def __init__(
@@ -103,11 +103,11 @@ class Network:
     # -- time ------------------------------------------------------------------------------
 
     def deadline(self, seconds: float) -> float:
-        """Return the moment that is so many seconds ahead."""
+        """Return the moment in so many seconds."""
         return self.clock.now() + seconds
 
     def waits(self, until: float) -> Iterator[None]:
-        """Yield after ever longer waits, while there is time."""
+        """Yield after ever longer waits, until the deadline."""
         longest = FIRST_WAIT
         while (left := until - self.clock.now()) > 0:
             self.clock.sleep(min(_random.uniform(longest / 2, longest), left))
@@ -128,7 +128,7 @@ class Network:
         self._checked = True
 
     def announced(self, until: float) -> str:
-        """Return the passphrase that the RPC says its network has."""
+        """Return the passphrase of the network by the RPC's own answer."""
         return self._repeat(self._server.get_network, until).passphrase
 
     def _repeat(self, request: Callable[[], _T], until: float) -> _T:
@@ -143,7 +143,7 @@ class Network:
                 reason = f"error {error.code}"
             except _Unusable as unusable:
                 reason = str(unusable)
-            # what is no JSON, or not the JSON of an answer, is a ValueError or trips an assertion
+            # an answer that is not JSON, or not of the right form: ValueError or AssertionError
             except (BaseRequestError, ValueError, AssertionError) as error:
                 reason = cause(error)
             try:
@@ -152,7 +152,7 @@ class Network:
                 raise Unreachable(self.name, reason) from None
 
     def _new_enough(self, ledger: int) -> None:
-        """Refuse an answer from before a ledger that this client has seen settle its call."""
+        """Reject an answer from before the ledger in which this client saw its call settled."""
         if ledger < self._settled_ledger:
             raise _Unusable(f"it answers from ledger {ledger}, before {self._settled_ledger}")
 
@@ -179,9 +179,9 @@ class Network:
         return self._tip
 
     def entries(self, keys: Sequence[xdr.LedgerKey], until: float) -> Entries:
-        """Read ledger entries, those that are archived too."""
+        """Read ledger entries, archived ones included."""
 
-        # an RPC refuses a key that is there twice
+        # an RPC rejects a repeated key
         once = list({key.to_xdr_bytes(): key for key in keys}.values())
 
         def read() -> Entries:
@@ -192,9 +192,9 @@ class Network:
         return self._ask(read, until)
 
     def sequence(self, account: Address, until: float) -> int:
-        """Read the sequence number that an account used last. Raises NoAccount.
+        """Read the last sequence number that an account used. Raises NoAccount.
 
-        It may be an old one just after a transaction.
+        Just after a transaction it may be the number before.
         """
         key = account_key(account)
         found = self.entries([key], until).get(key)
@@ -205,12 +205,12 @@ class Network:
         return entry.seq_num.sequence_number.int64
 
     def temporary_life(self, until: float) -> int:
-        """Read for how many ledgers a new temporary entry lives at least, the first included."""
+        """Read the minimum TTL of a temporary entry, in ledgers, the first included."""
         if self._temporary_life is None:
             key = setting_key(xdr.ConfigSettingID.CONFIG_SETTING_STATE_ARCHIVAL)
             found = self.entries([key], until).get(key)
             if found is None:
-                raise RpcRefused(self.name, 0, "it does not tell the network's settings")
+                raise RpcRefused(self.name, 0, "it does not return the network's settings")
             setting = xdr.LedgerEntryData.from_xdr(found.xdr).config_setting
             assert setting is not None  # noqa: S101 - asked for by its key
             assert setting.state_archival_settings is not None  # noqa: S101 - likewise
@@ -218,7 +218,7 @@ class Network:
         return self._temporary_life
 
     def simulate(self, envelope: TransactionEnvelope, until: float) -> Simulation:
-        """Simulate a transaction, recording which authorisation it asks for.
+        """Simulate a transaction, recording the authorisation that it requires.
 
         Raises SimulationFailed.
         """
@@ -259,7 +259,7 @@ class Network:
         """Read a page of a contract's events.
 
         Arguments: `start`, a ledger, or the cursor of the page before.
-        Raises RpcRefused where the RPC does not have that ledger any more, or not yet.
+        Raises RpcRefused if the RPC no longer has that ledger, or does not have it yet.
         """
         wanted = EventFilter(type=EventFilterType.CONTRACT, contractIds=[contract])
 
@@ -271,7 +271,7 @@ class Network:
         return self._ask(ask, until)
 
     def events_to_tip(self, contract: Address, start: int | str, until: float) -> EventPage:
-        """Read a contract's events up to the ledger that is the latest now, as one page.
+        """Read a contract's events up to the latest ledger, as one page.
 
         Raises as `events`.
         """
@@ -294,7 +294,7 @@ class Network:
     def transaction(
         self, transaction_hash: str, names: Callable[[], Mapping[bytes, str]], until: float
     ) -> Fate:
-        """Ask what became of a transaction.
+        """Ask for the result of a transaction.
 
         Arguments: `names`, as for `read_result`.
         """
@@ -318,9 +318,9 @@ class Network:
     def states(
         self, transaction_hash: str, contract: Address, until: float
     ) -> tuple[xdr.LedgerEntryData, ...] | None:
-        """Return what a contract's instance entry was before, in and after a transaction.
+        """Return a contract's instance entry before, in and after a transaction.
 
-        None where this RPC does not know the transaction any more.
+        None if this RPC no longer has the transaction.
         """
 
         def ask() -> tuple[xdr.LedgerEntryData, ...] | None:
@@ -333,17 +333,17 @@ class Network:
 
 
 class _Unusable(ValueError):
-    """An answer that cannot be used, though the next one may."""
+    """An answer that cannot be used; the next one may be better."""
 
 
 def _parse(read: Callable[[], _T]) -> _T:
-    """Read XDR out of an answer."""
+    """Read the XDR in an answer."""
     try:
         return read()
     except SimulationFailed:
         raise
     except Exception as error:  # the decoder raises whatever Python raises on bad input
-        raise _Unusable(f"its answer cannot be read, {type(error).__name__}") from error
+        raise _Unusable("its answer cannot be read") from error
 
 
 def connect(
@@ -356,7 +356,7 @@ def connect(
     """Return the network behind the RPC at a URL. Nothing is asked yet.
 
     Arguments: `passphrase`, the network's; `request_seconds`, how long one request may take.
-    Raises BadValue for a URL that is none of a server.
+    Raises BadValue for a URL that is not one of a server.
     """
     if not is_server(url):
         raise BadValue("url", "give http(s)://HOST[:PORT][/PATH]")
@@ -366,9 +366,9 @@ def connect(
 
 
 def passphrase_of(url: str, seconds: float = REQUEST_SECONDS) -> str:
-    """Ask the RPC at a URL which network it is of: its word alone.
+    """Ask the RPC at a URL for the passphrase of its network; the answer is not verified.
 
-    Raises BadValue for a URL that is none of a server, Unreachable, RpcRefused.
+    Raises BadValue for a URL that is not one of a server, Unreachable, RpcRefused.
     """
     network = connect(url, "")
     return network.announced(network.deadline(seconds))

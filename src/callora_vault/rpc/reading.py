@@ -1,7 +1,7 @@
-"""Reading what the ledger has of a contract: its instance entry, and its events.
+"""Reading a contract from the ledger: its instance entry, and its events.
 
-Nothing here calls the contract. Reading an entry and decoding it are apart, for some callers can do
-with less than the whole: the code alone, or the raw entry.
+Nothing here calls the contract. Reading an entry and decoding it are separate, because some callers
+need only the code's hash or the raw entry.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from callora_vault.rpc.network import Network
 
 @attrs.frozen
 class Instance:
-    """The instance entry of `contract`, as it is in `ledger`.
+    """The instance entry of `contract` as of `ledger`.
 
-    `raw` is the entry as base64 XDR of LedgerEntryData, `modified` the ledger in which it was last
-    written, `live_until` the last ledger in which it lives, None where the RPC names none.
+    `raw` is the entry as base64 XDR of LedgerEntryData, `modified` the ledger of its last change,
+    `live_until` its live-until ledger, None if the RPC names none.
     """
 
     contract: Address
@@ -40,7 +40,7 @@ class Instance:
 
     @property
     def code_hash(self) -> bytes | None:
-        """The SHA-256 of the contract's own code, None where it has none of its own."""
+        """The SHA-256 of the contract's own code, None if it has none."""
         data = self.entry.contract_data
         instance = None if data is None else data.val.instance
         hashed = None if instance is None else instance.executable.wasm_hash
@@ -52,7 +52,7 @@ class Instance:
 
 
 def instance_in(entries: Entries, contract: Address) -> Instance | None:
-    """Find a contract's instance among entries; None where the ledger has none."""
+    """Find a contract's instance among entries; None if the ledger has none."""
     found = entries.get(instance_key(contract))
     if found is None:
         return None
@@ -66,7 +66,7 @@ def instance_in(entries: Entries, contract: Address) -> Instance | None:
 
 
 def read_instance(network: Network, contract: Address, until: float) -> Instance:
-    """Read a contract's instance. Raises NoVault where there is none, and what Network raises.
+    """Read a contract's instance. Raises NoVault if it does not exist, and what Network raises.
 
     Arguments: `until`, a moment of the network's clock.
     """
@@ -77,9 +77,9 @@ def read_instance(network: Network, contract: Address, until: float) -> Instance
 
 
 def read_event(record: EventRecord) -> Event:
-    """Decode an event that a vault emitted.
+    """Decode an event of a vault.
 
-    Raises CannotDecode for one of no vault, ValueError for what is no XDR.
+    Raises CannotDecode if it is not a vault's, ValueError if it is not XDR.
     """
     topics = [xdr.SCVal.from_xdr(topic) for topic in record.topics]
     return decode_event_body(topics, xdr.SCVal.from_xdr(record.data))

@@ -1,4 +1,4 @@
-"""What the network says of a transaction in a ledger, as values and as JSON for the journal.
+"""The result of a transaction in a ledger, as a value and as JSON for the journal.
 
 Source: TransactionMeta V4 and TransactionResult in the Stellar XDR; rent and refunds in the Stellar
 documentation on fees.
@@ -22,10 +22,10 @@ _Invoke = xdr.InvokeHostFunctionResultCode
 
 @attrs.frozen
 class Fee:
-    """What a transaction cost, in stroops, after the refund.
+    """The fee of a transaction, in stroops, after the refund.
 
-    `rent` is the part that pays for the life of entries; `renewed` names those whose life was
-    prolonged, `restored` those that were archived: "instance" and "code" of the vault.
+    `rent` is the part for the TTL of entries; `renewed` names those whose TTL was extended,
+    `restored` those that were archived: "instance" and "code" of the vault.
     """
 
     charged: int
@@ -37,12 +37,12 @@ class Fee:
         text = f"{self.charged:,} stroops"
         parts = [("renews", self.renewed), ("restores", self.restored)]
         done = [f"{verb} {' and '.join(names)}" for verb, names in parts if names]
-        return f"{text}, of which {self.rent:,} are rent: it {', '.join(done)}" if done else text
+        return f"{text}, {self.rent:,} of it rent: it {' and '.join(done)}" if done else text
 
 
 @attrs.frozen
 class Success:
-    """A transaction that succeeded in `ledger`: XDR of what it returned and emitted."""
+    """A transaction that succeeded in `ledger`: its return value and its events."""
 
     ledger: int
     fee: Fee
@@ -102,7 +102,7 @@ class Unread:
 class Failure:
     """A transaction that failed in `ledger` and paid `fee` stroops.
 
-    `code` names its result; `error` is what ended the invocation, None where the RPC tells none.
+    `code` names its result; `error` ended the invocation, None if the RPC names none.
     """
 
     ledger: int
@@ -128,8 +128,8 @@ def read_result(
 ) -> Success | Unread | Failure:
     """Read the answer of getTransaction for a transaction that is in a ledger.
 
-    Arguments: `names`, asked where lives were prolonged: names of entries by the XDR of their keys.
-    Raises ValueError for an answer that lacks what a ledger has.
+    Arguments: `names`, called if TTLs were extended: names of entries by the XDR of their keys.
+    Raises ValueError for an incomplete answer.
     """
     if answer.result_xdr is None or answer.ledger is None:
         raise ValueError("an answer without a result")
@@ -184,7 +184,7 @@ def _read_meta(text: str | None) -> tuple[xdr.TransactionMetaV4 | None, str]:
 def read_states(
     answer: GetTransactionResponse, key: xdr.LedgerKey
 ) -> tuple[xdr.LedgerEntryData, ...]:
-    """Read what a contract's entry was before, in and after a transaction; none if not written.
+    """Read a contract's entry before, in and after a transaction; empty if it was not written.
 
     Raises ValueError for an answer without the transaction's meta.
     """
@@ -208,7 +208,7 @@ def _is_of(data: xdr.LedgerEntryData, key: xdr.LedgerKey) -> bool:
 def _lives(
     operations: Sequence[xdr.OperationMetaV2], names: Callable[[], Mapping[bytes, str]]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Name the entries whose life was prolonged, and those that were restored."""
+    """Name the entries whose TTL was extended, and those that were restored."""
     changes = [c for operation in operations for c in operation.changes.ledger_entry_changes]
     renewed, restored = _ttls(c.updated for c in changes), _ttls(c.restored for c in changes)
     if not renewed and not restored:
@@ -221,13 +221,13 @@ def _lives(
 
 
 def _ttls(entries: Iterable[xdr.LedgerEntry | None]) -> set[bytes]:
-    """Return the hashes of the keys whose life is in these entries."""
+    """Return the hashes of the keys whose TTL is in these entries."""
     lives = (None if entry is None else entry.data.ttl for entry in entries)
     return {life.key_hash.hash for life in lives if life is not None}
 
 
 def result_name(result: xdr.TransactionResult) -> str:
-    """Name what a transaction came to: its operation's result where it has one."""
+    """Name the result of a transaction: its operation's result if it has one."""
     for operation in result.result.results or ():
         if operation.tr is not None and operation.tr.invoke_host_function_result is not None:
             return operation.tr.invoke_host_function_result.code.name
@@ -243,4 +243,4 @@ RETRYABLE = frozenset(
         xdr.TransactionResultCode.txBAD_SEQ,
     )
 )
-"""Failures that say nothing of the call: the ledger moved between simulation and application."""
+"""Failures of a call that can be repeated: the ledger changed after its simulation."""

@@ -1,13 +1,16 @@
-"""URLs in messages: a server's name without what a URL may carry in secret."""
+"""URLs in messages: a server's name without the secrets that its URL may hold."""
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import urlsplit
 
+from stellar_sdk.exceptions import BaseRequestError
+
 
 def is_server(url: str) -> bool:
-    """Tell whether a URL can be one of a server: http or https, a host, a port other than 0."""
+    """Return whether a URL can name a server: http or https, a host, a port other than 0."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -16,12 +19,22 @@ def is_server(url: str) -> bool:
 
 
 def origin(url: str) -> str:
-    """Name a server without what a URL may carry in secret: user, password, path, query."""
+    """Name a server without what may be secret in its URL: user, password, path, query."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def cause(error: Exception) -> str:
-    """Name why a request failed; the whole text would repeat the URL and what is secret in it."""
-    found = re.search(r"\[Errno -?\d+\] ([A-Za-z ,]+)", str(error))
-    return found[1].strip() if found else type(error).__name__
+    """Say why a request failed; the error's own text would repeat the URL and its secrets."""
+    text = str(error)
+    if found := re.search(r"\[Errno -?\d+\] ([A-Za-z ,]+)", text):
+        return found[1].strip()
+    if "timed out" in text:
+        return "it did not answer in time"
+    if "SSL" in text:
+        return "the TLS connection failed"
+    if isinstance(error, json.JSONDecodeError):
+        return "its answer is not JSON"
+    if isinstance(error, BaseRequestError):
+        return "the request failed"
+    return "its answer is not that of a Stellar RPC"

@@ -1,4 +1,4 @@
-"""The compiled contracts and what they were built with (`make wasm` rebuilds them)."""
+"""The compiled contracts and the manifest of their build (`make wasm` rebuilds them)."""
 
 import json
 from functools import lru_cache
@@ -16,7 +16,7 @@ def read(name: str) -> bytes:
 
 
 def manifest() -> dict[str, Any]:
-    """Return the manifest: what the contracts are built with; sha256, size and layout of each."""
+    """Return the manifest: the tools of the build; sha256, size and layout of each contract."""
     text = (resources.files(__name__) / "manifest.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document

@@ -1,4 +1,4 @@
-"""Faults on purpose: a transport for stellar-sdk on which the network misbehaves as real ones do.
+"""Fault injection: a transport for stellar-sdk that misbehaves as real networks do.
 
     client = FaultyClient(network.client(), Faults(seed=1, drop_after=0.1, try_again_later=0.1))
     server = SorobanServer("http://localnet.invalid", client)
@@ -8,7 +8,7 @@ RequestsClient. Whatever it answers, a real node, or one of several behind one a
 answered. Same plan, same requests: same faults. `client.injected` is what was done, and a plan that
 does it again.
 
-This room stands apart on purpose: nothing of the network is imported here.
+This package imports nothing of the network.
 """
 
 from soroban_localnet.faults.client import FaultyClient

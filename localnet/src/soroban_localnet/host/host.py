@@ -39,7 +39,7 @@ class Host:
     """The Soroban host with one network's settings. One thread at a time may use it.
 
     Arguments: `settings`, the LedgerEntry XDR of every network setting; `read_entry`, which returns
-    the LedgerEntry XDR and the last ledger of life for a LedgerKey XDR, expired entries included.
+    the LedgerEntry XDR and the live-until ledger for a LedgerKey XDR, expired entries included.
     Raises SettingsError where a setting is missing, HostCrashed where the module traps; its
     instance is then thrown away and the next call makes a new one.
     """
@@ -89,7 +89,7 @@ class Host:
     def simulate_extend(
         self, ledger: LedgerInfo, keys: list[bytes], extend_to: int
     ) -> FootprintAnswer:
-        """Price the extension of the entries' lives to `extend_to` ledgers from now."""
+        """Price the extension of the entries' TTLs to `extend_to` ledgers from now."""
         answer: FootprintAnswer = self._run(SIMULATE_EXTEND, (ledger, keys, extend_to))
         return answer
 
@@ -112,7 +112,7 @@ class Host:
         return fee
 
     def rent_fee(self, changes: list[RentChange], ledger_sequence: int) -> int:
-        """Return the rent in stroops for lives prolonged and entries grown."""
+        """Return the rent in stroops for extended TTLs and larger entries."""
         fee: int = self._run(RENT_FEE, (changes, ledger_sequence))
         return fee
 

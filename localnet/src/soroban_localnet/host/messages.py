@@ -45,7 +45,7 @@ class InvokeRequest(_Message, frozen=True):
 
 
 class TtlChange(_Message, frozen=True):
-    """How long an entry lived and lives, in ledger sequences."""
+    """The old and the new live-until ledger of an entry."""
 
     key_hash: bytes
     durability: int
@@ -84,7 +84,7 @@ class InvokeAnswer(_Message, frozen=True):
 class SimulateRequest(_Message, frozen=True):
     """A host function to try. `mode`: 0 records, 1 records non-root too, 2 enforces `auth`.
 
-    `entries` (LedgerEntry XDR, last ledger of life) are those that it will surely read; others are
+    `entries` (LedgerEntry XDR, live-until ledger) are those that it will surely read; others are
     asked for one by one.
     """
 
@@ -134,7 +134,7 @@ class FootprintAnswer(_Message, frozen=True):
 
 
 class RentChange(_Message, frozen=True):
-    """An entry's life before and after, for rent. Sizes in bytes, lives in ledger sequences."""
+    """An entry's size and live-until ledger before and after, for rent. Sizes in bytes."""
 
     is_persistent: bool
     is_code: bool

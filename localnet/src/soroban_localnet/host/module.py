@@ -47,13 +47,13 @@ def _config() -> wasmtime.Config:
 
 
 def engine() -> wasmtime.Engine:
-    """Make the engine that compiles the module, with wasmtime's cache where it can be had."""
+    """Make the engine that compiles the module, with wasmtime's cache if possible."""
     config = _config()
     try:
         config.cache = True
     except wasmtime.WasmtimeError as error:
         reason = str(error).splitlines()[0]
-        _log.warning("no cache for the compiled host (%s): each process compiles it anew", reason)
+        _log.warning("no cache for the compiled host (%s): each process compiles it again", reason)
         config = _config()
     return wasmtime.Engine(config)
 

@@ -103,7 +103,9 @@ def parse(items: list[dict[str, Any]], live_state_bytes: int) -> NetworkSettings
             encoded = stellar_xdr.ConfigSettingEntry.from_json_dict(item).to_xdr_bytes()
             setting = stellar_xdr.ConfigSettingEntry.from_xdr_bytes(encoded)
         except Exception as error:  # the decoder raises whatever Python raises on bad input
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = " ".join(str(error).split()) or "it is malformed"
+            if isinstance(error, KeyError):
+                reason = f"{error.args[0]} is missing"
             raise SettingsError(name, f"cannot be read ({reason})") from error
         _check_cost_parameters(name, setting)
         found[setting.config_setting_id] = setting
@@ -144,10 +146,10 @@ def _decode(entry: bytes) -> tuple[_Id, stellar_xdr.ConfigSettingEntry]:
 
 
 def taken_over(found: Mapping[bytes, bytes]) -> tuple[NetworkSettings, tuple[str, ...]]:
-    """Read the settings of another network; what it lacks or cannot be read is as shipped.
+    """Read the settings of another network; what is missing or unreadable there gets its default.
 
     Arguments: LedgerEntry XDR by LedgerKey XDR.
-    Returns the settings, and one line for each that is as shipped: its name and the reason.
+    Returns the settings, and one line for each default: its name and the reason.
     """
     entries: list[tuple[bytes, bytes]] = []
     left: list[str] = []
@@ -160,8 +162,8 @@ def taken_over(found: Mapping[bytes, bytes]) -> tuple[NetworkSettings, tuple[str
                 _check_cost_parameters(_name(identity), setting)
             except SettingsError as error:
                 entry, reason = None, error.reason
-            except Exception as error:  # the decoder raises whatever Python raises on bad input
-                entry, reason = None, f"cannot be read ({type(error).__name__})"
+            except Exception:  # the decoder raises whatever Python raises on bad input
+                entry, reason = None, "its XDR cannot be read"
         if entry is None:
             left.append(f"{_name(_decode(shipped)[0])}: {reason}")
         entries.append((key, shipped if entry is None else entry))
@@ -169,7 +171,7 @@ def taken_over(found: Mapping[bytes, bytes]) -> tuple[NetworkSettings, tuple[str
 
 
 def _check_cost_parameters(name: str, setting: stellar_xdr.ConfigSettingEntry) -> None:
-    """Refuse a table with a parameter less: the host would take what it lacks as free."""
+    """Reject a table that lacks a parameter: the host would charge nothing for it."""
     table = setting.contract_cost_params_cpu_insns or setting.contract_cost_params_mem_bytes
     if table is None:
         return
@@ -233,8 +235,10 @@ def load(path: Path | None = None, live_state_bytes: int | None = None) -> Netwo
         return _shipped(size)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(str(path), f"cannot be read ({error})") from error
+    except OSError as error:
+        raise SettingsError(str(path), f"cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(str(path), "cannot be read (it is not UTF-8)") from error
     return parse(_items(str(path), text), size)
 
 
@@ -248,7 +252,7 @@ def _items(name: str, text: str) -> list[dict[str, Any]]:
     try:
         items = json.loads(text)["updated_entry"]
     except (ValueError, KeyError, TypeError) as error:
-        raise SettingsError(name, "is not a settings file with a list `updated_entry`") from error
+        raise SettingsError(name, "is not JSON with a list of settings, updated_entry") from error
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise SettingsError(name, "`updated_entry` is not a list of settings")
+        raise SettingsError(name, "is not JSON with a list of settings, updated_entry")
     return items

@@ -21,7 +21,7 @@ from soroban_localnet.ledger.account import Account
 
 @attrs.define(slots=True, eq=False)
 class Entry:
-    """A ledger entry: its XDR, and for Soroban entries the last ledger in which it lives.
+    """A ledger entry: its XDR, and for Soroban entries the live-until ledger.
 
     `ttl_modified` is the ledger in which `live_until` last changed.
     """
@@ -58,7 +58,7 @@ class Entry:
 
 
 class _Ends:
-    """Keys of temporary entries by the last ledger in which each lives."""
+    """Keys of temporary entries by their live-until ledgers."""
 
     def __init__(self) -> None:
         self._keys: dict[int, set[bytes]] = {}
@@ -166,16 +166,16 @@ class Ledger:
         return self._ends.keys()
 
     def expired(self, ledger: int) -> list[bytes]:
-        """Return the keys of temporary entries whose lives ended before `ledger`, each once."""
+        """Return the keys of temporary entries whose TTLs ended before `ledger`, each once."""
         return self._ends.take(ledger)
 
     def snapshot(self) -> int:
-        """Mark the present state and return the mark."""
+        """Take a snapshot of the present state and return its number."""
         self._layers.append({})
         return len(self._layers) - 1
 
     def since(self, snapshot: int) -> dict[bytes, Held]:
-        """Return what was changed after a mark, as it was then. Raises UnknownSnapshot."""
+        """Return what was changed after a snapshot, as it was then. Raises UnknownSnapshot."""
         if not 0 <= snapshot < len(self._layers):
             raise UnknownSnapshot(snapshot)
         before: dict[bytes, Held] = {}
@@ -184,7 +184,7 @@ class Ledger:
         return before
 
     def revert(self, snapshot: int) -> None:
-        """Go back to a mark. It stays usable; marks taken after it are gone.
+        """Return to a snapshot. It can be used again; later ones are removed.
 
         Raises UnknownSnapshot.
         """
@@ -289,5 +289,5 @@ def key_of(entry: bytes) -> bytes:
             kind.DATA, data=stellar_xdr.LedgerKeyData(data.data.account_id, data.data.data_name)
         )
     else:
-        raise ValueError(f"entries of type {data.type.name} cannot be set here")
+        raise ValueError(f"entries of type {data.type.name} cannot be set")
     return key.to_xdr_bytes()

@@ -15,14 +15,14 @@ from soroban_localnet.transactions.envelope import parse
 from soroban_localnet.transactions.results import Invalid
 
 STARTING_STROOPS = 10_000 * 10_000_000
-"""What an account gets where nobody says how much."""
+"""What an account gets by default."""
 
 
 def fund(node: Node, account_id: str, stroops: int = STARTING_STROOPS) -> str:
     """Give an account a balance, as friendbot does, and return the transaction's hash.
 
-    An account that is not there is created; one that has less is paid `stroops`. It is in a
-    ledger when this returns, whatever the pace.
+    A missing account is created; an account that has less is paid `stroops`. The
+    transaction is in a ledger when this returns, with or without an interval.
     Arguments: `account_id` (G...); `stroops`, at least 1 lumen.
     Raises FundingFailed, and changes nothing, where the account has that much already, or the
     amount is below the reserve of an account.
@@ -37,7 +37,7 @@ def fund(node: Node, account_id: str, stroops: int = STARTING_STROOPS) -> str:
             raise FundingFailed(account_id, "CREATE_ACCOUNT_LOW_RESERVE")
         root = node.ledger.account(node.root.raw_public_key())
         if root is None:
-            raise FundingFailed(account_id, "the account that funds others is gone")
+            raise FundingFailed(account_id, "the account that funds others does not exist any more")
         builder = TransactionBuilder(
             SourceAccount(node.root.public_key, root.sequence), node.passphrase
         )

@@ -1,7 +1,7 @@
 """The node: one network's ledger, host, history and files, and the closing of ledgers.
 
-Whatever changes a network comes through here, one thread at a time. Nothing in this room knows of
-RPC or HTTP: those stand on it.
+Every change of a network comes through here, one thread at a time. Nothing in this package knows of
+RPC or HTTP: those use the node.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ EVICTION_LEDGERS = 720
 
 
 @attrs.frozen
-class _Mark:
+class _Snapshot:
     entries: int
     ledger: ClosedLedger
     time_offset: int
@@ -73,7 +73,7 @@ class Node:
         settings: NetworkSettings | None = None,
         start_time: int | None = None,
         retention: int = RETENTION_LEDGERS,
-        close_time: float | None = None,
+        ledger_interval: float | None = None,
         state: Path | None = None,
         fork: Fork | None = None,
         clock: Callable[[], float] = time.time,
@@ -81,12 +81,12 @@ class Node:
         if fork is not None and passphrase not in (None, fork.passphrase):
             raise RemoteMismatch(fork.name, str(passphrase), fork.passphrase)
         if fork is not None and state is not None and not fork.is_kept:
-            raise ForkError(fork.name, "a state file needs a cache of the fork beside it")
+            raise ForkError(fork.name, "a state file of a fork needs a cache file as well")
         self.lock = threading.RLock()
         self.fork = fork
         self.ledger = Ledger(fork)
         self.history = History(retention)
-        self._marks: list[_Mark] = []
+        self._snapshots: list[_Snapshot] = []
         self.arrivals: deque[Waiting] = deque()
         self._clock = clock
         self.state = None if state is None else State(state, retention)
@@ -99,7 +99,7 @@ class Node:
         self._queue = Queue(self.settings.limits.ledger)
         self._room = Room.of(self.settings.limits.ledger)
         # last, for it works on the network at once
-        self._pace = None if close_time is None else Pace(close_time, self.close_ledgers)
+        self._pace = None if ledger_interval is None else Pace(ledger_interval, self.close_ledgers)
 
     def _set_up(
         self, passphrase: str | None, settings: NetworkSettings | None, start_time: int | None
@@ -135,7 +135,7 @@ class Node:
                 self.history.add(ledger)
         kept = [(key, e.xdr) for key, e in self.ledger if xdr.key_type(key) == xdr.CONFIG_SETTING]
         if settings is not None and dict(settings.entries) != dict(kept):
-            raise FileMismatch(state.path, "has other settings; name another file")
+            raise FileMismatch(state.path, "has other settings; use another file")
         return network_settings.of_entries(kept)
 
     def _begin(self, start_time: int | None) -> None:
@@ -158,9 +158,9 @@ class Node:
             self.state.begin(about, dict(self.ledger), first)
 
     def close(self) -> None:
-        """Stop closing ledgers at a pace, and close the state file.
+        """Stop closing ledgers at an interval, and close the state file.
 
-        Without a state file everything else goes on working; with one, nothing changes any more.
+        Without a state file everything else still works; with one, nothing can change any more.
         """
         if self._pace is not None:
             self._pace.stop()
@@ -173,7 +173,7 @@ class Node:
     def send(self, transaction: Transaction) -> Verdict | Invalid:
         """Take a transaction in, as sendTransaction does, or say why it may not enter a ledger.
 
-        Without a pace it is in a ledger when this returns PENDING.
+        Without an interval it is in a ledger when this returns PENDING.
         """
         self.prepare(transaction)
         if self._pace is None:
@@ -328,7 +328,7 @@ class Node:
         return int(self._clock()) + self.time_offset
 
     def close_ledgers(self, count: int = 1) -> None:
-        """Close `count` ledgers, the first of them with what waits."""
+        """Close `count` ledgers, the first of them with the waiting transactions."""
         with self.lock:
             for _ in range(count):
                 self._close_waiting(even_empty=True)
@@ -336,10 +336,10 @@ class Node:
     def advance_ledgers(self, count: int) -> None:
         """Jump `count` ledgers ahead, 5 seconds each; those in between are not kept.
 
-        What waits goes into the first of them.
+        Waiting transactions go into the first of them.
         """
         if count < 1:
-            raise ValueError("count: at least one ledger")
+            raise ValueError("count: must be 1 or more")
         with self.lock:
             if len(self._queue):
                 with self._forward(LEDGER_SECONDS):
@@ -352,7 +352,7 @@ class Node:
     def advance_time(self, seconds: int) -> None:
         """Move the clock ahead and close a ledger with the new time."""
         if seconds < 0:
-            raise ValueError("seconds: the clock only goes forward")
+            raise ValueError("seconds: must not be negative")
         with self.lock, self._forward(seconds):
             self.close_ledgers()
 
@@ -367,27 +367,27 @@ class Node:
             raise
 
     def snapshot(self) -> int:
-        """Mark the present state and return the mark, for `revert`."""
+        """Take a snapshot of the present state, and return its number for `revert`."""
         with self.lock:
-            mark = _Mark(self.ledger.snapshot(), self.history.latest, self.time_offset)
-            del self._marks[mark.entries :]
-            self._marks.append(mark)
-            return mark.entries
+            taken = _Snapshot(self.ledger.snapshot(), self.history.latest, self.time_offset)
+            del self._snapshots[taken.entries :]
+            self._snapshots.append(taken)
+            return taken.entries
 
     def revert(self, snapshot: int) -> None:
-        """Go back to a mark: entries, ledgers, history and clock. What waits is forgotten.
+        """Return to a snapshot: entries, ledgers, history and clock. The queue is emptied.
 
-        The mark stays usable; marks that were taken after it are gone. Raises UnknownSnapshot.
+        It can be used again; later snapshots are removed. Raises UnknownSnapshot.
         """
         with self.lock:
             changed = self.ledger.since(snapshot)
-            mark = self._marks[snapshot]
+            taken = self._snapshots[snapshot]
             if self.state is not None:
-                self.state.revert(changed, mark.time_offset, mark.ledger)
+                self.state.revert(changed, taken.time_offset, taken.ledger)
             self.ledger.revert(snapshot)
-            del self._marks[snapshot + 1 :]
-            self.history.revert(mark.ledger)
-            self.time_offset = mark.time_offset
+            del self._snapshots[snapshot + 1 :]
+            self.history.revert(taken.ledger)
+            self.time_offset = taken.time_offset
             self._queue.clear()
 
     # -- entries ---------------------------------------------------------------------------
@@ -399,7 +399,7 @@ class Node:
             return [self.ledger.get(key) for key in keys]
 
     def set_entry(self, entry: bytes, live_until: int | None = None) -> None:
-        """Store an entry as it is, past all rules.
+        """Store an entry without any check.
 
         Arguments: the XDR of a LedgerEntry; `live_until`, a ledger sequence, for Soroban entries.
         """
@@ -409,14 +409,14 @@ class Node:
             self._keep(changes)
 
     def remove_entry(self, key: bytes) -> None:
-        """Remove an entry, past all rules."""
+        """Remove an entry without any check."""
         with self.lock:
             changes = Changes(self.ledger)
             changes.put(key, None)
             self._keep(changes)
 
     def impersonate(self, account_id: str) -> Keypair:
-        """Give an account one more signer, here only, and return its key: it can sign for anything.
+        """Add a signer to an account, here only, and return its key: it can sign for anything.
 
         On a fork this stands in for a key that must not be used here.
         Arguments: `account_id` (G...).

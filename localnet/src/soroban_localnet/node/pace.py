@@ -19,7 +19,7 @@ class Pace:
 
     def __init__(self, seconds: float, tick: Callable[[], None]) -> None:
         if not 0 < seconds <= threading.TIMEOUT_MAX:
-            raise ValueError("close_time: seconds, more than 0")
+            raise ValueError("ledger_interval: must be more than 0 seconds")
         self.seconds = seconds
         self._tick = tick
         self._stopped = threading.Event()

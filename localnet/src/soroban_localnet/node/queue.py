@@ -1,15 +1,15 @@
-"""Transactions that wait for a ledger: which may wait, and whose turn it is.
+"""Transactions that wait for a ledger: which may wait, and which are next.
 
 Theory of operation
 ===================
 
 A transaction that was sent is a `Waiting` until it has an `outcome`. It waits in one of two places:
 
-    at once                                      at a pace
+    without an interval                          with an interval
     Node.submit                                  Node.send
         |                                            |
         v                                            v
-    Node.arrivals (a line)                       Queue.admit ---> DUPLICATE, TRY_AGAIN_LATER,
+    Node.arrivals (in order)                     Queue.admit ---> DUPLICATE, TRY_AGAIN_LATER,
         |                                            |            Invalid: it never waits
         |                                            | PENDING
         |                                            v
@@ -27,26 +27,27 @@ A transaction that was sent is a `Waiting` until it has an `outcome`. It waits i
         apply    ------> Record                   it is in the ledger, successful or failed
                  ------> Exception                closing its own ledger raised: nothing happened
 
-*Who waits where.* Without a `close_time`, `Node.send` puts the transaction in the line and closes
-ledgers until it has an outcome. The line is joined before the node's lock is taken, so whoever has
-the lock takes everybody in the line along, and several senders share a ledger. With a `close_time`,
-`Node.send` asks `Queue.admit` and answers; a tick of `Pace`, or `close_ledgers`, closes the ledger.
-The faucet uses the line at any pace: an account that is funded is there when the call returns.
+*Where it waits.* Without a `ledger_interval`, `Node.send` appends the transaction to the arrivals
+and closes ledgers until it has an outcome. It appends before it takes the node's lock, so whoever
+has the lock takes all arrivals into one ledger, and several senders share it. With a
+`ledger_interval`, `Node.send` asks `Queue.admit` and answers; a tick of `Pace`, or `close_ledgers`,
+closes the ledger. The faucet always uses the arrivals: a funded account exists when the call
+returns.
 
 *Who decides.* `admit` holds a transaction to the rules of the next ledger, with a margin for its
 close time, and to those of the queue: one transaction an account, fees that the payer has beside
-those it owes already, room for two ledgers. Where there is no room, the lowest bids leave for a
-higher one; a fee bump takes the place of the transaction inside it for ten times its bid. What
-leaves is forgotten, and nobody is told, as on a real network. `ready` checks each transaction again
-in the ledger that is being made; of an account's several it takes the lowest sequence number.
-`choose` takes the highest bids for the room of one ledger.
+those it owes already, room for two ledgers. If there is no room, a higher bid displaces the
+lowest ones; a fee bump replaces its inner transaction for ten times its bid. What is displaced is
+dropped, and nobody is told, as on a real network. `ready` checks each transaction again in the
+ledger that is being made; of an account's several it takes the lowest sequence number. `choose`
+takes the highest bids for the room of one ledger.
 
-*What ends the waiting.* An outcome, which is set once and never changes. Without one, a place in
-the line is kept; a place in the queue is lost after four ledgers (`settle`). A snapshot that is
-reverted to empties the queue: what waited is of another time. Whoever is in the line stays in it.
+*What ends the waiting.* An outcome, which is set once and never changes. Without one, an arrival
+stays; a queued transaction is dropped after four ledgers (`settle`). A revert to a snapshot empties
+the queue: its transactions belong to another state. The arrivals stay.
 
-*What is held throughout.* The lock of the node, but for joining the line. `_room` and `_owed` are
-sums over the queue: each change of `_by_source` changes them too.
+*What is held throughout.* The lock of the node, but for appending to the arrivals. `_room` and
+`_owed` are sums over the queue: each change of `_by_source` changes them too.
 
 Source: stellar-core's transaction queue.
 """
@@ -130,7 +131,7 @@ def can_pay(transaction: Transaction, environment: Environment, owed: int) -> bo
 
 
 class Queue:
-    """What waits for the next ledger of a network that closes them at a pace.
+    """The transactions that wait for the next ledger of a network with a ledger interval.
 
     Arguments: `limits` of one ledger.
     """
@@ -140,7 +141,7 @@ class Queue:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything that waits."""
+        """Drop all waiting transactions."""
         self._by_source: dict[bytes, Waiting] = {}
         self._owed: Counter[bytes] = Counter()
         self._room = Room.of(self._limits, QUEUE_LEDGERS)
@@ -156,8 +157,8 @@ class Queue:
     ) -> Verdict | Invalid:
         """Let a transaction wait for its ledger, or say why it may not.
 
-        An account has one transaction that waits; a fee bump takes its place for ten times its bid.
-        Where the queue is full, a transaction takes the place of those that bid less.
+        An account has one waiting transaction; a fee bump replaces it for ten times its bid.
+        If the queue is full, a transaction displaces those that bid less.
         Arguments: `environment`, the next ledger with the latest close time; `margin`, see
         validity.check.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -44,6 +45,17 @@ METHODS: dict[str, Method] = {
     "getEvents": (events.GetEvents, events.get_events),
 }
 
+
+_WORDS = (
+    (r"Object missing required field `(.*)`", r"the parameter \1 is missing"),
+    (r"Object contains unknown field `(.*)`", r"there is no parameter \1"),
+    (r"\bint\b", "integer"),
+    (r"\bfloat\b", "number"),
+    (r"\bstr\b", "string"),
+    (r"\bbool\b", "boolean"),
+    ("`", ""),
+)
+"""What msgspec says of wrong parameters, and what to say instead."""
 
 UNLOCKED = ("simulateTransaction", "sendTransaction")
 """Methods that take the node's lock themselves, after they have read an envelope."""
@@ -91,16 +103,16 @@ class Dispatcher:
         notification = False
         try:
             if not isinstance(request, dict):
-                raise RpcError(INVALID_REQUEST, "a request is an object")
+                raise RpcError(INVALID_REQUEST, "a request must be an object")
             identity = request.get("id")
             if not isinstance(identity, str | int | None) or isinstance(identity, bool):
                 identity = None
-                raise RpcError(INVALID_REQUEST, "id: a string or a number")
+                raise RpcError(INVALID_REQUEST, "id: must be a string or a number")
             if request.get("jsonrpc") != "2.0":
-                raise RpcError(INVALID_REQUEST, 'jsonrpc: "2.0"')
+                raise RpcError(INVALID_REQUEST, 'jsonrpc: must be "2.0"')
             method = request.get("method")
             if not isinstance(method, str):
-                raise RpcError(INVALID_REQUEST, "method: a string")
+                raise RpcError(INVALID_REQUEST, "method: must be a string")
             notification = "id" not in request
             result = self.call(method, request.get("params"))
         except RpcError as error:
@@ -111,19 +123,27 @@ class Dispatcher:
         """Call a method by name. Raises RpcError."""
         known = self._methods.get(method)
         if known is None:
-            raise RpcError(METHOD_NOT_FOUND, f"no such method {method!r}")
+            raise RpcError(METHOD_NOT_FOUND, f"no such method: '{method}'")
         kind, function = known
         if params is None:
             params = {}
         if not isinstance(params, dict):
-            raise RpcError(INVALID_PARAMS, "params: an object with named parameters")
+            raise RpcError(INVALID_PARAMS, "params: must be an object with named parameters")
         try:
             decoded = msgspec.convert(params, kind)
         except (msgspec.ValidationError, UnicodeEncodeError) as error:
-            raise RpcError(INVALID_PARAMS, str(error)) from error
+            raise RpcError(INVALID_PARAMS, _explain(str(error))) from error
         lock = nullcontext() if method in UNLOCKED else self._node.lock
         with lock:
             try:
                 return function(self._node, decoded)
             except (HostCrashed, ForkError, FileError) as failure:
                 raise RpcError(INTERNAL_ERROR, str(failure)) from failure
+
+
+def _explain(problem: str) -> str:
+    """Say what is wrong with parameters in JSON's words instead of msgspec's, the name first."""
+    text, _, path = problem.partition(" - at `$.")
+    for found, said in _WORDS:
+        text = re.sub(found, said, text)
+    return f"{path.rstrip('`')}: {text[0].lower()}{text[1:]}" if path else text

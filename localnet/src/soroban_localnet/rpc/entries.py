@@ -35,7 +35,7 @@ def get_ledger_entries(node: Node, params: GetLedgerEntries) -> dict[str, Any]:
         raise RpcError(INTERNAL_ERROR, f"{_CORE}no keys specified in request")
     if len(set(keys)) < len(keys):
         message = f"{_CORE}http request failed with non-200 status code (404)"
-        raise RpcError(INTERNAL_ERROR, message, "keys: one of them is there twice")
+        raise RpcError(INTERNAL_ERROR, message, "keys: one key is given twice")
     entries = []
     for text, key, entry in zip(params.keys, keys, node.lookup(*keys), strict=True):
         if entry is None:

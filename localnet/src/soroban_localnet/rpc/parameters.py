@@ -16,7 +16,7 @@ class NoParameters(Struct):
 
 
 class Formatted(Struct, rename="camel", kw_only=True):
-    """Parameters that choose the form of XDR in the answer: base64 alone is served."""
+    """Parameters that choose the form of XDR in the answer: only base64 is served."""
 
     xdr_format: str | None = None
 
@@ -67,7 +67,7 @@ def decode_xdr(text: str, kind: Any) -> tuple[bytes, Any]:
         value = kind.from_xdr_bytes(data)
         canonical = value.to_xdr_bytes()
     except Exception as error:  # the decoder raises whatever Python raises on bad input
-        raise ValueError(f"no {kind.__name__} in base64") from error
+        raise ValueError(f"not a {kind.__name__} in base64") from error
     if canonical != data:  # the decoder lets wrong padding and flags pass
         raise ValueError(f"not the XDR of a {kind.__name__}")
     return data, value

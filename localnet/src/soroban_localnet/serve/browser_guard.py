@@ -1,4 +1,4 @@
-"""The guard against browsers: nothing but programs gets in, unless a page's origin was named."""
+"""Rejects requests that a browser sends for a web page, unless its origin is allowed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from soroban_localnet.serve.answers import refusal
 
 @attrs.frozen
 class BrowserGuard:
-    """Turns away what a browser sends for a page of another origin.
+    """Rejects what a browser sends for a page of another origin.
 
-    A page can send without being able to read the answer, so what it sends must not get in. A name
+    A page can send without being able to read the answer, so its requests must be rejected. A name
     that is not this machine's own in `Host` is a page that made its name point here.
     """
 
@@ -25,7 +25,7 @@ class BrowserGuard:
     _any_host: bool = attrs.field(kw_only=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 403 to what a page sent, and let everything else through."""
+        """Answer 403 to what a page sent, and pass everything else on."""
         headers = dict(scope["headers"])  # names in lower case
         reason = self._reason(
             headers.get(b"host", b"").decode("latin-1"),
@@ -39,14 +39,12 @@ class BrowserGuard:
 
     def _reason(self, host: str, origin: str, site: str) -> str | None:
         if host and not self._any_host and not _names_this_machine(host):
-            return f"Host {host!r} is not a name of this machine; use localhost or 127.0.0.1"
+            return f"Host '{host}' is not a name of this machine; use localhost or 127.0.0.1"
         allowed = origin in self._origins or "*" in self._origins
         if origin and not allowed:
-            return (
-                f"pages of {origin!r} get nothing here; start with --cors {origin} to let them in"
-            )
+            return f"pages of {origin} are rejected; start with --cors {origin} to allow them"
         if not origin and site in ("cross-site", "same-site"):
-            return "pages of other origins get nothing here"
+            return "pages of other origins are rejected; --cors allows an origin"
         return None
 
 

@@ -1,4 +1,4 @@
-"""soroban-localnet: serve a network over HTTP until somebody stops it."""
+"""soroban-localnet: serve a network over HTTP until it is stopped."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from soroban_localnet.errors import LocalnetError
 from soroban_localnet.serve.exit_codes import COULD_NOT_START, STOPPED
-from soroban_localnet.serve.options import DEFAULTS, SCREEN, Options, check
+from soroban_localnet.serve.options import DEFAULTS, OUTPUT, Options, check
 
 app = App(
     name="soroban-localnet",
     version=lambda: version("soroban-localnet"),
     result_action="return_value",
 )
+_KINDS: dict[object, str] = {int: "a whole number", float: "a number"}
+
 for flag in ("--help", "--version"):
-    app[flag].group = SCREEN
+    app[flag].group = OUTPUT
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -31,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        problem = f"{' '.join(str(error).split()).rstrip('.')}; --help lists the options"
+        problem = f"{_explain(error)}; --help lists the options"
         code = COULD_NOT_START
     except LocalnetError as error:
         problem = " ".join(str(error).split())
@@ -40,6 +42,18 @@ def run(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else STOPPED
     print(f"soroban-localnet: {problem}", file=sys.stderr)
     return code
+
+
+def _explain(error: CycloptsError) -> str:
+    """Say in one line what is wrong with the options."""
+    match error:
+        case UnusedCliTokensError():
+            return f"unexpected argument: {' '.join(error.unused_tokens or ())}"
+        case MissingArgumentError():
+            return f"{error.keyword} has no value"
+        case CoercionError(token=token, target_type=kind) if token is not None and kind in _KINDS:
+            return f'{token.keyword}: "{token.value}" is not {_KINDS[kind]}'
+    return " ".join(str(error).split()).rstrip(".")
 
 
 @app.default

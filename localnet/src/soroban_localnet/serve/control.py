@@ -1,7 +1,7 @@
-"""Control methods: what the network object can do and no real network lets a client do.
+"""Control methods: for clients in other processes, what the network object can do.
 
-They are JSON-RPC methods beside those of Stellar RPC, for clients in other processes. Each checks
-its arguments and answers INVALID_PARAMS with the argument's name; what it refuses changes nothing.
+They are JSON-RPC methods beside those of Stellar RPC; no real network has them. Each checks its
+parameters and answers INVALID_PARAMS with the name of a wrong one, which changes nothing.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Revert(Struct, forbid_unknown_fields=True):
 
 
 class SetEntry(Struct, rename={"live_until": "liveUntilLedgerSeq"}, forbid_unknown_fields=True):
-    """Parameters: `xdr`, a LedgerEntry in base64; the last ledger in which it lives."""
+    """Parameters: `xdr`, a LedgerEntry in base64; its live-until ledger."""
 
     xdr: str
     live_until: LedgerSequence | None = None
@@ -84,7 +84,7 @@ class Fund(Struct, forbid_unknown_fields=True):
 
 
 def close_ledgers(node: Node, params: CloseLedgers) -> dict[str, Any]:
-    """Close ledgers, the first of them with what waits."""
+    """Close ledgers, the first of them with the waiting transactions."""
     _check_ledger(node, params.count)
     node.close_ledgers(params.count)
     return _latest(node)
@@ -93,7 +93,7 @@ def close_ledgers(node: Node, params: CloseLedgers) -> dict[str, Any]:
 def advance_ledgers(node: Node, params: AdvanceLedgers) -> dict[str, Any]:
     """Jump ahead by ledgers, 5 seconds each."""
     _check_ledger(node, params.count)
-    _check_time(node, "count", params.count * LEDGER_SECONDS)
+    _check_time(node, "count", params.count, LEDGER_SECONDS)
     node.advance_ledgers(params.count)
     return _latest(node)
 
@@ -106,12 +106,12 @@ def advance_time(node: Node, params: AdvanceTime) -> dict[str, Any]:
 
 
 def snapshot(node: Node, params: NoArguments) -> dict[str, Any]:
-    """Mark the present state, for localnet_revert."""
+    """Take a snapshot of the present state, for localnet_revert."""
     return {"snapshot": node.snapshot(), **_latest(node)}
 
 
 def revert(node: Node, params: Revert) -> dict[str, Any]:
-    """Go back to a mark. It stays usable; marks that were taken after it are gone."""
+    """Return to a snapshot. It can be used again; later snapshots are removed."""
     try:
         node.revert(params.snapshot)
     except UnknownSnapshot as error:
@@ -120,13 +120,13 @@ def revert(node: Node, params: Revert) -> dict[str, Any]:
 
 
 def set_entry(node: Node, params: SetEntry) -> dict[str, Any]:
-    """Store an entry as it is, past all rules."""
+    """Store an entry without any check."""
     data, entry = _decode("xdr", params.xdr, stellar_xdr.LedgerEntry)
     has_ttl = entry.data.type in _TTL_TYPES
     if has_ttl and params.live_until is None:
-        raise _invalid("liveUntilLedgerSeq", "contract data and code need the last ledger of life")
+        raise _invalid("liveUntilLedgerSeq", "contract data and code need a live-until ledger")
     if not has_ttl and params.live_until is not None:
-        raise _invalid("liveUntilLedgerSeq", "only contract data and code have one")
+        raise _invalid("liveUntilLedgerSeq", "only contract data and code have a live-until ledger")
     try:
         node.set_entry(data, params.live_until)
     except ValueError as error:
@@ -135,7 +135,7 @@ def set_entry(node: Node, params: SetEntry) -> dict[str, Any]:
 
 
 def remove_entry(node: Node, params: RemoveEntry) -> dict[str, Any]:
-    """Remove an entry, past all rules; nothing happens where there is none."""
+    """Remove an entry without any check, if it exists."""
     data, key = _decode("key", params.key, stellar_xdr.LedgerKey)
     if key.type in (stellar_xdr.LedgerEntryType.TTL, stellar_xdr.LedgerEntryType.CONFIG_SETTING):
         raise _invalid("key", f"entries of type {key.type.name} cannot be removed")
@@ -146,7 +146,7 @@ def remove_entry(node: Node, params: RemoveEntry) -> dict[str, Any]:
 def fund(node: Node, params: Fund) -> dict[str, Any]:
     """Create an account with a balance, as friendbot does."""
     if not StrKey.is_valid_ed25519_public_key(params.address):
-        raise _invalid("address", "an account (G...)")
+        raise _invalid("address", "must be the address of an account (G...)")
     amount = () if params.stroops is None else (params.stroops,)
     try:
         transaction_hash = faucet.fund(node, params.address, *amount)
@@ -188,10 +188,10 @@ def _decode(field: str, text: str, kind: Any) -> tuple[bytes, Any]:
 def _check_ledger(node: Node, count: int) -> None:
     left = LAST_LEDGER - node.latest_ledger
     if count > left:
-        raise _invalid("count", f"{left} ledgers are left up to the last one, {LAST_LEDGER}")
+        raise _invalid("count", f"must be {left} or less: the last ledger is {LAST_LEDGER}")
 
 
-def _check_time(node: Node, field: str, seconds: int) -> None:
+def _check_time(node: Node, field: str, count: int, unit: int = 1) -> None:
     left = LAST_TIME - node.close_time
-    if seconds > left:
-        raise _invalid(field, f"{left} seconds are left up to the end of the year 9999")
+    if count * unit > left:
+        raise _invalid(field, f"must be {left // unit} or less: time ends with the year 9999")

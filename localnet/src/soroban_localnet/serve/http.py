@@ -1,7 +1,6 @@
 """The HTTP server: JSON-RPC and friendbot for any Stellar client, on this machine.
 
-Nothing but programs gets in: what a browser sends for a page is refused, unless its origin was
-named.
+Requests that a browser sends for a web page are rejected, unless its origin is allowed.
 """
 
 from __future__ import annotations
@@ -102,8 +101,8 @@ class _Handler:
             response = refusal(500, str(error), INTERNAL_ERROR)
         except Exception as error:
             what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            _log.exception("a fault of soroban-localnet: %s", what)
-            response = refusal(500, f"a fault of soroban-localnet, {what}", INTERNAL_ERROR)
+            _log.exception("internal error of soroban-localnet: %s", what)
+            response = refusal(500, f"internal error of soroban-localnet: {what}", INTERNAL_ERROR)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -119,16 +118,16 @@ class _Handler:
                 return await self._friendbot(request)
         else:
             return refusal(
-                404, f"nothing is at {path}; JSON-RPC is at / and friendbot at /friendbot"
+                404, f"{path} does not exist; JSON-RPC is at / and friendbot at /friendbot"
             )
-        return refusal(405, f"{method} is not served at {path}", allow="GET, HEAD, POST")
+        return refusal(405, f"{path} does not accept {method}", allow="GET, HEAD, POST")
 
     # -- JSON-RPC --------------------------------------------------------------------------
 
     async def _rpc(self, request: Request) -> Response:
         if not is_json(request.headers.get("content-type", "")):
             return refusal(
-                415, "JSON-RPC comes with the header Content-Type: application/json, in UTF-8"
+                415, "send JSON-RPC with the header Content-Type: application/json, in UTF-8"
             )
         body = await read(request)
         answer = await asyncio.get_running_loop().run_in_executor(None, self._call, body)

@@ -1,4 +1,4 @@
-"""What the command line can be told, and what of it excludes each other."""
+"""The options of the command, and the checks between them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ LONGEST_CLOSE_TIME = 86_400
 MOST_ACCOUNTS = 1000
 _NETWORK = Group("The network", sort_key=1)
 _ACCOUNTS = Group("Development accounts", sort_key=2)
-_DOOR = Group("Who comes in", sort_key=3)
-SCREEN = Group("What is printed", sort_key=4)
+_CONNECTIONS = Group("Connections", sort_key=3)
+OUTPUT = Group("Output", sort_key=4)
 
 
 class CannotStart(LocalnetError):
@@ -33,20 +33,21 @@ class CannotStart(LocalnetError):
 @Parameter(name="*")
 @attrs.frozen(kw_only=True)
 class Options:
-    """What the network is, who comes in, and what is printed."""
+    """The options of the command."""
 
     close_time: Annotated[
         float | None,
         Parameter(
             group=_NETWORK,
             validator=Number(gt=0, lte=LONGEST_CLOSE_TIME),
-            help="Seconds from one ledger to the next; without it, a transaction gets one at once.",
+            help="Seconds from one ledger to the next. Default: close a ledger for each "
+            "transaction at once.",
         ),
     ] = None
     state: Annotated[
         Path | None,
         Parameter(
-            group=_NETWORK, help="Keep the network in this file, and go on with what is in it."
+            group=_NETWORK, help="Keep the network in this file, and continue from it if it exists."
         ),
     ] = None
     fork: Annotated[
@@ -54,7 +55,7 @@ class Options:
         Parameter(
             group=_NETWORK,
             env_var="SOROBAN_LOCALNET_FORK",
-            help="Go on from the network of this Stellar RPC. Entries are read from there when "
+            help="Start from the network of this Stellar RPC. Entries are read from there when "
             "they are needed; nothing is written there.",
         ),
     ] = None
@@ -62,21 +63,21 @@ class Options:
         Path | None,
         Parameter(
             group=_NETWORK,
-            help="Keep in this file what a fork has read; without --fork, live on it alone.",
+            help="Keep in this file what a fork reads. Without --fork, use only this file.",
         ),
     ] = None
     passphrase: Annotated[
         str | None,
         Parameter(
             group=_NETWORK,
-            help="The network's passphrase; without it, that of standalone networks.",
+            help="The network's passphrase. Default: that of standalone networks.",
         ),
     ] = None
     settings: Annotated[
         Path | None,
         Parameter(
             group=_NETWORK,
-            help="Limits and fees, a file in stellar-core's JSON form; without it, the testnet's.",
+            help="Limits and fees: a file in stellar-core's JSON form. Default: the testnet's.",
         ),
     ] = None
     accounts: Annotated[
@@ -84,52 +85,53 @@ class Options:
         Parameter(
             group=_ACCOUNTS,
             validator=Number(gte=0, lte=MOST_ACCOUNTS),
-            help="How many there are, with 10,000 XLM each.",
+            help="Number of accounts, with 10,000 XLM each.",
         ),
     ] = 10
     seed: Annotated[
-        str, Parameter(group=_ACCOUNTS, help="Any text; another text makes other accounts.")
+        str, Parameter(group=_ACCOUNTS, help="Any text; the same text gives the same accounts.")
     ] = "soroban-localnet"
     port: Annotated[
         int,
         Parameter(
-            group=_DOOR,
+            group=_CONNECTIONS,
             validator=Number(gte=0, lte=65535),
-            help="Where to listen; 0 takes a free port.",
+            help="The port to listen on; 0 takes a free port.",
         ),
     ] = 8000
     host: Annotated[
         str,
         Parameter(
-            group=_DOOR,
-            help="The address to listen on; any but this machine's own lets other machines in.",
+            group=_CONNECTIONS,
+            help="The address to listen on. With any but a loopback address, other machines "
+            "can connect.",
         ),
     ] = "127.0.0.1"
     cors: Annotated[
         tuple[str, ...],
         Parameter(
-            group=_DOOR,
+            group=_CONNECTIONS,
             negative="",
             show_default=False,
-            help="Let pages of this origin in, such as http://localhost:3000, or * for all. "
-            "Give it again for more.",
+            help="Allow web pages of this origin, such as http://localhost:3000, or * for all. "
+            "May be repeated.",
         ),
     ] = ()
     control: Annotated[
         bool,
         Parameter(
-            group=_DOOR,
+            group=_CONNECTIONS,
             negative="",
             show_default=False,
-            help="Serve the localnet_ methods too, which move time and change entries.",
+            help="Also serve the localnet_ methods, which move time and change entries.",
         ),
     ] = False
     json: Annotated[
         bool,
-        Parameter(group=SCREEN, negative="", show_default=False, help="Print one line of JSON."),
+        Parameter(group=OUTPUT, negative="", show_default=False, help="Print one line of JSON."),
     ] = False
     quiet: Annotated[
-        bool, Parameter(group=SCREEN, negative="", show_default=False, help="Print the URL alone.")
+        bool, Parameter(group=OUTPUT, negative="", show_default=False, help="Print only the URL.")
     ] = False
 
 
@@ -137,14 +139,14 @@ DEFAULTS = Options()
 
 
 def check(options: Options) -> None:
-    """Refuse origins that are none, and options that exclude each other. Raises CannotStart."""
+    """Reject wrong origins, and options that exclude each other. Raises CannotStart."""
     if options.json and options.quiet:
         raise CannotStart("--json and --quiet exclude each other", "give one of them")
     for origin in options.cors:
         parts = urlsplit(origin)
         if origin not in ("*", f"{parts.scheme}://{parts.netloc}"):
             raise CannotStart(
-                f"--cors {origin} is no origin",
+                f"--cors {origin} is not an origin",
                 "give scheme, host and port, such as http://localhost:3000, or * for all",
             )
     if options.fork is None and options.fork_cache is None:

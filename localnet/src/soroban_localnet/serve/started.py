@@ -1,4 +1,4 @@
-"""A network that the command line has started, and what is printed of it."""
+"""A network that the command started, and what the command prints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from soroban_localnet.storage.fork import REAL_KEYS_WARNING, Fork
 
 @attrs.frozen
 class Started:
-    """What somebody wants to know of a network that has just been started."""
+    """A network that was just started."""
 
     options: Options
     network: LocalNetwork
@@ -40,7 +40,7 @@ class Started:
         network = LocalNetwork(
             options.passphrase,
             settings=None if options.settings is None else settings.load(options.settings),
-            close_time=options.close_time,
+            ledger_interval=options.close_time,
             state=options.state,
             fork=fork,
         )
@@ -50,11 +50,11 @@ class Started:
         return cls(options, network, fork, development, _serve(stack, options, network))
 
     def warn(self) -> None:
-        """Print what is to be known before this network is used, on the error output."""
+        """Print warnings to the error output."""
         lines = []
         if not is_loopback(self.options.host):
             lines.append(
-                f"whoever reaches {self.options.host} can use this network and the accounts below: "
+                f"anyone who can reach {self.options.host} can use this network and its accounts: "
                 "--host 127.0.0.1 keeps it to this machine"
             )
         if self.fork is not None:
@@ -64,7 +64,7 @@ class Started:
             console.print(Text(line, "yellow"), soft_wrap=True)
 
     def show(self) -> None:
-        """Print it; a reader that has gone away is no reason to stop."""
+        """Print the URLs, accounts and facts; the command goes on if nobody reads them."""
         console = Console(highlight=False)
         with suppress(SystemExit):  # rich's answer to a pipe that nobody reads any more
             if self.options.json:
@@ -109,10 +109,12 @@ class Started:
             yield "fork of", f"{fork.name}, from ledger {fork.first_ledger().sequence}"
         else:
             yield "settings", self._settings()
-        pace = "at once" if options.close_time is None else f"every {options.close_time:g} seconds"
-        yield "ledgers", f"{pace}, the latest is {network.latest_ledger}"
+        interval = (
+            "at once" if options.close_time is None else f"every {options.close_time:g} seconds"
+        )
+        yield "ledgers", f"{interval}, the latest is {network.latest_ledger}"
         if options.state is None:
-            yield "state", "in memory, gone when it stops"
+            yield "state", "in memory, lost when it stops"
         else:
             yield "state", str(options.state)
         if options.control:
@@ -126,17 +128,17 @@ class Started:
 
     def _print_accounts(self, console: Console) -> None:
         console.print(
-            "Accounts with 10,000 XLM each, to develop with. Everybody can make these keys: use "
-            "them on this network and nowhere else."
+            "Development accounts with 10,000 XLM each. Anyone can derive these keys: use them on "
+            "this network and nowhere else."
         )
         table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
         table.add_column("account", justify="right", style="dim")
-        table.add_column("public key, and the secret key under it", overflow="fold")
+        table.add_column("public key, and the secret key below it", overflow="fold")
         for number, key in enumerate(self.development.keys):
             table.add_row(str(number), Text(key.public_key, "bold"))
             table.add_row("", Text(key.secret))
         console.print(table)
-        console.print("A wallet makes them from this phrase:")
+        console.print("A wallet derives them from this phrase:")
         console.print(Text(f"{self.development.phrase}\n", "bold"), soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""SQLite files of this package: told apart from those of others, and errors in one clear line."""
+"""SQLite files of this package: recognised as such, with errors of one line."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ class Database:
         if not tables and not application:
             return True
         if application != self._kind.application:
-            raise FileMismatch(self.path, "is a file of another kind; name another one")
+            raise FileMismatch(self.path, "is a file of another kind; use another file")
         version = self._one("PRAGMA user_version")
         if version != self._kind.version:
             raise FileMismatch(
                 self.path,
-                f"has form {version}, this version of soroban-localnet reads form "
-                f"{self._kind.version}; name another file, or use the version that wrote it",
+                f"has format {version}, this version of soroban-localnet reads format "
+                f"{self._kind.version}; use another file, or the version that wrote it",
             )
         return False
 
@@ -113,6 +113,9 @@ class Database:
             if name.startswith("SQLITE_BUSY"):
                 raise FileInUse(self.path) from error
             if name == "SQLITE_NOTADB":
-                reason = "is a file of another kind; name another one"
+                reason = "is a file of another kind; use another file"
                 raise FileMismatch(self.path, reason) from error
+            if name == "SQLITE_CANTOPEN":
+                reason = f"{error}; check that its folder exists and can be written ({name})"
+                raise FileError(self.path, reason) from error
             raise FileError(self.path, f"{error} ({name or type(error).__name__})") from error

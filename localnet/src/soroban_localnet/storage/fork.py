@@ -37,16 +37,16 @@ REAL_KEYS_WARNING = (
     "This network has the passphrase of the one it was forked from: what is signed here with a "
     "real key is valid there, too. Sign with throw-away keys."
 )
-"""For whoever starts a fork to read before a key is used."""
+"""A warning for users of a fork, before they use a key."""
 
 TIMEOUT_SECONDS = 10.0
 
 
 class Fork:
-    """The state of another network at its latest ledger, for a LocalNetwork to go on from.
+    """The state of another network at its latest ledger, for a LocalNetwork to start from.
 
     Make one with `connect`. Entries are read when they are first needed, so those read later are as
-    the remote has them then. What a network writes is its own affair and never ends up here.
+    the remote has them then. A network keeps what it writes to itself.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Fork:
         cache: Path | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> Fork:
-        """Begin a fork, or go on with the one that a cache file holds.
+        """Begin a fork, or continue the one that a cache file holds.
 
-        Arguments: `url` of a Stellar RPC, None to live on the cache alone; `client`, a transport of
-        stellar-sdk to use; `cache`, a file that keeps what is read: where it is there, the fork
-        begins where it began, and the remote need not be reachable; `timeout`, seconds that the
+        Arguments: `url` of a Stellar RPC, None to use the cache only; `client`, a transport of
+        stellar-sdk to use; `cache`, a file that keeps what is read: if it exists, the fork
+        begins at its ledger, and the remote need not be reachable; `timeout`, seconds that the
         remote has for an answer.
         Raises RemoteFailed, RemoteMismatch where the cache is of another network, FileError.
         """
@@ -85,8 +85,9 @@ class Fork:
             if origin is not None:
                 return cls(origin, remote, kept, verified=_is_verified(origin, remote))
             if remote is None:
-                name = "nothing" if cache is None else str(cache)
-                raise ForkError(name, "without a URL, a cache that a fork has filled is needed")
+                name = "an unknown network" if cache is None else str(cache)
+                reason = "give the URL of a Stellar RPC, or a cache that an earlier fork filled"
+                raise ForkError(name, reason)
             origin = _ask_origin(remote)
             if cache is not None:
                 kept = kept or ForkCache(cache)
@@ -134,7 +135,7 @@ class Fork:
 
     @property
     def settings(self) -> NetworkSettings:
-        """The remote's settings; what cannot be read under the embedded host is as shipped."""
+        """The remote's settings; what the embedded host cannot read has its default."""
         return self._settings
 
     @property
@@ -154,26 +155,33 @@ class Fork:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What is not as on the remote, a line each."""
+        """The differences from the remote, a line each."""
         return self._remarks
 
     def _remark(self) -> tuple[str, ...]:
         lines = []
         if self.protocol_version != PROTOCOL.version:
-            lines.append(f"remote {self.protocol_version}, executed as {PROTOCOL.version}")
-        lines += [f"setting as shipped: {left}" for left in self._left]
+            lines.append(
+                f"the remote runs protocol {self.protocol_version}, this network runs "
+                f"{PROTOCOL.version}"
+            )
+        lines += [f"default setting: {left}" for left in self._left]
         header = _header(self._origin)
         if header is None:
-            lines.append("the header of the first ledger is made here: the remote's cannot be read")
+            lines.append(
+                "the header of the first ledger is a substitute: the remote's cannot be read"
+            )
         elif (header.base_fee.uint32, header.base_reserve.uint32) != (BASE_FEE, BASE_RESERVE):
             lines.append(
                 f"base fee {BASE_FEE} and base reserve {BASE_RESERVE} stroops, the remote has "
                 f"{header.base_fee.uint32} and {header.base_reserve.uint32}"
             )
         if self._remote is None:
-            lines.append("no remote: what the cache lacks cannot be read")
+            lines.append("no remote: entries that the cache lacks cannot be read")
         elif not self._verified:
-            lines.append(f"{self.name} does not answer: what the cache lacks cannot be read")
+            lines.append(
+                f"{self.name} does not answer: entries that the cache lacks cannot be read"
+            )
         return tuple(lines)
 
     def first_ledger(self) -> ClosedLedger:
@@ -209,7 +217,7 @@ class Fork:
     def _recall(self, key: bytes) -> bool:
         """Tell whether the key was asked for before, by this process or an earlier one."""
         if xdr.key_type(key) == xdr.TTL:
-            self._entries[key] = None  # no RPC hands those out
+            self._entries[key] = None  # no RPC returns those
         if key not in self._entries and self._cache is not None:
             row = self._cache.get(key)
             if row is not None:
@@ -219,7 +227,7 @@ class Fork:
     def _read(self, keys: list[bytes]) -> None:
         if self._remote is None:
             what = ", ".join(_describe(key) for key in keys[:3])
-            raise RemoteFailed(self.name, f"it lacks {what}; name the remote's URL as well")
+            raise RemoteFailed(self.name, f"it lacks {what}; give the URL of the remote as well")
         if not self._verified:
             _check_network(self._origin, self._remote)
             self._verified = True
@@ -240,17 +248,17 @@ class Fork:
             decoded = stellar_xdr.LedgerEntry.from_xdr_bytes(sent.entry)
             if decoded.to_xdr_bytes() != sent.entry:
                 raise ValueError("not canonical")
-        except Exception as error:  # the decoder raises whatever Python raises on bad input
+        except Exception:  # the decoder raises whatever Python raises on bad input
             if self.protocol_version > PROTOCOL.version:
                 raise self._needs(_describe(key), self.protocol_version) from None
-            reason = f"{_describe(key)} cannot be read ({type(error).__name__})"
+            reason = f"the XDR of {_describe(key)} cannot be read"
             raise RemoteFailed(self.name, reason) from None
         if not _holds(key, decoded.data):
-            raise RemoteFailed(self.name, f"another entry than {_describe(key)} was sent")
+            raise RemoteFailed(self.name, f"it sent another entry than {_describe(key)}")
         if not xdr.has_ttl(key):
             return _entry(sent.entry, None)
         if sent.live_until_ledger_seq is None or decoded.ext.v != 0:
-            raise RemoteFailed(self.name, f"{_describe(key)} was sent without its time to live")
+            raise RemoteFailed(self.name, f"it sent {_describe(key)} without a TTL")
         return _entry(sent.entry, sent.live_until_ledger_seq)
 
     # -- what transactions need --------------------------------------------------------------
@@ -327,7 +335,7 @@ def _ask_origin(remote: Remote) -> Origin:
             settings={key: sent.entry for key, sent in found.items()},
         )
     except ValueError as error:
-        reason = f"getLatestLedger: an answer that cannot be read ({error})"
+        reason = f"getLatestLedger: the answer cannot be read ({error})"
         raise RemoteFailed(remote.name, reason) from None
 
 

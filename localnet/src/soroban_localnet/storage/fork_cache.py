@@ -59,7 +59,7 @@ class ForkCache:
         return self.origin() or origin
 
     def get(self, key: bytes) -> tuple[bytes | None, int | None] | None:
-        """Return XDR (None where the remote had no entry) and last ledger of life, or None."""
+        """Return XDR (None where the remote had no entry) and live-until ledger, or None."""
         query = "SELECT xdr, live_until FROM entry WHERE key = ?"
         return next(self.database.rows(query, (key,)), None)
 

@@ -22,7 +22,7 @@ from soroban_localnet import xdr
 from soroban_localnet.errors import ForkError, RemoteFailed
 
 MAX_KEYS = 200
-"""How many entries a Stellar RPC hands out in one answer."""
+"""How many entries a Stellar RPC returns in one answer."""
 
 _RETRIES = 2
 _RETRIED_STATUS = (429, 502, 503, 504)
@@ -100,13 +100,15 @@ class Remote:
         return self._call("getLatestLedger", {}, LatestLedger)
 
     def entries(self, keys: Sequence[bytes]) -> dict[bytes, SentEntry]:
-        """Ask for entries, at most MAX_KEYS; what is not there is left out. Raises RemoteFailed."""
+        """Ask for entries, at most MAX_KEYS; missing ones are left out. Raises RemoteFailed."""
         by_text = {xdr.base64(key): key for key in keys}
         answer = self._call("getLedgerEntries", {"keys": list(by_text)}, _Entries)
         try:
             return {by_text[sent.key]: sent for sent in answer.entries or ()}
         except KeyError:
-            raise self._failed("getLedgerEntries", "an entry that was not asked for") from None
+            raise self._failed(
+                "getLedgerEntries", "the answer has an entry that was not asked for"
+            ) from None
 
     def _failed(self, method: str, reason: str) -> RemoteFailed:
         return RemoteFailed(self.name, f"{method}: {reason}")
@@ -117,7 +119,7 @@ class Remote:
             response = self._client.post(self._url, json_data=request)
         except Exception as error:  # whatever a transport raises; its text may hold the URL
             timed_out = isinstance(error.__cause__, requests.Timeout)
-            reason = "no answer in time" if timed_out else "cannot be reached"
+            reason = "no answer in time" if timed_out else "cannot be reached; check the URL"
             raise self._failed(method, reason) from None
         if response.status_code != 200:
             raise self._failed(method, f"HTTP status {response.status_code}")
@@ -128,7 +130,7 @@ class Remote:
                 raise self._failed(method, f"{text} ({decoded.error.code})")
             return msgspec.json.decode(decoded.result, type=answer)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise self._failed(method, f"an answer that cannot be read ({error})") from None
+            raise self._failed(method, f"the answer cannot be read ({error})") from None
 
     def close(self) -> None:
         """Close the connection, where the transport is its own."""
@@ -144,7 +146,7 @@ def _shown(url: str) -> str:
     except ValueError:
         host, port = None, None
     if not host or parts.scheme not in ("http", "https"):
-        raise ForkError("nothing", "the http or https URL of a Stellar RPC is needed")
+        raise ForkError("the given URL", "it is not the http or https URL of a Stellar RPC")
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 

@@ -1,4 +1,4 @@
-"""The state file: a network that is there again after its process is gone.
+"""The state file: a network that outlives its process.
 
 Each change is one transaction of the file, written before it holds in memory: after a kill at any
 moment the file has all that was answered, and a ledger whole or not at all. Only what changed is
@@ -90,7 +90,9 @@ class State:
         query = "SELECT protocol, passphrase, fork, time_offset FROM about"
         ((protocol, passphrase, fork, time_offset),) = self.database.rows(query)
         if protocol != PROTOCOL.version:
-            reason = f"was written under protocol {protocol}, this is {PROTOCOL.version}"
+            reason = (
+                f"is of protocol {protocol}, this version runs {PROTOCOL.version}; use another file"
+            )
             raise FileMismatch(self.path, reason)
         return About(passphrase, fork, time_offset)
 
@@ -105,16 +107,16 @@ class State:
         """
         known = self._known
         if passphrase not in (None, known.passphrase):
-            reason = f"is of the network {known.passphrase!r}, not {passphrase!r}"
+            reason = f'is of the network "{known.passphrase}", not "{passphrase}"; use another file'
             raise FileMismatch(self.path, reason)
         if known.fork == fork:
             return
         if fork is None:
-            reason = "is of a fork; name its remote and its cache as well"
+            reason = "belongs to a fork; give the URL and the cache of that fork as well"
         elif known.fork is None:
-            reason = "is of a network that is no fork; name another file"
+            reason = "belongs to a network that is not a fork; use another file"
         else:
-            reason = "is of another fork; name the cache that belongs to it"
+            reason = "belongs to another fork; use the cache of that fork, or another file"
         raise FileMismatch(self.path, reason)
 
     # -- reading -----------------------------------------------------------------------------

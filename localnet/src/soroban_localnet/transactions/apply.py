@@ -73,16 +73,16 @@ def apply(
         step.run()
     for step in soroban:
         step.begin(recheck=not alone)
-    lives = _Lives(environment)
+    extensions = _Extensions(environment)
     for step in soroban:
-        lives.show(step.transaction)
-        step.run(lives)
-    lives.show_all()
+        extensions.show(step.transaction)
+        step.run(extensions)
+    extensions.show_all()
     return [(step.transaction, step.conclude()) for step in steps]
 
 
-class _Lives:
-    """Entries whose lives were prolonged by transactions that only read them.
+class _Extensions:
+    """Entries whose TTLs were extended by transactions that only read them.
 
     Others that only read them do not see it, and pay for the same term again: CAP-63 lets them run
     at the same time. It is there for the next transaction that may write the entry.
@@ -93,22 +93,22 @@ class _Lives:
         self._live_until: dict[bytes, int] = {}
 
     def hold(self, transaction: Transaction, changes: Changes) -> None:
-        """Take the new lives of entries that the transaction only reads out of its changes."""
+        """Take the new TTLs of entries that the transaction only reads out of its changes."""
         data = transaction.soroban
         for key in data.read_only if data else ():
-            prolonged = changes.take(key)
-            if prolonged is not None and prolonged.live_until is not None:
+            extended = changes.take(key)
+            if extended is not None and extended.live_until is not None:
                 known = self._live_until.get(key, 0)
-                self._live_until[key] = max(known, prolonged.live_until)
+                self._live_until[key] = max(known, extended.live_until)
 
     def show(self, transaction: Transaction) -> None:
-        """Store the lives of entries that the transaction may write."""
+        """Store the TTLs of entries that the transaction may write."""
         data = transaction.soroban
         for key in data.read_write if data else ():
             self._show(key)
 
     def show_all(self) -> None:
-        """Store all lives that are still held back."""
+        """Store all TTLs that are still held back."""
         for key in list(self._live_until):
             self._show(key)
 
@@ -186,7 +186,7 @@ class _Application:
             rest = without_signer(changes, holder, once, self.environment.sequence)
             changes.put_account(rest, self.environment.sequence)
 
-    def run(self, lives: _Lives | None = None) -> None:
+    def run(self, extensions: _Extensions | None = None) -> None:
         """Run the operations, and store what they do where all of them succeed."""
         if self.invalid is not None:
             return
@@ -201,8 +201,8 @@ class _Application:
         if not self.success:
             self.metas.clear()
             return
-        if lives is not None:
-            lives.hold(self.transaction, changes)
+        if extensions is not None:
+            extensions.hold(self.transaction, changes)
         changes.commit()
 
     def conclude(self) -> Applied:

@@ -15,9 +15,11 @@ from callora_vault.directory import VaultDirectory
 from callora_vault.inspect import NotAVault, inspect
 
 _HERE = NetworkOptions()
-_File = Annotated[Path | None, Parameter(help="The file of names; by default a file of your own.")]
+_File = Annotated[
+    Path | None, Parameter(help="The file of names; by default one in your configuration folder.")
+]
 
-app = App(name="directory", help="Names of vaults: which contract each stands for, by network.")
+app = App(name="directory", help="Manage names of vaults: the contract of each, by network.")
 
 
 def _open(file: Path | None) -> VaultDirectory:
@@ -37,9 +39,9 @@ def show(*, directory: _File = None, json: Json = False) -> int:
 def add(
     name: str, contract: str, /, *, options: NetworkOptions = _HERE, directory: _File = None
 ) -> int:
-    """Give a new name to a contract that is there on the network.
+    """Give a new name to a vault on the network.
 
-    `migrate redirect` moves a name that stands for another vault.
+    `migrate redirect` moves a name to the new vault of a migration.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""callora-vault inspect, export, audit: look into a contract without trusting it."""
+"""callora-vault inspect, export, audit: inspect a contract without trusting it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _HERE = VaultOptions()
 
 
 def inspect(vault: Vault, /, *, options: VaultOptions = _HERE, json: Json = False) -> int:
-    """Show what a contract has on the ledger: stored entry, code, interface, and life left.
+    """Show a contract on the ledger: stored entry, code, interface, and TTL.
 
-    Nothing is called and nothing is trusted but the ledger. Exit codes: 0 it is a vault, 1 it is
-    not a vault that this program knows, 2 could not look.
+    It does not call the contract; it reads only the ledger. Exit codes: 0 it is a vault, 1 it is
+    not a vault that this program knows, 2 could not read it.
     """
     network = options.connect()
     contract = options.find(vault, network)
@@ -40,22 +40,22 @@ def export(
     vault: Vault,
     /,
     *,
-    to: Path,
+    output: Path,
     options: VaultOptions = _HERE,
     json: Json = False,
 ) -> int:
-    """Append a contract's events and its stored entry to a file of JSON Lines.
+    """Append a contract's events and its stored entry to a history, a file of JSON Lines.
 
     Run again, it continues where the last run ended: the file keeps what the RPC drops.
     Exit codes: 0 done, 2 could not export.
 
     Parameters
     ----------
-    to
-        The file; it is made where there is none.
+    output
+        The history to append to; created if it does not exist.
     """
-    history = _export(vault, to, options)
-    show_history(history, to, json)
+    history = _export(vault, output, options)
+    show_history(history, output, json)
     return DONE
 
 
@@ -68,25 +68,25 @@ def audit(
     offline: Annotated[bool, Parameter(negative=())] = False,
     json: Json = False,
 ) -> int:
-    """Replay a vault's events through the model: does every one follow from the one before?
+    """Replay a vault's events through the model and check that each follows from the one before.
 
-    The history is brought up to date first. Exit codes: 0 everything follows, 1 something does
-    not, 2 could not audit.
+    The history is updated first. Exit codes: 0 everything follows, 1 something does not, 2 could
+    not audit.
 
     Parameters
     ----------
     history
-        The file of `export`; it is made where there is none. Without it the events that the RPC
-        has are judged, and not kept.
+        The history of `export`; created if it does not exist. Without it, only the events that the
+        RPC has are checked, and not kept.
     offline
-        Judge the file as it is, without asking the network.
+        Check the history as it is, without the network.
     """
     if offline:
         if history is None:
-            raise BadValue("history", "--offline judges a file; name it by --history")
+            raise BadValue("--offline", "it needs a history; give one with --history")
         found = inspection.read(history)
     elif vault is None:
-        raise BadValue("vault", "give its name or id, or --offline")
+        raise BadValue("VAULT", "give its name or id, or --offline with --history")
     else:
         with TemporaryDirectory() as folder:
             found = _export(vault, history or Path(folder) / "history.jsonl", options)

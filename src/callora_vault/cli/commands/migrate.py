@@ -1,4 +1,4 @@
-"""callora-vault migrate: a vault's way to new code, step by step; and watch-retired after it."""
+"""callora-vault migrate: migrate a vault to new code, step by step; then watch-retired."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from callora_vault.cli.options import (
     SigningOptions,
     Vault,
     VaultOptions,
+    Whole,
     default_directory,
 )
 from callora_vault.cli.views.migrate import (
@@ -42,7 +43,7 @@ from callora_vault.model.units import Address, BadValue
 
 _Code = Annotated[
     Path | None,
-    Parameter(help="The new vault's compiled code, where it is none of this program's."),
+    Parameter(help="The new vault's compiled code, if it is not one of this program's."),
 ]
 _SIGNING = SigningOptions()
 _READING = VaultOptions()
@@ -50,15 +51,16 @@ _HERE = NetworkOptions()
 
 app = App(
     name="migrate",
-    help="Move a vault to new code: plan, dry-run, apply, verify, redirect, sweep.",
+    help="Migrate a vault to new code: plan, dry-run, apply, verify, redirect, sweep.",
 )
 
 
 @app.command
 def factory(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
-    """Deploy the factory that migrations in one transaction need, once; print its id.
+    """Deploy the factory for migrations in one transaction, once; print its id.
 
-    It has no owner and holds nothing: whoever signs only pays. Repeated, it prints the same id.
+    A factory has no owner and holds nothing; the signer only pays. Run again, it prints the same
+    id.
     """
     network, signer = options.connect(), options.signer()
     options.confirm(network, signer, "deploy the factory", "none", _limits(options))
@@ -74,30 +76,31 @@ def plan(
     vault: Vault,
     /,
     *,
-    out: Path,
+    output: Path,
     to: Literal["v1", "v2"] = "v2",
     code: _Code = None,
     mode: Literal["atomic", "stepwise", "zero"] = "atomic",
     factory: str | None = None,
-    min_deposit: int | None = None,
+    min_deposit: Whole | None = None,
     options: VaultOptions = _READING,
     json: Json = False,
 ) -> int:
-    """Look at a vault, and write down what will be signed, by whom, at what cost. Signs nothing.
+    """Plan a migration: what will be signed, by whom, at what cost. Signs nothing.
 
     Parameters
     ----------
-    out
-        The plan's file.
+    output
+        The file to write the plan to.
     to
-        The new code, where no file is given.
+        The new code, without --code.
     mode
-        atomic: in one transaction of the factory. stepwise: withdrawn, then given to the new vault.
-        zero: the new vault begins with 0, and the old one keeps what it has.
+        atomic: everything in one transaction of the factory. stepwise: withdraw, then initialise
+        the new vault with that amount. zero: the new vault starts with 0, and the old one keeps its
+        balance.
     factory
         The factory's id (C...), for atomic; `migrate factory` deploys one.
     min_deposit
-        The new vault's, where it is not to be the old one's; not for atomic.
+        The new vault's minimum deposit, by default the old one's; not for atomic.
     """
     network = options.connect()
     planned = migration.make(
@@ -109,8 +112,8 @@ def plan(
         min_deposit=min_deposit,
         limits=attrs.evolve(migration.LIMITS, timeout=options.timeout),
     )
-    migration.write(planned, out)
-    show_plan(planned, out, json)
+    migration.write(planned, output)
+    show_plan(planned, output, json)
     return DONE
 
 
@@ -124,15 +127,15 @@ def dry_run(
     options: NetworkOptions = _HERE,
     json: Json = False,
 ) -> int:
-    """Do it all on a fork of the network, on this machine and with no real key.
+    """Carry out a plan on a fork of the network, on this machine and without a real key.
 
-    What it shows of the old vault is noted in the plan. Exit codes: 0 it works out, 1 a check did
-    not hold, 2 it could not be done.
+    The plan records whether a withdrawal empties the old vault. Exit codes: 0 the migration
+    succeeds, 1 a check fails, 2 it could not be carried out.
 
     Parameters
     ----------
     simulate
-        Only simulate the transaction on the network itself, where a fork cannot execute it.
+        Only simulate the transaction on the network itself, if a fork cannot execute it.
     """
     planned = migration.read(plan)
     limits = attrs.evolve(migration.LIMITS, timeout=options.timeout)
@@ -178,7 +181,8 @@ def apply(
     Parameters
     ----------
     accept_unknown_code
-        The hash of the old vault's code, where it is not this program's: you have looked at it.
+        The hash of the old vault's code, if it is not one of this program's and you have checked
+        it.
     """
     planned = migration.read(plan)
     network, owner, limits = options.connect(), options.signer(), _limits(options)
@@ -200,10 +204,10 @@ def apply(
 
 @app.command
 def verify(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json = False) -> int:
-    """Judge a migration by the raw entries and the events of both vaults. Signs nothing.
+    """Check a migration by the stored entries and the events of both vaults. Signs nothing.
 
-    The events are kept beside the plan. Exit codes: 0 everything holds, 1 something does not, 2
-    could not look.
+    The events are kept in files beside the plan. Exit codes: 0 all checks hold, 1 one fails, 2
+    could not check.
     """
     found = _verified(options.connect(), migration.read(plan), plan, options)
     show_verification(found, json)
@@ -212,7 +216,7 @@ def verify(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json 
 
 @app.command
 def status(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json = False) -> int:
-    """Say where a migration stands. Signs nothing. Exit codes: 0 migrated, 3 not yet."""
+    """Show the status of a migration. Signs nothing. Exit codes: 0 migrated, 3 not yet."""
     planned = migration.read(plan)
     with options.noted() as journal:
         found = migration.status(options.connect(), journal, planned, _limits(options))
@@ -222,7 +226,7 @@ def status(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json 
 
 @app.command
 def sweep(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json = False) -> int:
-    """Move what came to the old vault after its migration to the new one; the owner signs."""
+    """Move late deposits from the old vault to the new one; the owner signs."""
     planned = migration.read(plan)
     network, owner, limits = options.connect(), options.signer(), _limits(options)
     what = f"withdraw all from {planned.old}\ndeposit it in the new vault"
@@ -237,9 +241,9 @@ def sweep(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json =
 def redirect(
     plan: PlanFile, name: str, /, *, options: SigningOptions = _SIGNING, json: Json = False
 ) -> int:
-    """Let a name stand for the new vault, once everything is verified.
+    """Verify a migration, and let a name stand for its new vault.
 
-    Exit codes: 0 done, 1 not verified, and the name stays where it is.
+    Exit codes: 0 done, 1 not verified, and the name is unchanged.
 
     Parameters
     ----------
@@ -258,23 +262,23 @@ def watch_retired(
     vault: str,
     /,
     *,
-    since: int | None = None,
+    since: Whole | None = None,
     follow: Annotated[bool, Parameter(negative=())] = False,
     interval: float = 5.0,
     options: VaultOptions = _READING,
     json: Json = False,
 ) -> int:
-    """List the calls that still reach an old vault: whoever makes them knows no new one.
+    """List calls that still reach an old vault: their callers do not use the new one yet.
 
-    Exit codes: 0 there were none, 1 there were some, 2 could not look.
+    Exit codes: 0 there were none, 1 there were some, 2 could not read them.
 
     Parameters
     ----------
     vault
-        The name whose retired contracts are looked at, or the old vault's id (C...).
+        A name, for all contracts that it stood for before, or the old vault's id (C...).
     since
-        The first ledger to look at; without it all that the RPC keeps, from the last withdrawal on
-        that emptied the vault.
+        The first ledger; by default the one after the last withdrawal that emptied the vault, as
+        far as the RPC has it.
     follow
         Keep looking until Ctrl-C.
     interval

@@ -1,9 +1,10 @@
-"""callora-vault parity: judge a contract by the model."""
+"""callora-vault parity: compare a contract with the model."""
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
+from callora_vault.cli.options import Json, Whole, whole
 from callora_vault.cli.views.parity import run_progress, show_report
 from callora_vault.parity import (
     CannotRun,
@@ -29,7 +31,9 @@ from callora_vault.parity.campaign import EXAMPLES, STEPS
 from callora_vault.reports.parity import json_text, junit_text, unmade
 
 _File = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
-_Count = Annotated[int, Parameter(validator=Number(gte=1))]
+_STANDARD_OUTPUT = Path("-")
+_Count = Annotated[int, Parameter(validator=Number(gte=1), converter=whole)]
+_Seconds = Annotated[float | None, Parameter(validator=Number(gt=0))]
 
 
 def parity(
@@ -40,39 +44,43 @@ def parity(
     model: str | None = None,
     examples: _Count = EXAMPLES,
     steps: _Count = STEPS,
-    seed: int | None = None,
+    seconds: _Seconds = None,
+    seed: Whole | None = None,
     foreign: bool = False,
-    json: _File = None,
+    json: Json = False,
+    output: _File = None,
     junit: _File = None,
     rpc_url: str | None = None,
     network_passphrase: str | None = None,
     friendbot: str | None = None,
 ) -> int:
-    """Judge a contract by the model; app.py has the help.
+    """Compare a contract with the model; app.py has the help.
 
     Parameters
     ----------
     wasm
-        The compiled contract; by default the one of this package for the model.
+        The compiled contract; by default this program's own for the model.
     contract
-        The id (C...) of a deployed contract, whose code is judged instead of a file's.
+        The id (C...) of a deployed contract, whose code is compared instead of a file's.
     contract_rpc_url
         The Stellar RPC to read that code from.
     model
-        The model to compare with: v1, v2 or factory. By default the one that the contract's
-        functions are most like, and v2 where no contract is given.
+        The model to compare with: v1, v2 or factory. By default the one closest to the contract's
+        functions, or v2 without a contract.
     examples
-        How many examples Hypothesis draws.
+        The number of examples that Hypothesis draws.
     steps
-        The most steps that one example has.
+        The most steps of one example.
+    seconds
+        Stop drawing examples after about so many seconds; the edges are tried in any case.
     seed
-        Draw the same examples again as a run with this seed.
+        The seed of an earlier run, to draw the same examples again.
     foreign
-        For contracts of other people: a trap counts as a refusal, a missing method is named.
-    json
+        For contracts of others: a trap counts as a refusal, and a missing method is only reported.
+    output
         Write the report as JSON to this file; - for standard output.
     junit
-        Write the report as JUnit XML to this file.
+        Write the report as JUnit XML to this file; - for standard output.
     rpc_url
         Run on the network of this Stellar RPC instead of the embedded one.
     network_passphrase
@@ -80,10 +88,17 @@ def parity(
     friendbot
         The URL of that network's friendbot, which funds the accounts of the run.
     """
-    console = Console(stderr=json is not None and str(json) == "-")
+    documents = {file for file in (output, junit) if file is not None}
+    if json:
+        documents.add(_STANDARD_OUTPUT)
+    console = Console(stderr=_STANDARD_OUTPUT in documents)
+    printed = _STANDARD_OUTPUT if json else None
     try:
-        if json is not None and json == junit:
-            raise CannotRun("--json and --junit are the same file", "give two")
+        if len(documents) < sum((json, output is not None, junit is not None)):
+            raise CannotRun(
+                "two of --json, --output and --junit write to the same place",
+                "give each its own file",
+            )
         target = _target(wasm, contract, contract_rpc_url, model)
         connection = _connection(rpc_url, network_passphrase, friendbot)
         with run_progress(console) as progress:
@@ -93,17 +108,19 @@ def parity(
                 model=model,
                 examples=examples,
                 steps=steps,
+                seconds=math.inf if seconds is None else seconds,
                 seed=seed,
                 foreign=foreign,
                 saved_in=saved.default_folder(),
                 progress=progress,
             )
     except CannotRun as error:
-        _error_document(json, error)
+        _error_document((printed, output), error)
         raise
-    with suppress(SystemExit):  # rich's answer to a pipe that nobody reads any more
+    with suppress(SystemExit):  # raised by rich for a closed pipe
         show_report(console, report)
-    _write(lambda: json_text(report), json)
+    _write(lambda: json_text(report), printed)
+    _write(lambda: json_text(report), output)
     _write(lambda: junit_text(report), junit)
     return report.verdict.exit_code
 
@@ -113,7 +130,8 @@ def _target(
 ) -> Target:
     if (contract is None) != (contract_rpc_url is None):
         raise CannotRun(
-            "a deployed contract needs --contract and --contract-rpc-url", "give both, or a file"
+            "a deployed contract needs both --contract and --contract-rpc-url",
+            "give both, or a file with --wasm",
         )
     if contract is None or contract_rpc_url is None:
         if wasm is not None:
@@ -137,7 +155,7 @@ def _connection(
         return connect_local()
     if rpc_url is None or network_passphrase is None or friendbot is None:
         raise CannotRun(
-            f"another network needs {', '.join(missing)} too",
+            f"another network also needs {' and '.join(missing)}",
             "give all three, or none for the embedded network",
         )
     return connect(rpc_url, network_passphrase, friendbot)
@@ -146,19 +164,18 @@ def _connection(
 def _write(text: Callable[[], str], file: Path | None) -> None:
     if file is None:
         return
-    if str(file) == "-":
+    if file == _STANDARD_OUTPUT:
         sys.stdout.write(text())
         return
     try:
         file.write_text(text(), encoding="utf-8")
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = error.strerror or str(error)
         raise CannotRun(f"{file}: {reason}", "give a file that can be written") from error
 
 
-def _error_document(json: Path | None, error: CannotRun) -> None:
-    """Leave a verdict behind for whoever reads the file and not the exit code."""
-    try:
-        _write(lambda: unmade(error), json)
-    except CannotRun:
-        return
+def _error_document(files: Iterable[Path | None], error: CannotRun) -> None:
+    """Write a verdict for readers of the documents, who do not see the exit code."""
+    for file in files:
+        with suppress(CannotRun):
+            _write(lambda: unmade(error), file)

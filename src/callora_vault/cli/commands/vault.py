@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from callora_vault import wasm
 from callora_vault.cli.exit_codes import DONE, NOT_YET, UNKNOWN
-from callora_vault.cli.options import Amount, Json, SigningOptions, Vault, VaultOptions
+from callora_vault.cli.options import Amount, Json, SigningOptions, Vault, VaultOptions, Whole
 from callora_vault.cli.views.vault import (
     show_balance,
     show_deployment,
@@ -31,7 +31,7 @@ from callora_vault.model.calls import (
     SetAuthorizedCaller,
     Withdraw,
     WithdrawTo,
-    describe,
+    describe_call,
 )
 from callora_vault.model.errors import NotInitialized
 from callora_vault.model.layouts import VaultMeta
@@ -45,31 +45,33 @@ _READING = VaultOptions()
 def deploy(
     *,
     contract: Literal["v1", "v2"] = "v2",
-    initial_balance: int = 0,
-    min_deposit: int = 0,
+    initial_balance: Whole = 0,
+    min_deposit: Whole = 0,
     name: str | None = None,
     factory: str | None = None,
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
-    """Deploy a vault that belongs to whoever signs, and give it its balance.
+    """Deploy and initialise a vault; the signer becomes its owner.
 
     Parameters
     ----------
     contract
-        Which of this program's contracts.
+        One of this program's contracts.
     initial_balance
         In the vault's own unit.
     min_deposit
         The least that one deposit may be; 0 for any.
     name
-        What makes this deployment one: repeated with the same name, it returns the same vault.
+        A name of your choice for this deployment: repeated with the same name, it returns the same
+        vault.
     factory
-        The id (C...) of a factory, as `migrate factory` prints it: it deploys the vault and gives
-        it its owner in one transaction, so that nobody can come between.
+        The id (C...) of a factory, as `migrate factory` prints it: it deploys and initialises the
+        vault in one transaction, so that nobody else can initialise it first.
     """
     network, signer = options.connect(), options.signer()
-    what = f"deploy {contract}, init({signer.address}, {initial_balance}, {min_deposit})"
+    call = describe_call(Init(signer.address, initial_balance, min_deposit))
+    what = f"deploy {contract}, {call}"
     if factory is not None:
         what += f", by the factory {factory}"
     options.confirm(network, signer, what, "a new one")
@@ -90,12 +92,12 @@ def init(
     vault: Vault,
     /,
     *,
-    initial_balance: int | None = None,
-    min_deposit: int | None = None,
+    initial_balance: Whole | None = None,
+    min_deposit: Whole | None = None,
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
-    """Give a vault that has none its owner: whoever signs.
+    """Initialise a vault without an owner; the signer becomes its owner.
 
     Parameters
     ----------
@@ -124,12 +126,12 @@ def deduct(
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
-    """Take an amount for a metered request; the owner signs, or in v2 the authorised caller.
+    """Deduct an amount for a metered request; the owner signs, or in v2 the authorised caller.
 
     Parameters
     ----------
     request_id
-        The request, as its event names it: repeated with the same one, it is deducted once.
+        The request's id, for its event: repeated with the same id, the amount is deducted once.
     """
     caller = options.signer().address
     return _submit(vault, Deduct(caller, amount, request_id), options, json)
@@ -144,7 +146,7 @@ def batch_deduct(
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
-    """Take several amounts in one transaction, all of them or none (v2).
+    """Deduct several amounts in one transaction, all or none (v2).
 
     Each request id is taken once: the same file again returns its result, and a batch with an id
     that was deducted before, alone or in another batch, is refused.
@@ -152,7 +154,7 @@ def batch_deduct(
     Parameters
     ----------
     items
-        A JSON file: a list of {"amount": ..., "request_id": ...}, 1 to 50 of them.
+        A JSON file: a list of 1 to 50 items {"amount": ..., "request_id": ...}.
     skip_applied
         Leave out the items whose request ids were deducted before, and list them.
     """
@@ -164,7 +166,7 @@ def batch_deduct(
 def withdraw(
     vault: Vault, amount: Amount, /, *, options: SigningOptions = _SIGNING, json: Json = False
 ) -> int:
-    """Take an amount out for the owner, who signs."""
+    """Withdraw an amount for the owner, who signs."""
     return _submit(vault, Withdraw(amount), options, json)
 
 
@@ -177,12 +179,12 @@ def withdraw_to(
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
-    """Take an amount out in favour of somebody else; the owner signs.
+    """Withdraw an amount in favour of another address; the owner signs.
 
     Parameters
     ----------
     to
-        Whom the event names: an account (G...) or a contract (C...).
+        The recipient in the event: an account (G...) or a contract (C...).
     """
     return _submit(vault, WithdrawTo(to, amount), options, json)
 
@@ -196,22 +198,22 @@ def set_authorized_caller(
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
-    """Let somebody deduct besides the owner, who signs (v2).
+    """Set the address that may deduct besides the owner, who signs (v2).
 
     Parameters
     ----------
     caller
         An account (G...) or a contract (C...).
     nobody
-        Nobody but the owner from now on.
+        Only the owner may deduct from now on.
     """
     if (caller is None) != nobody:
-        raise BadValue("caller", "give an address, or --nobody")
+        raise BadValue("CALLER", "give either an address or --nobody")
     return _submit(vault, SetAuthorizedCaller(caller), options, json)
 
 
 def balance(vault: Vault, /, *, options: VaultOptions = _READING, json: Json = False) -> int:
-    """Show what a vault holds, read from its stored entry."""
+    """Show a vault's balance, read from its stored entry."""
     show_balance(_stored(vault, options), json)
     return DONE
 
@@ -223,9 +225,9 @@ def meta(vault: Vault, /, *, options: VaultOptions = _READING, json: Json = Fals
 
 
 def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
-    """Settle what an earlier command left open, and list what nobody can settle.
+    """Settle the open transactions of earlier commands, and list those that a person must settle.
 
-    Needs no key. Exit codes: 0 all settled, 3 something is open still, 4 something is unknown.
+    Needs no key. Exit codes: 0 all settled, 3 something is still open, 4 something is unknown.
     """
     network = options.connect()
     with options.noted() as journal:
@@ -243,7 +245,7 @@ def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
 def _submit(
     vault: str, call: Call, options: SigningOptions, json: bool, *, skip_applied: bool = False
 ) -> int:
-    with options.client(vault, describe(call)) as client:
+    with options.client(vault, describe_call(call)) as client:
         receipt = client.submit(call, key=options.request_key, skip_applied=skip_applied)
     show_receipt(client.contract, receipt, json)
     return DONE
@@ -263,18 +265,18 @@ def _read_items(file: Path) -> tuple[DeductItem, ...]:
         items = jsonlib.loads(file.read_text(encoding="utf-8"))
         return tuple(_read_item(file, number, item) for number, item in enumerate(items))
     except OSError as error:
-        raise BadValue("items", f"{file}: {error.strerror}") from error
+        raise BadValue("--items", f"{file}: {error.strerror}") from error
     except BadValue:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        form = 'a list of {"amount": ..., "request_id": ...}'
-        raise BadValue("items", f"{file} is not {form}") from error
+        form = 'a JSON list of {"amount": ..., "request_id": ...}'
+        raise BadValue("--items", f"{file} is not {form}") from error
 
 
 def _read_item(file: Path, number: int, item: dict[str, Any]) -> DeductItem:
     amount, request_id = item["amount"], item.get("request_id")
     if type(amount) is not int:
-        raise BadValue("items", f"{file}, item {number}: the amount is not a whole number")
+        raise BadValue("--items", f"{file}, item {number}: the amount is not a whole number")
     if not isinstance(request_id, str | None):
-        raise BadValue("items", f"{file}, item {number}: the request_id is not text")
+        raise BadValue("--items", f"{file}, item {number}: the request_id is not text")
     return DeductItem(amount, request_id)

@@ -1,1 +1,1 @@
-"""What the commands show, a module for each group: text for people, JSON for programs."""
+"""The output of the commands, a module for each group: text for people, JSON for programs."""

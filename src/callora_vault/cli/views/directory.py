@@ -1,4 +1,4 @@
-"""What `callora-vault directory` shows: names, and what each stands for."""
+"""The output of `callora-vault directory`: names and their contracts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def show_names(
         print_json({"generation": generation, "networks": document})
         return
     if not listed:
-        print(f"{file} has no names yet; add one by `callora-vault directory add`")
+        print(f"{file} has no names yet; add one with `callora-vault directory add`")
         return
     table = Table(title=f"{file}, generation {generation}", title_justify="left")
     for column in ("network", "name", "contract", "retired"):
@@ -38,10 +38,10 @@ def show_names(
 
 
 def show_added(listed: Listed, network: str) -> None:
-    """Show what a name stands for now."""
+    """Show a new name."""
     print(f"{listed.name} stands for {listed.contract} on '{network}'")
 
 
 def show_removed(name: str, contract: Address) -> None:
-    """Show which name was removed, and what it stood for."""
+    """Show a removed name."""
     print(f"removed {name}; it stood for {contract}")

@@ -1,4 +1,4 @@
-"""What `callora-vault inspect`, `export` and `audit` show."""
+"""The output of `callora-vault inspect`, `export` and `audit`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ from callora_vault.inspect import (
 
 @contextmanager
 def export_progress() -> Iterator[Callable[[int, int], None]]:
-    """Show how far an export is while the context lasts; yields what is told ledger and latest."""
+    """Show the progress of an export while the context lasts.
+
+    Yields a function to call with the ledger reached and the latest.
+    """
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("ledger {task.completed:,} of {task.total:,}"),
@@ -126,7 +129,7 @@ def _date(seconds: int) -> str:
 
 
 def show_inspection(found: Inspection, json: bool) -> None:
-    """Show what a contract has on the ledger."""
+    """Show a contract on the ledger."""
     if json:
         print_json(_inspection_document(found))
         return
@@ -136,7 +139,7 @@ def show_inspection(found: Inspection, json: bool) -> None:
     if found.problem is not None:
         table.add_row("stored", Text(found.problem, "red"))
     elif found.meta is None or found.layout is None:
-        table.add_row("stored", "nothing: init was never called")
+        table.add_row("stored", "nothing: it is not initialised")
     else:
         meta = found.meta
         table.add_row("layout", found.layout.name)
@@ -147,7 +150,7 @@ def show_inspection(found: Inspection, json: bool) -> None:
             table.add_row("authorized_caller", meta.authorized_caller)
     for key in found.extra:
         table.add_row("also stores", Text(key, "yellow"))
-    table.add_row("instance lives", _life(found.instance_life))
+    table.add_row("instance TTL", _life(found.instance_life))
     table.add_section()
     _add_code(table, found)
     console.print(table)
@@ -157,9 +160,9 @@ def show_inspection(found: Inspection, json: bool) -> None:
 
 def _life(life: Life) -> str:
     if life.archived:
-        return "no longer: it is archived and must be restored first"
+        return "archived: it must be restored before it can be used"
     return (
-        f"until ledger {life.live_until:,}, {life.ledgers_left:,} from now: "
+        f"until ledger {life.live_until:,}, {life.ledgers_left:,} ledgers from now, "
         f"about {_date(life.runs_out)}"
     )
 
@@ -172,7 +175,7 @@ def _add_code(table: Table, found: Inspection) -> None:
         table.add_row("code", known if code.known is None else f"callora-vault {code.known}")
         table.add_row("size", f"{code.size:,} bytes")
         if found.code_life is not None:
-            table.add_row("code lives", _life(found.code_life))
+            table.add_row("code TTL", _life(found.code_life))
     change = found.can_change
     shown = Text("no", "green") if change is None else Text(f"yes: {change}", "red")
     table.add_row("can change", shown)
@@ -182,7 +185,7 @@ def _show_interface(console: Console, interface: Interface) -> None:
     wanted = sum(method.match is not Match.EXTRA for method in interface.methods)
     same = wanted - interface.differences
     if same == len(interface.methods) and not interface.errors:
-        console.print(f"methods and errors are those of {interface.abi.name}, all {same} of them")
+        console.print(f"its {same} methods and its errors are those of {interface.abi.name}")
         return
     table = Table(
         title=f"compared with {interface.abi.name}: {same} of {wanted} methods are the same",
@@ -199,7 +202,7 @@ def _show_interface(console: Console, interface: Interface) -> None:
 
 
 def show_history(history: History, file: Path, json: bool) -> None:
-    """Show what a file of events has."""
+    """Show the content of a history."""
     if json:
         print_json(_history_document(history))
         return
@@ -226,17 +229,20 @@ def show_audit(audited: Audit, history: History, json: bool) -> None:
         table.add_row(name, f"{value:,}")
     table.add_row("closing", f"{audited.sums.closing:,}")
     for assumed in audited.assumed:
-        table.add_row("on trust", assumed)
+        table.add_row("assumed", assumed)
     table.add_row("digest", history.digest)
     console.print(table)
     broken = audited.broken
     if broken is not None:
         where = "the stored state" if broken.event is None else f"event {broken.event.id}"
-        console.print(Text(f"{where} does not follow", "bold red"))
+        console.print(Text(f"{where} does not follow from the events before", "bold red"))
         console.print(f"  expected  {broken.expected}", soft_wrap=True)
         console.print(f"  found     {broken.found}", soft_wrap=True)
         if broken.event is not None:
-            console.print(f"  in ledger {broken.event.ledger:,}, {broken.event.transaction}")
+            console.print(
+                f"  in ledger {broken.event.ledger:,}, transaction {broken.event.transaction}",
+                soft_wrap=True,
+            )
     style = "bold red" if broken is not None else "bold green"
     words = audited.verdict.value
     if words == "consistent":

@@ -1,4 +1,4 @@
-"""What `callora-vault migrate` and `watch-retired` show."""
+"""The output of `callora-vault migrate` and `watch-retired`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _known(code: str, name: str | None) -> str:
 
 
 def show_plan(plan: Plan, file: Path, json: bool) -> None:
-    """Show what will be signed, by whom, at what cost."""
+    """Show a plan: what will be signed, by whom, at what cost."""
     document = migration.to_json(plan)
     if json:
         print_json(document)
@@ -90,7 +90,7 @@ def show_plan(plan: Plan, file: Path, json: bool) -> None:
     if plan.meta.authorized_caller is not None:
         table.add_row("authorized_caller", plan.meta.authorized_caller)
     for name in plan.archived:
-        table.add_row("archived", f"{name}: it is restored on the way")
+        table.add_row("archived", f"{name}: the migration restores it")
     table.add_section()
     table.add_row("new vault", plan.new)
     table.add_row("its code", _known(plan.new_code, document["new"]["known"]))
@@ -100,7 +100,9 @@ def show_plan(plan: Plan, file: Path, json: bool) -> None:
     table.add_section()
     table.add_row("to be signed", "\n".join(plan.tree))
     table.add_row("signed by", plan.owner)
-    fee = "not known before it is done" if plan.fee is None else f"{plan.fee:,} stroops or more"
+    fee = "not known yet; the dry run shows it"
+    if plan.fee is not None:
+        fee = f"at least {plan.fee:,} stroops"
     table.add_row("resource fee", fee)
     for name in plan.unpriced:
         table.add_row("not in that fee", name)
@@ -110,11 +112,11 @@ def show_plan(plan: Plan, file: Path, json: bool) -> None:
 
 
 def show_dry_run(shown: DryRun, json: bool) -> None:
-    """Show what a migration did on a fork."""
+    """Show the result of a migration on a fork."""
     if json:
         print_json(_dry_run_document(shown))
         return
-    table = Table(title="on a fork; the network itself has not changed", title_justify="left")
+    table = Table(title="on a fork; the network itself is unchanged", title_justify="left")
     for column in ("", "old vault, before", "old vault, after", "new vault, after"):
         table.add_column(column, overflow="fold")
     vaults = [_stored(vault) or {} for vault in (shown.before, shown.after_old, shown.after_new)]
@@ -127,7 +129,7 @@ def show_dry_run(shown: DryRun, json: bool) -> None:
 
 
 def show_applied(applied: Applied, json: bool) -> None:
-    """Show what was applied, and what it cost."""
+    """Show the applied transactions and their cost."""
     if json:
         print_json(attrs.asdict(applied))
     else:
@@ -135,7 +137,7 @@ def show_applied(applied: Applied, json: bool) -> None:
 
 
 def _print_applied(console: Console, applied: Applied) -> None:
-    table = rows("applied" if applied.tries else "all of it was done before")
+    table = rows("applied" if applied.tries else "already applied; nothing was sent now")
     table.add_row("old vault", applied.old)
     table.add_row("new vault", applied.new)
     table.add_row("fees", f"{applied.fee:,} stroops")
@@ -161,17 +163,18 @@ def _print_verification(console: Console, found: Verification) -> None:
         table.add_row(mark, check.name, check.found)
     console.print(table)
     for text in found.assumed:
-        console.print(f"on trust: {text}", soft_wrap=True)
+        console.print(f"assumed: {text}", soft_wrap=True)
     for call in found.late:
         console.print(f"late: {call}", style="yellow", soft_wrap=True)
     if found.passed:
-        console.print(f"verified: {found.amount:,} moved from {found.old} to {found.new}")
+        moved = f"verified: {found.amount:,} moved from {found.old} to {found.new}"
+        console.print(moved, soft_wrap=True)
     else:
         console.print("not verified", style="bold red")
 
 
 def show_status(plan: Plan, found: Status, json: bool) -> None:
-    """Show where a migration stands."""
+    """Show the status of a migration."""
     if json:
         print_json(_status_document(found))
         return
@@ -184,14 +187,14 @@ def show_status(plan: Plan, found: Status, json: bool) -> None:
     if found.drained:
         table.add_row("withdrawn", f"{found.drained:,}")
     for entry in found.open:
-        table.add_row("open", f"{entry.request}, {entry.hash}")
+        table.add_row(entry.state.value, f"{entry.request}, transaction {entry.hash}")
     if found.successors:
         table.add_row("successors", "\n".join(found.successors))
     Console().print(table)
 
 
 def show_watched(watched: Watched, json: bool) -> None:
-    """Show the calls that reached an old vault in one look, at once: more looks may follow."""
+    """Show the calls of one look at an old vault and flush them; more looks may follow."""
     if json:
         calls = [
             {"call": str(call), "transaction": call.record.transaction} for call in watched.calls
@@ -214,38 +217,41 @@ def show_factory(contract: Address, json: bool) -> None:
 
 
 def show_simulated(fee: int, json: bool) -> None:
-    """Show what the transaction takes in simulation, in stroops."""
+    """Show the resource fee of a simulated migration, in stroops."""
     if json:
         print_json_line({"resource_fee": fee})
     else:
-        print(f"it works out for {fee:,} stroops")
+        print(f"the simulation succeeds; resource fee {fee:,} stroops")
 
 
 def show_swept(swept: Swept, json: bool) -> None:
-    """Show what was moved, and what stays."""
+    """Show the moved amount and the remainder."""
     if json:
         print_json(numbers_as_text(attrs.asdict(swept)))
         return
     print(f"{swept.moved:,} moved from {swept.old} to {swept.new}")
     if swept.remainder:
-        print(f"{swept.remainder:,} stay there: the new vault takes {swept.minimum:,} or more")
+        print(
+            f"{swept.remainder:,} left in the old vault: the new vault's minimum deposit is "
+            f"{swept.minimum:,}"
+        )
 
 
 def show_redirected(listed: Listed, before: Address, json: bool) -> None:
-    """Show what a name stands for now, and what it stood for."""
+    """Show a redirected name: its contract now, and before."""
     if json:
         print_json(attrs.asdict(listed))
     else:
-        print(f"{listed.name} stands for {listed.contract}; before, for {before}")
+        print(f"{listed.name} stands for {listed.contract}; before: {before}")
 
 
 def show_remarks(remarks: Iterable[str]) -> None:
-    """Show what is to be known of a fork, beside the output."""
+    """Show remarks about a fork on standard error."""
     console = Console(stderr=True)
     for remark in remarks:
         console.print(remark, soft_wrap=True)
 
 
 def working(what: str) -> AbstractContextManager[object]:
-    """Show what is being done while the context lasts, beside the output."""
+    """Show the work in progress on standard error while the context lasts."""
     return Console(stderr=True).status(what)

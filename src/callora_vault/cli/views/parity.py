@@ -1,4 +1,4 @@
-"""What `callora-vault parity` shows."""
+"""The output of `callora-vault parity`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from callora_vault.parity.campaign import Divergence
 
 @contextmanager
 def run_progress(console: Console) -> Iterator[Callable[[RunProgress], None]]:
-    """Show how far a run is while the context lasts; yields what is told of its progress."""
+    """Show the progress of a run while the context lasts; yields a function to report it."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -45,7 +45,7 @@ def run_progress(console: Console) -> Iterator[Callable[[RunProgress], None]]:
 
 
 def show_report(console: Console, report: Report) -> None:
-    """Show what a run came to: what was reached, what it used, and each divergence."""
+    """Show a report: coverage, resources, and each divergence."""
     campaign = report.campaign
     console.print(f"contract  {report.target.name}  sha256 {report.target.sha256}", soft_wrap=True)
     console.print(f"model     {report.model}")
@@ -73,20 +73,20 @@ def _verdict(report: Report) -> Text:
             groups = len(_grouped(report.campaign.divergences))
             text = f"diverge in {groups} way{'s' if groups > 1 else ''}"
             if report.campaign.error is not None:
-                text += f"; then the run ended: {report.campaign.error}"
+                text += f"; then the run ended early: {report.campaign.error}"
             return Text(text, "bold red")
     return Text(f"no verdict: {report.reason}", "bold yellow")
 
 
 def _coverage(report: Report) -> list[Table]:
-    """Make a table for methods in a row that can be called in the same states."""
+    """Build a table for each group of methods that can be called in the same states."""
     groups: dict[tuple[Enum, ...], list[str]] = {}
     for method in report.table.methods:
         groups.setdefault(report.table.states_of(method), []).append(method)
     tables = [_hits(report, states, methods) for states, methods in groups.items()]
     tables[0].title = "calls by outcome and by the state before"
     tables[0].title_justify = "left"
-    tables[-1].caption = "- cannot be reached"
+    tables[-1].caption = "-: cannot be reached"
     tables[-1].caption_justify = "left"
     return tables
 
@@ -115,7 +115,7 @@ def _hits(report: Report, states: tuple[Enum, ...], methods: list[str]) -> Table
 
 def _resources(report: Report) -> Table:
     table = Table(
-        title="what the cheapest accepted call used: instructions, bytes, stroops",
+        title="resources of the cheapest accepted call: instructions, bytes, stroops",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -137,13 +137,13 @@ def _resources(report: Report) -> Table:
             used.most.fee,
         )
         table.add_row(method, *(f"{number:,}" for number in numbers))
-    table.caption = "the highest fee is that of a call that renews or restores the vault's entries"
+    table.caption = "highest: the highest fee, of a call that renews or restores entries"
     table.caption_justify = "left"
     return table
 
 
 def _grouped(divergences: list[Divergence]) -> list[tuple[list[str], Divergence]]:
-    """Join divergences that differ in the state alone; show the one with the fewest steps."""
+    """Join divergences that differ only in the state; keep the one with the fewest steps."""
     groups: dict[tuple[str, str, str], list[Divergence]] = {}
     for found in divergences:
         finding = found.finding
@@ -163,7 +163,7 @@ def _print_divergence(
     console.print(
         Text(
             f"{number}. {finding.method}: expected {finding.expected}, "
-            f"observed {finding.observed} (vault {', '.join(states)})",
+            f"observed {finding.observed} (state: {', '.join(states)})",
             "bold",
         ),
         soft_wrap=True,

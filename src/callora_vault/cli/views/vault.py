@@ -1,4 +1,4 @@
-"""What the commands that call a vault show: receipts, values, what is open."""
+"""The output of the commands that call a vault: receipts, values, open transactions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _fields(values: VaultMeta | Event) -> dict[str, Any]:
 
 
 def show_receipt(contract: Address, receipt: Receipt, json: bool) -> None:
-    """Show what a call returned, its events, and what it cost."""
+    """Show a receipt: the returned value, the events, the fee."""
     returned = receipt.returned
     shown = _fields(returned) if isinstance(returned, VaultMeta) else returned
     if json:
@@ -40,17 +40,18 @@ def show_receipt(contract: Address, receipt: Receipt, json: bool) -> None:
         return
     if isinstance(shown, int):
         shown = {"balance": f"{shown:,} left"}
-    told: list[tuple[str, Any]] = list((shown or {}).items())
-    told += [(f"event {e.shape.name}", fields(e)) for e in receipt.events]
-    told += [("fee", str(receipt.fee)), ("ledger", receipt.ledger)]
-    told.append(("transaction", receipt.transaction))
-    told += [
+    lines: list[tuple[str, Any]] = list((shown or {}).items())
+    lines += [(f"event {e.shape.name}", fields(e)) for e in receipt.events]
+    lines += [("fee", str(receipt.fee)), ("ledger", receipt.ledger)]
+    lines.append(("transaction", receipt.transaction))
+    lines += [
         ("left out", f"item {s.item}: {s.request_id} is applied already, in {s.transaction}")
         for s in receipt.skipped
     ]
     if receipt.repeated:
-        told.append(("note", "made by an earlier call with this key; nothing was sent now"))
-    _print_rows(told)
+        note = "an earlier call with this request key was applied; nothing was sent now"
+        lines.append(("note", note))
+    _print_rows(lines)
 
 
 def _print_values(json: bool, values: dict[str, Any]) -> None:
@@ -60,9 +61,9 @@ def _print_values(json: bool, values: dict[str, Any]) -> None:
         _print_rows(values.items())
 
 
-def _print_rows(told: Iterable[tuple[str, Any]]) -> None:
+def _print_rows(lines: Iterable[tuple[str, Any]]) -> None:
     table = rows()
-    for name, value in told:
+    for name, value in lines:
         if value not in (None, []):
             shown = f"{value:,}" if isinstance(value, int) else value
             table.add_row(name, ", ".join(shown) if isinstance(shown, list) else str(shown))
@@ -80,12 +81,12 @@ def _entry(entry: JournalEntry) -> dict[str, Any]:
 
 
 def show_entries(entries: Collection[JournalEntry], json: bool) -> None:
-    """Show what of a journal was settled, or cannot be."""
+    """Show the transactions of a journal that were settled, or that a person must settle."""
     if json:
         print_json([_entry(entry) for entry in entries])
         return
     if not entries:
-        print("nothing is open")
+        print("no transaction is open")
         return
     table = Table()
     for name in ("request", "state", "transaction"):
@@ -96,7 +97,7 @@ def show_entries(entries: Collection[JournalEntry], json: bool) -> None:
 
 
 def show_deployment(deployed: Deployed, json: bool) -> None:
-    """Show where a vault was deployed."""
+    """Show a deployed vault."""
     values = {
         "vault": deployed.contract,
         "code": deployed.code_hash,
@@ -106,7 +107,7 @@ def show_deployment(deployed: Deployed, json: bool) -> None:
 
 
 def show_balance(meta: VaultMeta, json: bool) -> None:
-    """Show what a vault holds."""
+    """Show a vault's balance."""
     if json:
         print_json_line({"balance": str(meta.balance)})
     else:

@@ -1,4 +1,4 @@
-"""One call of a factory on both sides: what the model expects, what was observed."""
+"""One call of a factory on both sides: the model's expectation and the observation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from callora_vault.codec.entries import decode_stored, decode_successor
 from callora_vault.codec.events import decode_event, decode_factory_event, encode_event
 from callora_vault.codec.values import CannotDecode, encode_optional_address
 from callora_vault.model.calls import Create, FactoryCall, Migrate
+from callora_vault.model.events import describe_event
 from callora_vault.model.factory import FactoryAccepted, FactoryOutcome, FactoryState, Instance
-from callora_vault.model.layouts import UnknownLayout
+from callora_vault.model.layouts import UnknownLayout, describe_meta
 from callora_vault.model.renewal import live_until_after_write
 from callora_vault.model.units import Address
 from callora_vault.parity import outcomes
@@ -37,7 +38,7 @@ WRONG_LIFE: Final = "accepted:wrong-life-of-{}"
 
 @attrs.frozen
 class Sides:
-    """Everything about one call that the comparison needs; `state` is the model's before it."""
+    """One call with everything that the comparison needs; `state` is the model's before it."""
 
     contract: FactoryContract
     call: FactoryCall
@@ -72,11 +73,11 @@ def compare(sides: Sides) -> list[Mismatch]:
 def _answer(expected: FactoryAccepted, seen: Observation) -> Iterator[tuple[str, str]]:
     if seen.returned != encode_optional_address(expected.returned):
         shown = "nothing" if seen.returned is None else seen.returned.to_json()
-        yield WRONG_RETURN, f"returned {shown}, expected {expected.returned}"
+        yield WRONG_RETURN, f"returned {shown}, expected {expected.returned or 'nothing'}"
     events = tuple(encode_event(event, emitter) for emitter, event in expected.events)
     if seen.events != events:
         wanted = _shown_events(events)
-        yield WRONG_EVENTS, f"events {_shown_events(seen.events)}, expected {wanted}"
+        yield WRONG_EVENTS, f"emitted {_shown_events(seen.events)}, expected {wanted}"
 
 
 def _written(sides: Sides, expected: FactoryAccepted) -> Iterator[tuple[str, str]]:
@@ -90,7 +91,7 @@ def _written(sides: Sides, expected: FactoryAccepted) -> Iterator[tuple[str, str
         allowed.append(contract.key((Kind.SUCCESSOR, call.old)))
     for key in sides.observation.changed:
         if key not in allowed:
-            yield EXTRA_ENTRY, f"touched {key.to_json()}"
+            yield EXTRA_ENTRY, f"wrote another entry, {key.to_json()}"
             return
 
 
@@ -109,28 +110,34 @@ def _stored(sides: Sides, state: FactoryState) -> Iterator[tuple[str, str]]:
         entry = after.entries[Kind.SUCCESSOR, vault]
         told = None if entry is None else _successor(entry[0])
         if told != wanted:
-            yield WRONG_SUCCESSOR, f"stored {told} as successor of {vault}, expected {wanted}"
+            detail = f"stored {told or 'nothing'} as successor of {vault}"
+            yield WRONG_SUCCESSOR, f"{detail}, expected {wanted or 'nothing'}"
 
 
 def _wrong_instance(
     contract: FactoryContract, expected: Instance | None, found: tuple[str, int] | None
 ) -> str:
-    """Say how an instance differs from the model's; nothing where it does not."""
-    if expected is None or found is None:
-        here, there = expected is not None, found is not None
-        return "" if here is there else f"there is {found}, expected {expected}"
+    """Return in words how an instance differs from the model's; empty if it does not."""
+    if expected is None:
+        return "" if found is None else "the instance exists, expected none"
+    if found is None:
+        return f"the instance is missing, expected one of the code {expected.wasm_hash.hex()}"
     if expected.wasm_hash == contract.hashes[Code.RAW]:
-        return ""  # what it stores is nothing that the model knows
+        return ""  # the model does not describe what it stores
+    wanted = describe_meta(expected.state)
     try:
         stored = decode_stored(xdr.LedgerEntryData.from_xdr(found[0]))
     except (UnknownLayout, CannotDecode) as error:
-        return f"stored {error}, expected {expected.state}"
+        return f"the stored entry cannot be read, {error}; expected {wanted}"
     layout = contract.codes[expected.wasm_hash].abi.layout
     if stored.meta != expected.state or stored.layout not in (None, layout):
-        return f"stored {stored.meta}, expected {expected.state}"
+        shown = describe_meta(stored.meta)
+        if stored.layout is not None:
+            shown = f"{shown} (layout {stored.layout.name})"
+        return f"stored {shown}, expected {wanted} (layout {layout.name})"
     if stored.extra:
-        return f"the instance stores {stored.extra[0].key.to_json()} too"
-    return "" if runs(stored, expected.wasm_hash) else "the instance has other code"
+        return f"the instance also stores {stored.extra[0].key.to_json()}"
+    return "" if runs(stored, expected.wasm_hash) else "the instance runs other code"
 
 
 def _lives(sides: Sides, expected: FactoryAccepted) -> Iterator[tuple[str, str]]:
@@ -151,7 +158,8 @@ def _lives(sides: Sides, expected: FactoryAccepted) -> Iterator[tuple[str, str]]
         if lives is not None and entry in renewed:
             lives = live_until_after_write(ledger, lives)
         if after.lives(entry) != lives:
-            detail = f"lives until ledger {after.lives(entry)}, expected {lives}"
+            found, wanted = after.lives(entry) or "none", lives or "none"
+            detail = f"live-until ledger {found}, expected {wanted}"
             yield WRONG_LIFE.format(_name(sides, entry)), detail
 
 
@@ -179,7 +187,7 @@ def _shown_events(events: tuple[xdr.ContractEvent, ...]) -> str:
         address = StrKey.encode_contract(emitter)
         for decode in (decode_event, decode_factory_event):
             try:
-                shown.append(f"{decode(event, address)} of {address}")
+                shown.append(f"{describe_event(decode(event, address))} of {address}")
                 break
             except CannotDecode as error:
                 reason = str(error)

@@ -1,4 +1,4 @@
-"""A factory on a network, whose code is under test: call it, put vaults before it, read both."""
+"""A factory under test on a network: call it, prepare vaults for it, read both."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from callora_vault.parity.errors import CannotRun
 from callora_vault.parity.network.connection import Connection
 from callora_vault.parity.network.footprint import Entry
 from callora_vault.parity.network.observation import Observation
-from callora_vault.parity.network.session import Asked, Session
+from callora_vault.parity.network.session import Asked, Mark, Session
 from callora_vault.parity.steps import Argument, Code, Made, Odd, Place, Role, Salt, Submit
 
 VAULTS: Final = (Role.VAULT, Role.OTHER_VAULT)
-"""The vaults that exist from the beginning, before init."""
+"""The vaults that exist from the start, before init."""
 
 _NO_CODE: Final = bytes([0xEE]) * 32
 
 
 def _keeps(state: State, call: Call, signers: Signers) -> Outcome:
-    """Do what the code `keeper` does: say yes to a withdrawal and take nothing out."""
+    """Behave like the code `keeper`: accept a withdrawal and take nothing out."""
     outcome = vault_transition(state, call, signers)
     if isinstance(call, Withdraw) and isinstance(outcome, Accepted):
         return attrs.evolve(outcome, state=state)
@@ -46,7 +46,7 @@ def _keeps(state: State, call: Call, signers: Signers) -> Outcome:
 
 
 def _forgets_minimum(state: State, call: Call, signers: Signers) -> Outcome:
-    """Do what the code `v0` does: store no minimum."""
+    """Behave like the code `v0`: store no minimum."""
     outcome = vault_transition(state, call, signers)
     if isinstance(call, Init) and isinstance(outcome, Accepted) and outcome.state is not None:
         stored = attrs.evolve(outcome.state, min_deposit=0)
@@ -63,7 +63,7 @@ CODES: Final[Mapping[Code, VaultCode]] = {
     Code.KEEPER: VaultCode(VAULT_V1, _keeps),
     Code.RAW: VaultCode(VAULT_V1),
 }
-"""What the model knows of each code; a vault of raw stores what is no known layout."""
+"""The model of each code; a vault of raw stores an unknown layout."""
 
 
 @cache
@@ -74,7 +74,7 @@ def _compiled(code: Code) -> bytes:
 
 
 def _odd(odd: Odd, owner: Address) -> xdr.SCVal:
-    """Build a stored value that is of no known layout, the fields sorted by name."""
+    """Build a stored value of an unknown layout, the fields sorted by name."""
     one, void, who = encode_i128(1), scval.to_void(), encode_address(owner)
     v2 = {"authorized_caller": void, "balance": one, "min_deposit": one, "owner": who}
     v1 = {name: v2[name] for name in ("balance", "min_deposit", "owner")}
@@ -113,7 +113,7 @@ class Kind(Enum):
     CODE = "code"
     SUCCESSOR = "successor"
     ACCOUNT = "account"
-    """What stands at the address of an account that is taken for a vault."""
+    """The entry of an account in the place of a vault."""
 
 
 Id: TypeAlias = tuple[Kind, Address | bytes]
@@ -122,7 +122,7 @@ Id: TypeAlias = tuple[Kind, Address | bytes]
 
 @attrs.frozen
 class Reading:
-    """What is on the ledger: entries in base64 and the ledgers until which they live.
+    """Entries on the ledger: base64, and live-until ledgers.
 
     What is archived lives until 0, what is not there is None. `ledger` is the one in which it was
     read; it does not count in comparisons.
@@ -132,13 +132,13 @@ class Reading:
     ledger: int = attrs.field(eq=False)
 
     def lives(self, entry: Id) -> int | None:
-        """Tell until which ledger an entry lives; None where there is none."""
+        """Return the live-until ledger of an entry; None if it does not exist."""
         found = self.entries.get(entry)
         return None if found is None else found[1]
 
 
 class FactoryContract:
-    """A factory under test on an embedded network, with codes to deploy and vaults to move.
+    """A factory under test on an embedded network, with codes to deploy and vaults to migrate.
 
     Raises CannotRun.
     """
@@ -146,8 +146,8 @@ class FactoryContract:
     def __init__(self, connection: Connection, code: bytes) -> None:
         if connection.local is None:
             raise CannotRun(
-                "a factory is judged on the embedded network alone, where vaults can be put in "
-                "any state",
+                "a factory can be compared only on the embedded network, where vaults can be put "
+                "in any state",
                 "leave --rpc-url out",
             )
         self._local = connection.local
@@ -163,7 +163,7 @@ class FactoryContract:
         )
         for role in VAULTS:
             session.addresses[role] = session.create(self.hashes[Code.V1])
-        self._mark = session.mark()
+        self._begin = self.mark()
 
     @property
     def addresses(self) -> dict[Role, Address]:
@@ -172,19 +172,27 @@ class FactoryContract:
 
     @property
     def minimum_ttl(self) -> int:
-        """Ledgers that a new or restored entry lives, the one of its making included."""
+        """The TTL of a new or restored entry, in ledgers, the first included."""
         return self._session.minimum_ttl
 
     def fresh(self) -> FactoryState:
         """Start an example: a factory that nobody has called yet. Returns the model's state."""
-        assert self._mark is not None  # noqa: S101 - the network is embedded
-        self._session.revert(self._mark)
-        self._session.forget()
+        self.revert(self._begin)
         vaults = {self.addresses[role]: Instance(self.hashes[Code.V1]) for role in VAULTS}
         return FactoryState(self.codes, vaults)
 
+    def mark(self) -> Mark:
+        """Mark the network as it is, to return to it."""
+        mark = self._session.mark()
+        assert mark is not None  # noqa: S101 - the network is embedded
+        return mark
+
+    def revert(self, mark: Mark) -> None:
+        """Return to a mark of this example."""
+        self._session.revert(mark)
+
     def resolve(self, argument: Argument) -> object:
-        """Return what an argument of a step stands for."""
+        """Return the value of an argument of a step."""
         match argument:
             case Role():
                 return self.addresses[argument]
@@ -197,11 +205,11 @@ class FactoryContract:
         return argument
 
     def instance(self, step: Place) -> Instance:
-        """Return the instance that a step puts on the ledger, as the model has it."""
+        """Return the model's instance for a step that puts one on the ledger."""
         return Instance(self.hashes[step.code], _state(step, self.addresses))
 
     def place(self, step: Place) -> None:
-        """Put an instance on the ledger in place of what is there, with the life that it has."""
+        """Replace an instance on the ledger; its TTL stays."""
         vault, instance = self.addresses[step.role], self.instance(step)
         ledger, (found,) = self._session.entries([instance_key(vault)])
         assert found is not None  # noqa: S101 - these vaults exist from the beginning
@@ -286,7 +294,7 @@ class FactoryContract:
         )
 
     def new_vault(self, call: FactoryCall, state: FactoryState) -> Address | None:
-        """Tell where a call deploys, None where it does not get to that."""
+        """Return the address at which a call deploys, None if it does not deploy."""
         match call:
             case Create(owner, _, salt):
                 return self.factory.address_of(owner, salt)
@@ -319,15 +327,15 @@ class FactoryContract:
         return list(dict.fromkeys(listed))
 
     def close_ledger(self) -> None:
-        """Close a ledger with nothing in it."""
+        """Close an empty ledger."""
         self._session.close_ledger()
 
     def age(self, ledgers: int) -> None:
-        """Let ledgers go by."""
+        """Let ledgers pass."""
         self._session.age(ledgers)
 
     def restore(self, reading: Reading) -> None:
-        """Restore what is archived."""
+        """Restore archived entries."""
         archived = [entry for entry in reading.entries if reading.lives(entry) == 0]
         if archived:
             self._session.restore([self.key(entry) for entry in archived])
@@ -338,7 +346,7 @@ def _salt(number: int) -> bytes:
 
 
 def _state(step: Place, addresses: Mapping[Role, Address]) -> State:
-    """Return what a vault stores once the step is made, as the model has it."""
+    """Return the model's state of a vault after a step that puts it on the ledger."""
     if step.owner is None or step.odd is not None:
         return None
     caller = step.authorized_caller

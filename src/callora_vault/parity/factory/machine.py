@@ -13,7 +13,7 @@ from callora_vault.parity.subject import Driver
 
 
 class FactoryMachine(RuleBasedStateMachine):
-    """Vaults that are created and migrated in any order, with time going by between."""
+    """Vaults that are created and migrated in any order, with ledgers passing between."""
 
     def __init__(self, driver: Driver[FactoryTrial]) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class FactoryMachine(RuleBasedStateMachine):
 
     @rule(step=strategies.placements())
     def place(self, step: Step) -> None:
-        """Put a vault in some state."""
+        """Put a vault in any state."""
         self._step(step)
 
     @rule(step=strategies.creations())
@@ -46,11 +46,11 @@ class FactoryMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def age(self, data: st.DataObject) -> None:
-        """Let ledgers go by."""
+        """Let ledgers pass."""
         self._step(Age(data.draw(ages(self._trial.left))))
 
     @rule()
     def restore(self) -> None:
-        """Restore what is archived."""
+        """Restore archived entries."""
         if self._trial.archived:
             self._step(Restore())

@@ -1,4 +1,4 @@
-"""What to try next with a factory: vaults in any state, and calls on them."""
+"""Strategies for the next step of a factory: vaults in any state, and calls on them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def create(
     signer: Role | None = None,
     lane: Lane = Lane.ADDRESS,
 ) -> Submit:
-    """Build a call of create, signed by the owner where nobody else is named."""
+    """Build a call of create, by default signed by the owner."""
     return Submit.of(
         "create",
         owner if signer is None else signer,
@@ -55,7 +55,7 @@ def migrate(
 
 
 def successor(old: Role | Made = Role.VAULT) -> Submit:
-    """Build a call of successor, which nobody signs."""
+    """Build a call of successor, which needs no signature."""
     return Submit.of("successor", Role.OWNER, Lane.UNSIGNED, old=old)
 
 
@@ -74,7 +74,7 @@ _FIRST: Final = st.one_of(
 
 @st.composite
 def placements(draw: st.DrawFn) -> Step:
-    """Draw a vault in some state."""
+    """Draw a vault in any state."""
     role = draw(st.sampled_from((Role.VAULT, Role.OTHER_VAULT)))
     code = draw(st.sampled_from((Code.V1, Code.V2, Code.V2, Code.V0, Code.KEEPER, Code.RAW)))
     if code is Code.RAW:

@@ -1,4 +1,4 @@
-"""A factory under test: how its examples begin, and which there are."""
+"""A factory under test, with its examples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from callora_vault.parity.trial import Tally
 
 
 class FactorySubject:
-    """A factory, judged by its model. Raises CannotRun."""
+    """A factory, compared with its model. Raises CannotRun."""
 
     can_age = True
 
@@ -27,7 +27,7 @@ class FactorySubject:
         self.table = factory_table()
 
     def trial(self, tally: Tally, *, foreign: bool) -> FactoryTrial:
-        """Start an example: a factory that nobody has called yet."""
+        """Start an example with a new factory."""
         return FactoryTrial(self._contract, tally, foreign=foreign)
 
     def tour(self) -> Iterator[tuple[Step, ...]]:

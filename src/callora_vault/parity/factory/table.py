@@ -1,4 +1,4 @@
-"""What a run over a factory has to reach; what no call can reach is listed with its reason."""
+"""What a run over a factory must reach; unreachable outcomes are listed with the reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from callora_vault.parity.steps import Lane
 
 
 class StateClass(Enum):
-    """What a call finds: for create its address, for the others the old vault.
+    """The state class of a call: for create its address, for the others the old vault.
 
     Nothing is no vault at all, absent one before init, caller one with an authorised caller.
     """
@@ -36,7 +36,7 @@ class StateClass(Enum):
     def of(
         cls, factory: Factory, state: FactoryState, call: FactoryCall, *, keeper: bytes
     ) -> StateClass:
-        """Classify what a call finds. Arguments: `keeper`, the hash of the code that drains not."""
+        """Classify the state before a call. Arguments: `keeper`, the hash of the code keeper."""
         if isinstance(call, Create):
             taken = factory.address_of(call.owner, call.salt) in state.vaults
             return cls.TAKEN if taken else cls.FREE
@@ -106,24 +106,24 @@ _REACHABLE: Final[Mapping[tuple[str, StateClass], tuple[str, ...]]] = {
     },
 }
 _BY_SCENE: Final = {
-    StateClass.FREE: "only create looks at its address first",
-    StateClass.TAKEN: "only create looks at its address first",
-    StateClass.NOTHING: "there is no code that could be the one named",
-    StateClass.BARE: "a vault that tells no fields is refused before anything else is looked at",
-    StateClass.NEGATIVE: "a negative amount is refused before anything is moved",
-    StateClass.KEEPER: "a vault that keeps its balance is refused before anything is deployed",
-    StateClass.MIGRATED: "AlreadyMigrated comes before anything else",
+    StateClass.FREE: "only create checks its address first",
+    StateClass.TAKEN: "only create checks its address first",
+    StateClass.NOTHING: "no code is there that could be the given one",
+    StateClass.BARE: "an unknown layout is refused before the later checks",
+    StateClass.NEGATIVE: "a negative amount is refused before the withdrawal",
+    StateClass.KEEPER: "a vault that keeps its balance is refused before the deployment",
+    StateClass.MIGRATED: "AlreadyMigrated is checked first",
 }
 _BY_OUTCOME: Final = {
     outcomes.rejected(_E.AlreadyMigrated): "the vault was not migrated",
-    outcomes.rejected(_E.UnknownLayout): "what the vault tells is a known layout",
+    outcomes.rejected(_E.UnknownLayout): "the layout of the vault is known",
     outcomes.rejected(_E.NegativeBalance): "its balance is not negative",
     outcomes.rejected(_E.NegativeMinDeposit): "its minimum is not negative",
-    outcomes.rejected(_E.NotDrained): "the vault lets its whole balance out",
+    outcomes.rejected(_E.NotDrained): "the withdrawal empties the vault",
     outcomes.rejected(_E.AuthorizedCallerUnsupported): "the vault has no authorised caller",
     outcomes.rejected(_E.AddressTaken): "the address is free",
     outcomes.ACCEPTED: "the address is taken",
-    outcomes.TRAP: "the address is taken, which comes before the code",
+    outcomes.TRAP: "the address is taken, which is checked before the code",
 }
 
 
@@ -143,7 +143,7 @@ def _cells() -> Iterator[Cell]:
 
 def _why(method: str, outcome: str, state_class: StateClass) -> str:
     if method == "create" and state_class not in (StateClass.FREE, StateClass.TAKEN):
-        return "create looks at no old vault"
+        return "create has no old vault"
     if method == "create":
         return _BY_OUTCOME[outcome]
     return _BY_SCENE.get(state_class) or _BY_OUTCOME[outcome]
@@ -151,5 +151,5 @@ def _why(method: str, outcome: str, state_class: StateClass) -> str:
 
 @cache
 def factory_table() -> Table:
-    """List what a run over a factory has to reach."""
+    """List what a run over a factory must reach."""
     return Table(tuple(StateClass), tuple(_cells()), ("create", "migrate"), tuple(Lane), {})

@@ -1,4 +1,4 @@
-"""The examples that every run over a factory makes before it draws any: each edge once."""
+"""The examples at the start of every run over a factory: each edge once."""
 
 from __future__ import annotations
 

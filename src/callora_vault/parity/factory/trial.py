@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from callora_vault.model.calls import Create, FactoryCall
@@ -23,7 +25,7 @@ from callora_vault.parity.trial import Line, Tally, Trial
 
 
 class FactoryTrial(Trial):
-    """A factory that nobody has called, beside its model.
+    """A new factory, beside its model.
 
     `ended` says that a difference was seen, or that a call said nothing: there is nothing to go on
     from.
@@ -39,7 +41,7 @@ class FactoryTrial(Trial):
 
     @property
     def left(self) -> int:
-        """Ledgers that the factory's instance has to live after that of the next call."""
+        """The TTL of the factory's instance after the next call's ledger."""
         return (self.reading.lives(self._contract.instance_id) or 0) - self.reading.ledger - 1
 
     @property
@@ -48,7 +50,7 @@ class FactoryTrial(Trial):
         return any(self.reading.lives(entry) == 0 for entry in self.reading.entries)
 
     def known(self, vault: Role | Made) -> tuple[Code, Role | None] | None:
-        """Tell code and owner of a vault; None where there is no vault."""
+        """Return code and owner of a vault; None if it does not exist."""
         address = self._contract.resolve(vault)
         instance = self.state.vaults.get(str(address))
         if instance is None:
@@ -60,7 +62,7 @@ class FactoryTrial(Trial):
         return next(code for code, known in hashes if known == instance.wasm_hash), role
 
     def run(self, step: Step) -> list[Finding]:
-        """Make one step on both sides; return what differs. Raises CannotRun."""
+        """Run one step on both sides; return the differences. Raises CannotRun."""
         self._tally.steps += 1
         if isinstance(step, Submit):
             return self._submit(step)
@@ -77,6 +79,19 @@ class FactoryTrial(Trial):
         self.reading = self._contract.read(self._vaults)
         self.lines.append(Line(step, "unchanged", "unchanged"))
         return []
+
+    def mark(self) -> Callable[[], None]:
+        """Mark where the example stands; what is returned goes back to it."""
+        mark = self._contract.mark()
+        reading, state, ended = self.reading, self.state, self.ended
+        vaults, made, lines = tuple(self._vaults), tuple(self.made), tuple(self.lines)
+
+        def go_back() -> None:
+            self._contract.revert(mark)
+            self.reading, self.state, self.ended = reading, state, ended
+            self._vaults, self.made, self.lines = list(vaults), list(made), list(lines)
+
+        return go_back
 
     def _submit(self, step: Submit) -> list[Finding]:
         contract, state = self._contract, self.state
@@ -120,7 +135,7 @@ class FactoryTrial(Trial):
         return findings
 
     def _watch(self, call: FactoryCall) -> None:
-        """Look at the vaults of a call from now on, those that it could deploy among them."""
+        """Observe the vaults of a call from now on, with those that it could deploy."""
         new = self._contract.new_vault(call, self.state)
         old = None if isinstance(call, Create) else call.old
         unseen = [vault for vault in (new, old) if vault and vault not in self._vaults]
@@ -129,14 +144,14 @@ class FactoryTrial(Trial):
             self.reading = self._contract.read(self._vaults)
 
     def _remember(self, step: Submit) -> None:
-        """Note a vault that was deployed, for later calls."""
+        """Remember a deployed vault for later calls."""
         arguments = dict(step.arguments)
         salt, owner = arguments.get("salt"), arguments.get("owner", step.signer)
         if isinstance(salt, Salt) and isinstance(owner, Role):
             self.made.append(Made(owner, salt.number))
 
     def _past_last_ledger(self) -> Reading:
-        """Close ledgers until none is the last one of an entry's life; see VaultContract."""
+        """Close ledgers until no entry is in its live-until ledger; see VaultContract."""
         while any(
             self.reading.lives(entry) == self.reading.ledger for entry in self.reading.entries
         ):

@@ -1,4 +1,4 @@
-"""A network to work on, as a client of its RPC sees it: ask, send, read entries."""
+"""A network to run on, through its RPC: ask, send, read entries."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from callora_vault.rpc.urls import cause, origin
 from soroban_localnet import LocalNetwork
 
 RETENTION_LEDGERS: Final = 64
-"""Nothing looks back further than the last transaction."""
+"""Parity reads no further back than the last transaction."""
 
 POLLS: Final = 60
 POLL_SECONDS: Final = 1
-LOOK: Final = "look at the network"
+LOOK: Final = "check the network and its RPC"
 _T = TypeVar("_T")
 
 
 @attrs.frozen
 class Connection:
-    """A network to work on: its RPC, and how an account is funded there.
+    """A network to run on: its RPC, and how an account is funded there.
 
-    `local` is the embedded network, where time can be moved; None for any other.
+    `local` is the embedded network, whose clock can be moved; None for any other.
     """
 
     server: SorobanServer
@@ -45,9 +45,9 @@ class Connection:
     local: LocalNetwork | None = None
 
     def entries(self, keys: Sequence[xdr.LedgerKey]) -> tuple[int, list[tuple[str, int] | None]]:
-        """Read entries: the latest ledger, and each in base64 with the ledger until which it lives.
+        """Read entries: the latest ledger, and each in base64 with its live-until ledger.
 
-        One that is archived lives until 0, one that is not there is None. Raises CannotRun.
+        An archived one has 0, a missing one is None. Raises CannotRun.
         """
         answer = self.ask(lambda: self.server.get_ledger_entries(list(keys)))
         found = {e.key: (e.xdr, e.live_until_ledger or 0) for e in answer.entries or ()}
@@ -60,7 +60,7 @@ class Connection:
         return self.ask(lambda: self.server.simulate_transaction(envelope, auth_mode=mode))
 
     def ask(self, question: Callable[[], _T]) -> _T:
-        """Ask the RPC. Raises CannotRun where it gives no answer."""
+        """Ask the RPC. Raises CannotRun if it gives no answer."""
         try:
             return question()
         except BaseRequestError as error:
@@ -74,17 +74,19 @@ class Connection:
                 break
             time.sleep(POLL_SECONDS)
         if sent.status == SendTransactionStatus.ERROR:
-            code = "no reason"
+            code = "no reason given"
             if sent.error_result_xdr is not None:
                 result = xdr.TransactionResult.from_xdr(sent.error_result_xdr)
                 code = result.result.code.name
-            raise CannotRun(f"the network took no transaction: {code}", LOOK)
+            raise CannotRun(f"the network rejected a transaction: {code}", LOOK)
         for _ in range(POLLS):
             answer = self.ask(lambda: self.server.get_transaction(sent.hash))
             if answer.status != GetTransactionStatus.NOT_FOUND:
                 return answer
             time.sleep(POLL_SECONDS)
-        raise CannotRun("a transaction was sent and is in no ledger", LOOK)
+        raise CannotRun(
+            f"a transaction was in no ledger after {POLLS * POLL_SECONDS} seconds", LOOK
+        )
 
 
 def connect_local() -> Connection:
@@ -98,7 +100,7 @@ def connect_local() -> Connection:
 
 
 def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
-    """Connect to a Stellar RPC. Raises CannotRun where nothing answers, or another network."""
+    """Connect to a Stellar RPC. Raises CannotRun if it does not answer or has another network."""
     check_url(rpc_url, "--rpc-url")
     check_url(friendbot_url, "--friendbot")
     client = RequestsClient()
@@ -111,7 +113,7 @@ def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
         raise CannotRun(
             f"the network at {origin(rpc_url)} has the passphrase {network.passphrase!r}, "
             f"not {passphrase!r}",
-            "give the network's own --network-passphrase",
+            "give that network's passphrase with --network-passphrase",
         )
 
     def fund(address: str) -> None:
@@ -126,4 +128,6 @@ def connect(rpc_url: str, passphrase: str, friendbot_url: str) -> Connection:
 
 
 def _friendbot_failed(url: str, reason: str) -> CannotRun:
-    return CannotRun(f"friendbot at {origin(url)} gave no lumens ({reason})", "check --friendbot")
+    return CannotRun(
+        f"friendbot at {origin(url)} funded no account ({reason})", "check --friendbot"
+    )

@@ -1,4 +1,4 @@
-"""What a call may touch, declared where simulation cannot tell because the call is refused."""
+"""The footprint of a call, declared without simulation, which fails for a refused call."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def generous(
     signer: Signer,
     nonce: int | None,
 ) -> xdr.SorobanTransactionData:
-    """Declare what a call may touch, with more resources than any call needs.
+    """Declare the footprint of a call, with more resources than any call needs.
 
     Arguments: `recorded`, what recording simulation found; `nonce`, the one that its signature
     uses, None without one.
@@ -86,7 +86,7 @@ def declare(
 
 
 def undeclared(diagnostic: xdr.DiagnosticEvent) -> Iterator[xdr.LedgerKey]:
-    """Yield what may be the key that a call touched and had not declared; nothing for others."""
+    """Yield the possible undeclared keys in a diagnostic event; none for other events."""
     body = diagnostic.event.body.v0
     values = [] if body is None or body.data.vec is None else body.data.vec.sc_vec
     told = values[0].str if values else None
@@ -112,5 +112,5 @@ def _archived(data: xdr.SorobanTransactionData) -> list[xdr.LedgerKey]:
 
 
 def _unseen(keys: Iterable[xdr.LedgerKey], seen: set[str]) -> list[xdr.LedgerKey]:
-    """Leave out nonces, which are those of a simulation, and what is there already."""
+    """Leave out nonces, which belong to the simulation, and keys that are already listed."""
     return [key for key in keys if key.to_xdr() not in seen and not is_nonce(key)]

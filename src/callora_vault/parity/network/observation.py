@@ -1,4 +1,4 @@
-"""What a transaction came to, read from its result and its meta."""
+"""The observed result of a transaction, from its result and its meta."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from callora_vault.rpc.results import result_name
 
 @attrs.frozen
 class Usage:
-    """What an accepted call declared and paid: instructions, bytes, stroops."""
+    """The declared resources and the fee of an accepted call: instructions, bytes, stroops."""
 
     instructions: int
     read_bytes: int
@@ -33,13 +33,13 @@ class Usage:
 
 @attrs.frozen
 class Observation:
-    """What a call did on the network.
+    """The result of a call on the network.
 
     `outcome`, `recorded` and `enforced` are words of outcomes.py: of the transaction, of recording
-    simulation (which asks for no signature) and of enforcing simulation. `counts` tells whether the
-    signature was a good one, `nested_counts` whether for the calls under this one too, `ledger` in
-    which ledger the transaction was. `changed` are the keys of the entries that the call wrote,
-    without lives and nonces; `nonces` those that it used up.
+    simulation (which needs no signature) and of enforcing simulation. `counts` is whether the
+    signature was valid, `nested_counts` whether it also covered the nested calls, `ledger` the
+    transaction's ledger. `changed` are the keys of the entries that the call wrote, without TTLs
+    and nonces; `nonces` are those that it used.
     """
 
     outcome: str
@@ -53,14 +53,14 @@ class Observation:
     changed: tuple[xdr.LedgerKey, ...] = ()
     nonces: tuple[int, ...] = ()
     replayed: bool = False
-    """Whether the nonce was used up before."""
+    """Whether the nonce was already used."""
     usage: Usage | None = None
 
 
 def observe(answer: GetTransactionResponse, data: xdr.SorobanTransactionData) -> Observation:
-    """Read what a transaction came to; `data` are the resources that it declared.
+    """Read the result of a transaction; `data` are the resources that it declared.
 
-    What simulation and signature say of it is not known here. Raises CannotRun, Inconclusive.
+    The fields about simulation and signature are filled in later. Raises CannotRun, Inconclusive.
     """
     assert answer.ledger is not None  # noqa: S101 - it is in one
     meta = meta_of(answer)
@@ -100,17 +100,17 @@ def observe(answer: GetTransactionResponse, data: xdr.SorobanTransactionData) ->
 
 
 def simulated(answer: SimulateTransactionResponse) -> str:
-    """Name what a simulation came to."""
+    """Name the outcome of a simulation."""
     if answer.error is None:
         return outcomes.ACCEPTED
     error = find_error(map(xdr.DiagnosticEvent.from_xdr, answer.events or ()))
-    if error is None:  # no event tells of a budget that is used up
+    if error is None:  # an exceeded budget has no event
         raise Inconclusive(f"simulated: {answer.error.splitlines()[0]}")
     return outcomes.of_failure(error, "simulated")
 
 
 def _changed_keys(changes: xdr.LedgerEntryChanges) -> Iterable[xdr.LedgerKey]:
-    """Yield the keys of what a call wrote, besides lives and nonces."""
+    """Yield the keys that a call wrote, without TTLs and nonces."""
     for change in changes.ledger_entry_changes:
         entry = change.created or change.updated
         if change.removed is not None:
@@ -136,7 +136,7 @@ def _nonces(changed: list[xdr.ContractDataEntry]) -> Iterable[int]:
 
 
 def _key(entry: xdr.LedgerEntry) -> xdr.LedgerKey:
-    """Return the key of an entry that a call may change; of other types, the type alone."""
+    """Return the key of an entry that a call may change."""
     data = entry.data
     if data.contract_data is not None:
         held = data.contract_data
@@ -152,7 +152,7 @@ def _key(entry: xdr.LedgerEntry) -> xdr.LedgerKey:
 
 @lru_cache(maxsize=1)
 def _decode_meta(text: str) -> xdr.TransactionMetaV4 | None:
-    """Decode the meta of a transaction, which several questions are asked about, once."""
+    """Decode the meta of a transaction; cached, because several functions read it."""
     return xdr.TransactionMeta.from_xdr(text).v4
 
 
@@ -161,7 +161,7 @@ def meta_of(answer: GetTransactionResponse) -> xdr.TransactionMetaV4:
     assert answer.result_meta_xdr is not None  # noqa: S101 - it is in a ledger
     meta = _decode_meta(answer.result_meta_xdr)
     if meta is None:
-        raise CannotRun("the network gives transaction meta of another version than 4", LOOK)
+        raise CannotRun("the network has transaction meta of another version than 4", LOOK)
     return meta
 
 

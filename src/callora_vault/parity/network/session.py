@@ -1,15 +1,15 @@
 """Accounts on a network that deploy contracts and call them.
 
-Every call is sent, refused ones too, and judged by what its transaction's meta says. Simulation,
-recording and enforcing, is observed beside it. Source: the JSON-RPC reference of Stellar RPC.
+Every call is sent, also one that will be refused, and judged by the meta of its transaction.
+Simulation, recording and enforcing, is observed too. Source: the JSON-RPC reference of Stellar RPC.
 """
 
 from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Sequence
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import attrs
 from stellar_sdk import Account, Keypair, TransactionBuilder, TransactionEnvelope, scval, xdr
@@ -38,21 +38,21 @@ from callora_vault.parity.steps import Lane, Role
 
 INCLUSION_FEE: Final = 100
 FOOTPRINT_ATTEMPTS: Final = 8
-"""How many keys a refused call may turn out to touch, one after the other."""
+"""How many undeclared keys a refused call may touch."""
 
 RENT_RESERVE: Final = 50_000_000
-"""Stroops on top of what was simulated, for a renewal that falls due one ledger later."""
+"""Stroops on top of the simulated fee, for a renewal that falls due one ledger later."""
 
 KEYS: Final = (Role.OWNER, Role.STRANGER, Role.PAYER)
-"""Who has a key and an account."""
+"""The roles with a key and an account."""
 
 
 @attrs.frozen
 class Asked:
     """A call to make, how it is signed, and what it may touch.
 
-    `nested` are the calls that it makes in turn and that its signature covers, `other` is the
-    contract that a signature for another contract names.
+    `nested` are its nested calls, which its signature covers; `other` is the contract in a
+    signature for another contract.
     """
 
     contract: Address
@@ -64,7 +64,14 @@ class Asked:
     nested: Sequence[tuple[Address, Call]] = ()
 
 
-Mark: TypeAlias = tuple[int, dict[Role, int]]
+@attrs.frozen
+class Mark:
+    """A moment of a session: the network's snapshot, and what the session knows of it."""
+
+    snapshot: int
+    sequences: Mapping[Role, int]
+    nonces: Nonces
+    learned: tuple[xdr.LedgerKey, ...]
 
 
 class Session:
@@ -79,7 +86,7 @@ class Session:
         self.passphrase = connection.passphrase
         self._local = connection.local
         self._salts = itertools.count()
-        self._nonces = Nonces(itertools.count(1))
+        self._nonces = Nonces()
         self._keys = {role: self._make_key(role) for role in KEYS}
         self.addresses: dict[Role, Address] = {
             role: key.public_key for role, key in self._keys.items()
@@ -93,7 +100,7 @@ class Session:
 
     @property
     def can_age(self) -> bool:
-        """Whether ledgers can be made to go by."""
+        """Whether ledgers can be made to pass."""
         return self._local is not None
 
     # -- set-up ----------------------------------------------------------------------------
@@ -107,7 +114,7 @@ class Session:
         return self._server.load_account(key.public_key)
 
     def salt(self) -> bytes:
-        """Return a salt that nobody has used."""
+        """Return an unused salt."""
         if self._local is None:
             return secrets.token_bytes(32)
         return next(self._salts).to_bytes(32, "big")
@@ -119,7 +126,7 @@ class Session:
         return sha256(code)
 
     def create(self, code_hash: bytes) -> Address:
-        """Create an instance that nobody has called yet."""
+        """Create a new instance."""
         builder = self._builder(Role.PAYER).append_create_contract_op(
             code_hash, self._keys[Role.PAYER].public_key, salt=self.salt()
         )
@@ -127,14 +134,14 @@ class Session:
         return scval.from_address(created).address
 
     def _set_up(self, builder: TransactionBuilder, purpose: str) -> xdr.SCVal:
-        """Send a transaction that has to succeed; return its value."""
+        """Send a transaction that must succeed; return its value."""
         try:
             prepared = self._server.prepare_transaction(builder.build())
         except PrepareTransactionException as error:
             reason = error.simulate_transaction_response.error or str(error)
             raise CannotRun(
-                f"the network refuses to {purpose}: {reason.splitlines()[0]}",
-                "give a contract that this network takes",
+                f"could not {purpose}: {reason.splitlines()[0]}",
+                "give a contract that this network accepts",
             ) from error
         prepared.sign(self._keys[Role.PAYER])
         answer = self._connection.send(prepared)
@@ -144,34 +151,35 @@ class Session:
         return meta.soroban_meta.return_value or scval.to_void()
 
     def _read_minimum_ttl(self) -> int:
-        """Read how many ledgers a new or restored entry lives, the one of its making included."""
+        """Read the minimum TTL of a new or restored entry, in ledgers, the first included."""
         key = setting_key(xdr.ConfigSettingID.CONFIG_SETTING_STATE_ARCHIVAL)
         found = self._connection.ask(lambda: self._server.get_ledger_entries([key])).entries
         if not found:
-            raise CannotRun("the network does not tell its settings", "use another RPC")
+            raise CannotRun("the RPC does not return the network's settings", "use another RPC")
         entry = xdr.LedgerEntryData.from_xdr(found[0].xdr).config_setting
         assert entry is not None  # noqa: S101 - asked for by its key
         assert entry.state_archival_settings is not None  # noqa: S101 - likewise
         return entry.state_archival_settings.min_persistent_ttl.uint32
 
     def mark(self) -> Mark | None:
-        """Mark the network as it is, to return to it; None where that cannot be."""
+        """Take a snapshot of the network; None if it is not the embedded one."""
         if self._local is None:
             return None
         sequences = {role: account.sequence for role, account in self._accounts.items()}
-        return self._local.snapshot(), sequences
+        snapshot = self._local.snapshot()
+        return Mark(snapshot, sequences, self._nonces.copy(), tuple(self._learned))
 
     def revert(self, mark: Mark) -> None:
-        """Return to a mark."""
+        """Return to a mark; those that were made after it are gone."""
         assert self._local is not None  # noqa: S101 - it made the mark
-        snapshot, sequences = mark
-        self._local.revert(snapshot)
-        for role, sequence in sequences.items():
+        self._local.revert(mark.snapshot)
+        for role, sequence in mark.sequences.items():
             self._accounts[role].sequence = sequence
-        self._nonces = Nonces(itertools.count(1))
+        self._nonces = mark.nonces.copy()
+        self._learned = list(mark.learned)
 
     def forget(self) -> None:
-        """Forget the keys that refused calls have touched: they are of another example."""
+        """Forget the keys that refused calls of the last example have touched."""
         self._learned = []
 
     # -- calls -----------------------------------------------------------------------------
@@ -234,7 +242,7 @@ class Session:
         return self._connection.send(envelope)
 
     def _learn_footprint(self, answer: GetTransactionResponse) -> bool:
-        """Note a key that a refused call touched and that nobody had declared."""
+        """Add an undeclared key that a refused call touched."""
         if answer.status == GetTransactionStatus.SUCCESS:
             return False
         for diagnostic in diagnostics(answer):
@@ -244,7 +252,7 @@ class Session:
         return False
 
     def _touched(self, asked: Asked) -> list[Entry]:
-        """List what a call may touch, and the keys that refused calls have touched besides."""
+        """List what a call may touch, with the undeclared keys of earlier refused calls."""
         touched = {entry.key.to_xdr() for entry in asked.touches}
         learned = [key for key in self._learned if key.to_xdr() not in touched]
         if not learned:
@@ -274,9 +282,9 @@ class Session:
             self._local.close_ledgers()
 
     def age(self, ledgers: int) -> None:
-        """Let ledgers go by. Raises CannotRun where the network is not an embedded one."""
+        """Let ledgers pass. Raises CannotRun if the network is not the embedded one."""
         if self._local is None:
-            raise CannotRun("time cannot be moved on this network", "leave --rpc-url out")
+            raise CannotRun("this network's clock cannot be moved", "leave --rpc-url out")
         self._local.advance_ledgers(ledgers)
 
     def restore(self, keys: list[xdr.LedgerKey]) -> None:

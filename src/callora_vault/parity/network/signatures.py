@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -32,31 +32,36 @@ SOMEBODY: Final = StellarAddress.from_raw_account(bytes(32)).address
 
 @attrs.define
 class Nonces:
-    """Nonces by signer: fresh ones, and which are used up and until which ledger."""
+    """Nonces by signer: new ones, and the last used one with its last ledger."""
 
-    _next: Iterator[int]
+    _last: int = 0
     _used: dict[Address, tuple[int, int]] = attrs.field(factory=dict)
 
     def fresh(self) -> int:
         """Return a nonce that nobody has used."""
-        return next(self._next)
+        self._last += 1
+        return self._last
+
+    def copy(self) -> Nonces:
+        """Return the nonces as they are now."""
+        return Nonces(self._last, dict(self._used))
 
     def use(self, signer: Address, nonce: int, until: int) -> None:
-        """Note a nonce as used up until the ledger `until`."""
+        """Mark a nonce as used until the ledger `until`."""
         self._used[signer] = nonce, until
 
     def used(self, signer: Address, ledger: int) -> int | None:
-        """Return a nonce that is used up in `ledger`, or None."""
+        """Return a nonce that counts as used in `ledger`, or None."""
         nonce, until = self._used.get(signer, (0, -1))
         return nonce if until >= ledger else None
 
 
 @attrs.frozen
 class Authorisation:
-    """The entries to send with a call, and whether they are a signature that counts.
+    """The authorisation entries of a call, and whether they are a valid signature.
 
-    `nested_counts` tells whether it is one for the calls under this one too. `nonce` and `until`
-    are those of the entry, None without address credentials.
+    `nested_counts` is whether they also cover the nested calls. `nonce` and `until` are those of
+    the entry, None without address credentials.
     """
 
     entries: tuple[xdr.SorobanAuthorizationEntry, ...]
@@ -65,12 +70,12 @@ class Authorisation:
     nonce: int | None = None
     until: int = 0
     replayed: bool = False
-    """Whether the nonce is one that was used up before."""
+    """Whether the nonce was already used."""
 
 
 @attrs.frozen
 class Signer:
-    """Whose signature a call carries: `key` is None for a contract."""
+    """The signer of a call; `key` is None for a contract."""
 
     address: Address
     key: Keypair | None

@@ -1,4 +1,4 @@
-"""One call on both sides: what the model expects, what was observed, and where they part."""
+"""One call on both sides: the model's expectation, the observation, and their differences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from callora_vault.codec.entries import decode_stored
 from callora_vault.codec.events import decode_event, encode_event
 from callora_vault.codec.values import CannotDecode
 from callora_vault.model.calls import READS, Call
-from callora_vault.model.layouts import UnknownLayout
+from callora_vault.model.events import describe_event
+from callora_vault.model.layouts import UnknownLayout, VaultMeta, describe_meta
 from callora_vault.model.renewal import live_until_after_write
 from callora_vault.model.units import Address
 from callora_vault.model.vault import Accepted, Outcome, State
@@ -39,7 +40,7 @@ CODE_TTL: Final = "accepted:wrong-code-ttl"
 
 @attrs.frozen
 class Sides:
-    """Everything about one call that the comparison needs."""
+    """One call with everything that the comparison needs."""
 
     call: Call
     expected: Outcome
@@ -72,15 +73,15 @@ def _accepted(sides: Sides, expected: Accepted) -> list[Mismatch]:
     wanted = encode_returned(expected.returned, sides.abi.layout)
     if seen.returned != wanted:
         shown = _returned(call, seen.returned, sides.abi)
-        found.append((WRONG_RETURN, f"returned {shown}, expected {expected.returned}"))
+        found.append((WRONG_RETURN, f"returned {shown}, expected {_value(expected.returned)}"))
     found += _state(sides, expected)
     events = tuple(encode_event(event, sides.vault) for event in expected.events)
     if seen.events != events:
         shown = _events(seen.events, sides.vault)
-        wanted_events = ", ".join(map(str, expected.events)) or "none"
-        found.append((WRONG_EVENTS, f"events {shown}, expected {wanted_events}"))
+        wanted_events = ", ".join(map(describe_event, expected.events)) or "none"
+        found.append((WRONG_EVENTS, f"emitted {shown}, expected {wanted_events}"))
     others = (key for key in seen.changed if key != sides.instance_key)
-    found += [(EXTRA_ENTRY, f"touched {key.to_json()}") for key in islice(others, 1)]
+    found += [(EXTRA_ENTRY, f"wrote another entry, {key.to_json()}") for key in islice(others, 1)]
     found += _lives(sides)
     return [Mismatch(outcomes.ACCEPTED, word, detail) for word, detail in found]
 
@@ -93,14 +94,20 @@ def _state(sides: Sides, expected: Accepted) -> list[tuple[str, str]]:
     try:
         stored = decode_stored(sides.after.entry)
     except (UnknownLayout, CannotDecode) as error:
-        return [(WRONG_STATE, f"stored {error}, expected {expected.state}")]
+        wanted = describe_meta(expected.state)
+        return [(WRONG_STATE, f"the stored entry cannot be read, {error}; expected {wanted}")]
     found = []
     if stored.meta != expected.state or stored.layout not in (None, sides.abi.layout):
-        layout = "nothing" if stored.layout is None else f"{stored.layout.name} {stored.meta}"
-        found.append((WRONG_STATE, f"stored {layout}, expected {expected.state}"))
-    found += [(EXTRA_ENTRY, f"instance stores {e.key.to_json()} too") for e in stored.extra[:1]]
+        shown = describe_meta(stored.meta)
+        if stored.layout is not None:
+            shown = f"{shown} (layout {stored.layout.name})"
+        wanted = f"{describe_meta(expected.state)} (layout {sides.abi.layout.name})"
+        found.append((WRONG_STATE, f"stored {shown}, expected {wanted}"))
+    found += [
+        (EXTRA_ENTRY, f"the instance also stores {e.key.to_json()}") for e in stored.extra[:1]
+    ]
     if not runs(stored, sides.code_hash):
-        found.append((WRONG_CODE, "the instance points to other code than before"))
+        found.append((WRONG_CODE, "the instance runs other code than before"))
     return found
 
 
@@ -116,7 +123,7 @@ def _lives(sides: Sides) -> list[tuple[str, str]]:
         if not isinstance(sides.call, READS):
             expected = live_until_after_write(ledger, expected)
         if lives != expected:
-            found.append((word, f"lives until ledger {lives}, expected {expected}"))
+            found.append((word, f"live-until ledger {lives}, expected {expected}"))
     return found
 
 
@@ -124,23 +131,27 @@ def _returned(call: Call, value: xdr.SCVal | None, abi: Abi) -> str:
     if value is None:
         return "nothing"
     try:
-        return str(decode_returned(call, value, abi.layout))
+        return _value(decode_returned(call, value, abi.layout))
     except (CannotDecode, UnknownLayout) as error:
         return str(error)
+
+
+def _value(value: VaultMeta | int | None) -> str:
+    return str(value) if isinstance(value, int) else describe_meta(value)
 
 
 def _events(events: tuple[xdr.ContractEvent, ...], vault: Address) -> str:
     shown = []
     for event in events:
         try:
-            shown.append(str(decode_event(event, vault)))
+            shown.append(describe_event(decode_event(event, vault)))
         except (CannotDecode, UnknownLayout, ValueError) as error:
             shown.append(str(error))
     return ", ".join(shown) or "none"
 
 
 def stored_state(reading: Reading, abi: Abi) -> State:
-    """Decode the stored state for the model to go on from. Raises CannotDecode, UnknownLayout.
+    """Decode the stored state, for the model to continue from. Raises CannotDecode, UnknownLayout.
 
     A state that no vault can be in, with a negative amount, raises CannotDecode.
     """
@@ -148,6 +159,6 @@ def stored_state(reading: Reading, abi: Abi) -> State:
     if stored.meta is None:
         return None
     if stored.layout is not abi.layout or min(stored.meta.balance, stored.meta.min_deposit) < 0:
-        one = f"one that a vault of {abi.name} can be in"
-        raise CannotDecode("the stored state", one, str(stored.meta))
+        one = f"one of a vault of {abi.name}"
+        raise CannotDecode("the stored state", one, describe_meta(stored.meta))
     return stored.meta

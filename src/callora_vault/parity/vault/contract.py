@@ -12,13 +12,13 @@ from callora_vault.parity.errors import CannotRun
 from callora_vault.parity.network.connection import LOOK, Connection
 from callora_vault.parity.network.footprint import Entry
 from callora_vault.parity.network.observation import Observation
-from callora_vault.parity.network.session import Asked, Session
+from callora_vault.parity.network.session import Asked, Mark, Session
 from callora_vault.parity.steps import Role, Submit
 
 
 @attrs.frozen
 class Reading:
-    """What a vault has on the ledger: instance entry (base64) and lives (0 once archived).
+    """A vault on the ledger: instance entry (base64) and live-until ledgers (0 once archived).
 
     `ledger` is the one in which it was read; it does not count in comparisons.
     """
@@ -30,7 +30,7 @@ class Reading:
 
     @property
     def left(self) -> int:
-        """Ledgers that the instance has to live after that of the next call."""
+        """The TTL of the instance after the next call's ledger."""
         return self.instance_live_until - self.ledger - 1
 
     @property
@@ -58,7 +58,7 @@ class VaultContract:
 
     @property
     def can_age(self) -> bool:
-        """Whether ledgers can be made to go by."""
+        """Whether ledgers can be made to pass."""
         return self._session.can_age
 
     @property
@@ -68,7 +68,7 @@ class VaultContract:
 
     @property
     def minimum_ttl(self) -> int:
-        """Ledgers that a restored entry lives, the one of its restoration included."""
+        """The TTL of a restored entry, in ledgers, the first included."""
         return self._session.minimum_ttl
 
     def _become(self, vault: Address) -> None:
@@ -78,15 +78,23 @@ class VaultContract:
         self._session.forget()
 
     def fresh(self) -> None:
-        """Start an example: an instance that nobody has called yet."""
+        """Start an example with a new instance."""
         if self._mark is not None:
             self._session.revert(self._mark)
         elif not self._fresh:
             self._become(self._session.create(self.code_hash))
         self._fresh = False
 
+    def mark(self) -> Mark | None:
+        """Mark the network as it is, to return to it; None where that cannot be."""
+        return self._session.mark()
+
+    def revert(self, mark: Mark) -> None:
+        """Return to a mark of this example."""
+        self._session.revert(mark)
+
     def submit(self, step: Submit, before: Reading) -> Observation:
-        """Make a call. Arguments: `before`, what the vault has on the ledger now.
+        """Make a call. Arguments: `before`, the vault's present entries.
 
         Raises CannotRun, Inconclusive.
         """
@@ -100,17 +108,17 @@ class VaultContract:
         )
 
     def read(self) -> Reading:
-        """Read the instance entry and the lives of instance and code. Raises CannotRun."""
+        """Read the instance entry and the live-until ledgers of both entries. Raises CannotRun."""
         ledger, (instance, code) = self._session.entries([self.instance_key, self._code_key])
         if instance is None or code is None:
-            raise CannotRun("the vault is gone from the ledger", LOOK)
+            raise CannotRun("the vault is no longer on the ledger", LOOK)
         return Reading(*instance, code[1], ledger)
 
     def past_last_ledger(self, reading: Reading) -> Reading:
-        """Close a ledger where this is the last one of an entry's life, and read again.
+        """Close a ledger if this is an entry's live-until ledger, and read again.
 
-        Simulation would find the entry live and the transaction, one ledger later, archived. That
-        is so on every network and no fault of a contract.
+        Simulation would find the entry live, and the transaction, one ledger later, archived. Every
+        network behaves so; it is not a fault of the contract.
         """
         ends = (reading.instance_live_until, reading.code_live_until)
         if not self.can_age or reading.ledger not in ends:
@@ -119,11 +127,11 @@ class VaultContract:
         return self.read()
 
     def age(self, ledgers: int) -> None:
-        """Let ledgers go by. Raises CannotRun where the network is not an embedded one."""
+        """Let ledgers pass. Raises CannotRun if the network is not the embedded one."""
         self._session.age(ledgers)
 
     def restore(self, before: Reading) -> None:
-        """Restore what is archived of the vault."""
+        """Restore the vault's archived entries."""
         lives = (
             (self.instance_key, before.instance_live_until),
             (self._code_key, before.code_live_until),

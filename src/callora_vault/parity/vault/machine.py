@@ -13,7 +13,7 @@ from callora_vault.parity.vault.trial import VaultTrial
 
 
 class VaultMachine(RuleBasedStateMachine):
-    """Any calls in any order, signed in any way, with time going by between them."""
+    """Any calls in any order, signed in any way, with ledgers passing between them."""
 
     def __init__(self, driver: Driver[VaultTrial]) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class VaultMachine(RuleBasedStateMachine):
 
     @initialize(opening=strategies.openings())
     def open(self, opening: Step | None) -> None:
-        """Begin with nothing, or with a vault."""
+        """Begin without a vault's owner, or with one."""
         if opening is not None:
             self._step(opening)
 
@@ -82,12 +82,12 @@ class VaultMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def age(self, data: st.DataObject) -> None:
-        """Let ledgers go by."""
+        """Let ledgers pass."""
         if self._trial.can_age:
             self._step(Age(data.draw(ages(self._trial.reading.left))))
 
     @rule()
     def restore(self) -> None:
-        """Restore what is archived."""
+        """Restore archived entries."""
         if self._trial.reading.instance_live_until == 0:
             self._step(Restore())

@@ -1,4 +1,4 @@
-"""What to try next, boundaries first, given the state of the vault."""
+"""Strategies for the next step, edges first, by the state of the vault."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RECEIVERS: Final = st.sampled_from((Role.STRANGER, *Role))
 
 
 def items(state: State) -> st.SearchStrategy[Items]:
-    """Draw the items of a batch: a few of any amounts, or many that are alike."""
+    """Draw the items of a batch: a few of any amounts, or many equal ones."""
     few = st.lists(st.builds(DeductItem, amounts(state), SYMBOLS), min_size=1, max_size=4)
     small = st.lists(st.builds(DeductItem, st.integers(1, 3), SYMBOLS), max_size=8)
     many = st.builds(
@@ -35,7 +35,7 @@ def items(state: State) -> st.SearchStrategy[Items]:
 
 
 def batch_edges(state: State) -> list[Items]:
-    """List batches at which something changes: by size, by the running balance, by the order."""
+    """List the edges of batches: by size, by running balance, by order."""
     request = "s" * SYMBOL_LIMIT
     listed: list[Items] = [
         (),
@@ -86,11 +86,11 @@ def _submit(
 
 
 _SIGNING: Final = {"init": "owner", "deduct": "caller", "batch_deduct": "caller"}
-"""The argument that names who has to sign; for other methods it is the vault's owner."""
+"""The argument that names who must sign; for other methods it is the vault's owner."""
 
 
 def openings() -> st.SearchStrategy[Submit | None]:
-    """Draw how an example begins: with nothing, or with an init that is accepted."""
+    """Draw the first steps of an example: none, or an init that is accepted."""
     init = st.builds(
         lambda balance, minimum: Submit.of(
             "init",

@@ -1,4 +1,4 @@
-"""A vault under test: how its examples begin, and which there are."""
+"""A vault under test, with its examples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from callora_vault.parity.vault.trial import VaultTrial
 
 
 class VaultSubject:
-    """A vault, judged by the model of a version. Raises CannotRun."""
+    """A vault, compared with the model of a version. Raises CannotRun."""
 
     def __init__(self, connection: Connection, code: bytes, abi: Abi) -> None:
         self.contract = VaultContract(connection, code, abi)
@@ -27,11 +27,11 @@ class VaultSubject:
 
     @property
     def can_age(self) -> bool:
-        """Whether ledgers can be made to go by."""
+        """Whether ledgers can be made to pass."""
         return self.contract.can_age
 
     def trial(self, tally: Tally, *, foreign: bool) -> VaultTrial:
-        """Start an example: an instance that nobody has called yet."""
+        """Start an example with a new instance."""
         return VaultTrial(self.contract, tally, foreign=foreign)
 
     def tour(self) -> Iterator[tuple[Step, ...]]:

@@ -1,4 +1,4 @@
-"""What a run over a vault has to reach.
+"""What a run over a vault must reach.
 
 The table is derived from the model's errors; what no call can reach is listed with its reason.
 """
@@ -21,7 +21,7 @@ from callora_vault.parity.steps import VAULT_LANES, Lane
 
 
 class StateClass(Enum):
-    """Where a vault stands before a call."""
+    """The state class of a vault before a call."""
 
     ABSENT = "absent"
     EMPTY = "empty"
@@ -39,7 +39,7 @@ class StateClass(Enum):
 
 
 _Error = VaultErrorCode
-_NO_FUNDS: Final = "an empty vault has less than any positive amount"
+_NO_FUNDS: Final = "any positive amount exceeds the balance of an empty vault"
 _ANY_FUNDS: Final = "no amount exceeds a balance of 2**127 - 1"
 _WITHDRAWALS: Final = ("deduct", "withdraw", "withdraw_to")
 UNREACHABLE: Final[Mapping[tuple[str, str, StateClass], str]] = {
@@ -63,15 +63,15 @@ def _reason(method: str, outcome: str, state: StateClass) -> str | None:
     if method == "init":
         once = outcome == outcomes.rejected(_Error.AlreadyInitialized)
         if once and absent:
-            return "nothing is initialised yet"
+            return "the vault is not initialised"
         if not once and not absent:
-            return "an initialised vault answers AlreadyInitialized before anything else"
+            return "an initialised vault checks AlreadyInitialized first"
     else:
         never = outcome == outcomes.rejected(_Error.NotInitialized)
         if never and not absent:
             return "the vault is initialised"
         if not never and absent:
-            return "before init the vault answers NotInitialized before anything else"
+            return "before init the vault checks NotInitialized first"
     return UNREACHABLE.get((method, outcome, state))
 
 
@@ -92,11 +92,11 @@ def _cells(abi: Abi) -> Iterator[Cell]:
 
 @cache
 def vault_table(abi: Abi) -> Table:
-    """List what a run over a vault of a version has to reach."""
+    """List what a run over a vault of a version must reach."""
     return Table(
         tuple(StateClass),
         tuple(_cells(abi)),
         tuple(call.method for call in abi.calls if call not in READS),
         VAULT_LANES,
-        {("init", Lane.REPLAYED): "nothing has used a nonce up before init"},
+        {("init", Lane.REPLAYED): "no nonce was used before init"},
     )

@@ -1,4 +1,4 @@
-"""The examples that every run makes before it draws any: each edge once, in each state class.
+"""The examples at the start of every run: each edge once, in each state class.
 
 They hit every reachable cell of the coverage table, so that a small budget does too.
 """
@@ -22,10 +22,10 @@ from callora_vault.parity.vault.table import vault_table
 MINIMUM: Final = 2
 FUNDED: Final = 5
 BALANCES: Final = (None, 0, FUNDED, 2**64 + 5, I128_MAX)
-"""The balances that examples begin with; None is a vault before init."""
+"""The initial balances of examples; None is a vault before init."""
 
 _SAME_DAY: Final = LEDGERS_PER_DAY - 2
-"""Ledgers after which a write finds a vault of the ledger before not yet due for renewal."""
+"""Ledgers after which a write does not yet renew a vault of the ledger before."""
 
 _ACCEPTED: Final[Mapping[str, dict[str, Argument]]] = {
     "init": {"owner": Role.OWNER, "initial_balance": None, "min_deposit": None},
@@ -38,7 +38,7 @@ _ACCEPTED: Final[Mapping[str, dict[str, Argument]]] = {
     "batch_deduct": {"caller": Role.OWNER, "items": (DeductItem(1), DeductItem(2, "r"))},
     "set_authorized_caller": {"caller": Role.STRANGER},
 }
-"""Arguments that a funded vault accepts, and a vault before init those of init."""
+"""Arguments that a funded vault accepts; those of init are for a vault before init."""
 
 
 def opening(balance: int | None, minimum: int | None = MINIMUM) -> tuple[Step, ...]:
@@ -58,7 +58,7 @@ def _signed(
 
 
 def _edges(method: str, balance: int | None) -> Iterator[Submit]:
-    """Yield calls of a method at every edge, well signed."""
+    """Yield calls of a method at every edge, correctly signed."""
     state = None if balance is None else VaultMeta("", balance, MINIMUM)
     amounts = amount_edges(state)
     if state is None:
@@ -120,7 +120,7 @@ def _deduct(caller: Role, amount: int, request_id: str | None) -> dict[str, Argu
 
 
 def _refused_later(method: str) -> Iterator[dict[str, Argument]]:
-    """Yield good arguments, then bad ones: without a signature nobody gets to look at them."""
+    """Yield valid arguments, then invalid ones: an unsigned call does not check them."""
     good = _ACCEPTED[method]
     yield good
     for name, value in good.items():
@@ -133,7 +133,7 @@ def _refused_later(method: str) -> Iterator[dict[str, Argument]]:
 
 
 def _authorised() -> Iterator[tuple[Step, ...]]:
-    """Yield what an authorised caller may and may not do, and for how long."""
+    """Yield calls by an authorised caller: allowed, not allowed, and after revocation."""
     authorise, other, nobody = (
         _signed("set_authorized_caller", {"caller": caller})
         for caller in (Role.STRANGER, Role.PAYER, None)
@@ -166,7 +166,7 @@ def _authorised() -> Iterator[tuple[Step, ...]]:
 def examples(abi: Abi, *, can_age: bool) -> Iterator[tuple[Step, ...]]:
     """Yield every example.
 
-    Arguments: `can_age`, whether ledgers can be made to go by.
+    Arguments: `can_age`, whether ledgers can be made to pass.
     """
     table = vault_table(abi)
     for balance in BALANCES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from callora_vault.codec.values import CannotDecode
 from callora_vault.model.layouts import UnknownLayout
 from callora_vault.model.units import Address
@@ -10,6 +12,7 @@ from callora_vault.model.versions import Abi
 from callora_vault.parity import outcomes
 from callora_vault.parity.errors import CannotRun, Inconclusive
 from callora_vault.parity.mismatch import Finding
+from callora_vault.parity.network.connection import LOOK
 from callora_vault.parity.steps import Age, Role, Step, Submit
 from callora_vault.parity.trial import Line, Tally, Trial
 from callora_vault.parity.vault.comparison import Sides, compare, stored_state
@@ -18,10 +21,10 @@ from callora_vault.parity.vault.table import StateClass
 
 
 class VaultTrial(Trial):
-    """An instance that nobody has called, beside a model that nobody has called.
+    """A new instance, beside a new model.
 
-    After a difference the model goes on from what is stored; `ended` says that this is no valid
-    state, or that a call said nothing.
+    After a difference the model continues from the stored state; the example ends if that is not a
+    valid one, or if a call was inconclusive.
     """
 
     def __init__(self, contract: VaultContract, tally: Tally, *, foreign: bool = False) -> None:
@@ -38,18 +41,18 @@ class VaultTrial(Trial):
 
     @property
     def reading(self) -> Reading:
-        """What the vault has on the ledger now."""
+        """The vault's present entries on the ledger."""
         return self._reading
 
     @property
     def owner(self) -> Role | None:
-        """Who owns the vault; None before init."""
+        """The owner of the vault; None before init."""
         owner = None if self.state is None else self.state.owner
         return self._role(owner)
 
     @property
     def authorized_caller(self) -> Role | None:
-        """Who may deduct besides the owner, if anybody."""
+        """The caller who may deduct besides the owner, or None."""
         return self._role(None if self.state is None else self.state.authorized_caller)
 
     def _role(self, address: Address | None) -> Role | None:
@@ -57,11 +60,11 @@ class VaultTrial(Trial):
 
     @property
     def can_age(self) -> bool:
-        """Whether ledgers can be made to go by."""
+        """Whether ledgers can be made to pass."""
         return self._contract.can_age
 
     def run(self, step: Step) -> list[Finding]:
-        """Make one step on both sides; return what differs. Raises CannotRun."""
+        """Run one step on both sides; return the differences. Raises CannotRun."""
         self._tally.steps += 1
         if isinstance(step, Submit):
             return self._submit(step)
@@ -73,8 +76,21 @@ class VaultTrial(Trial):
         after = self._reading = self._contract.read()
         self.lines.append(Line(step, "unchanged", "unchanged"))
         if before.instance != after.instance:
-            raise CannotRun("the vault's entry changed without a call", "look at the network")
+            raise CannotRun("the vault's entry changed without a call", LOOK)
         return []
+
+    def mark(self) -> Callable[[], None] | None:
+        """Mark where the example stands; what is returned goes back to it."""
+        mark = self._contract.mark()
+        if mark is None:
+            return None
+        reading, state, lines, ended = self._reading, self.state, tuple(self.lines), self.ended
+
+        def go_back() -> None:
+            self._contract.revert(mark)
+            self._reading, self.state, self.lines, self.ended = reading, state, list(lines), ended
+
+        return go_back
 
     def _submit(self, step: Submit) -> list[Finding]:
         contract, state = self._contract, self.state
@@ -114,7 +130,7 @@ class VaultTrial(Trial):
         return findings
 
     def _follow(self) -> None:
-        """Let the model go on from what is stored."""
+        """Let the model continue from the stored state."""
         try:
             self.state = stored_state(self._reading, self._contract.abi)
         except (CannotDecode, UnknownLayout):

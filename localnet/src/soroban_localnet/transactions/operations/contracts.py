@@ -292,7 +292,7 @@ def extend(
     changes: Changes,
     environment: Environment,
 ) -> OperationOutcome:
-    """Prolong the life of the read-only footprint's live entries."""
+    """Extend the TTLs of the read-only footprint's live entries."""
     live_until = environment.sequence + operation.body.extend_footprint_ttl_op.extend_to.uint32
     rent_changes = []
     try:
@@ -333,7 +333,7 @@ def restore(
     changes: Changes,
     environment: Environment,
 ) -> OperationOutcome:
-    """Bring archived entries of the read-write footprint back to life."""
+    """Restore archived entries of the read-write footprint."""
     data = soroban_data(transaction)
     live_until = environment.sequence + environment.limits.minimum_persistent_ttl - 1
     rent_changes = []
