@@ -41,6 +41,8 @@ _log: Final = logging.getLogger("callora_vault")
 _OUT_OF_RANGE: Final = (-32600, -32602)
 _QUESTIONS: Final = 100
 """How many questions one decision takes at most, where ledgers close meanwhile."""
+_CHANGES: Final = 4
+"""How often a network may begin anew while one call asks which it is."""
 _STRIDE: Final = 1_000
 """How many ledgers the last one that is noted may be old."""
 _KEYS: Final = 100
@@ -70,7 +72,8 @@ class Recognition:
         Raises NetworkBehind, OtherNetwork, Unreachable, RpcRefused, WrongNetwork.
         """
         waits = self._network.waits(until)
-        while True:
+        changes = 0
+        while changes < _CHANGES:
             life = self._journal.life(self._network.passphrase)
             if life.last is None:
                 _, last = self._begin(life, until)
@@ -88,6 +91,7 @@ class Recognition:
                 case Behind(latest):
                     if next(waits, _OVER) is _OVER:
                         raise NetworkBehind(self._network.name, latest, life.last.sequence)
+                    continue
                 case Anew() | Reverted() if self._network.passphrase == PUBLIC:
                     raise OtherNetwork(self._network.name, PUBLIC, _differs(verdict, life))
                 case Anew():
@@ -96,6 +100,8 @@ class Recognition:
                     self._reverted(life, through, broken)
                 case Undecided():
                     self._undecided(life, until)
+            changes += 1
+        raise Unreachable(self._network.name, "its ledgers are others in every answer")
 
     # -- asking ------------------------------------------------------------------------------
 

@@ -200,7 +200,7 @@ class Transactions:
                 failures += 1
                 if not _is_retryable(entry.result) or failures == FAILURES:
                     return entry, False
-            elif self._network.clock.now() >= until:
+            elif next(waits, _OVER) is _OVER:
                 raise NeverApplied(entry.key, entry.contract, entry.hash)
 
     @contextmanager

@@ -6,6 +6,7 @@ would be valid on the network. Therefore the fork accepts another key for the ow
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import attrs
@@ -66,6 +67,8 @@ def dry_run(
     accepts as the owner's; `folder`, an empty one for journal and histories. Unknown code runs
     without `accept_unknown_code`, because it can do no harm here. Raises as `apply` and `verify`.
     """
+    # the fork's time is that of its remote when it was made, and was perhaps moved
+    limits = attrs.evolve(limits, clock_skew=math.inf)
     until = fork.deadline(limits.timeout)
     before = ledger.look(fork, plan, until).old.stored
     shown = attrs.evolve(plan, emptied_in_dry_run=True)
