@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
@@ -22,6 +23,7 @@ from callora_vault.client import (
     VaultClient,
     from_keypair,
 )
+from callora_vault.client.request_ids import ids_of
 from callora_vault.model.calls import (
     Balance,
     BatchDeduct,
@@ -92,6 +94,18 @@ def of_client(vault: VaultClient, call: Call, key: str) -> Came:
             continue
 
 
+def without_taken_ids(calls: Iterable[Call]) -> list[Call]:
+    """Leave out what the client alone refuses: a request id that is there a second time."""
+    seen: set[str] = set()
+    kept = []
+    for call in calls:
+        ids = [request_id for _, request_id in ids_of(call)]
+        if len({*ids} - seen) == len(ids):
+            seen.update(ids)
+            kept.append(call)
+    return kept
+
+
 @given(
     abi=st.sampled_from((VAULT_V1, VAULT_V2)),
     opening=st.none() | openings,
@@ -124,7 +138,7 @@ def test_client_and_model_agree(
             contract=deployed.fresh[abi.name],
             transport=transport,
         )
-        known = [call for call in then if type(call) in abi.calls]
+        known = without_taken_ids(call for call in then if type(call) in abi.calls)
         for number, call in enumerate([*([] if opening is None else [opening]), *known]):
             assert of_client(vault, call, str(number)) == of_model(model, call)
         assert (

@@ -56,8 +56,8 @@ def test_a_backend_killed_after_each_answer_and_write_deducts_once(
         if process.exitcode == 0:
             break
         assert process.exitcode == -signal.SIGKILL
-    # 7 answers (6 and the account's, once its number is known) and 2 writes
-    assert point == 10
+    # 8 answers (7 and the account's, once its number is known) and 2 writes
+    assert point == 11
     assert len(journal.listed(deployed.network.passphrase, State.APPLIED)) == point
 
 

@@ -13,7 +13,7 @@ from stellar_sdk import scval, xdr
 from tests.support.deployed_vault import BALANCE, OWNER, STRANGER, DeployedVault
 
 from callora_vault.client import Fee, Journal, JournalUnusable, State
-from callora_vault.client.journal import Conflict, NewTransaction
+from callora_vault.client.entries import FREE, Conflict, Life, NewTransaction
 from callora_vault.codec.errors import HostError
 from callora_vault.model.calls import Deduct
 from callora_vault.rpc.results import Failure, Success
@@ -22,10 +22,12 @@ ME = OWNER.public_key
 NETWORK = "a network"
 FIRST = NewTransaction(
     network=NETWORK,
+    life=1,
     scope="shop",
     key="req_1",
     contract="C",
-    request="Deduct()",
+    request="deduct()",
+    call="XDR",
     source=ME,
     sequence=7,
     hash="h1",
@@ -39,6 +41,14 @@ FIRST = NewTransaction(
 SECOND = attrs.evolve(FIRST, key="req_2", sequence=8, hash="h2")
 
 
+@pytest.fixture(autouse=True)
+def life(journal: Journal) -> Life:
+    """The life of the network that the transactions here are of."""
+    life = journal.life(NETWORK)
+    assert life.id == 1
+    return life
+
+
 @pytest.fixture
 def other(journal: Journal) -> Iterator[Journal]:
     """The same journal as another process has it."""
@@ -46,11 +56,11 @@ def other(journal: Journal) -> Iterator[Journal]:
         yield other
 
 
-def test_what_is_noted_is_there_after_reopening(journal: Journal) -> None:
+def test_what_is_noted_is_there_after_reopening(journal: Journal, life: Life) -> None:
     entry = journal.add(FIRST)
     with Journal(journal.path) as again:
         assert again.find(NETWORK, "shop", "req_1") == entry
-        assert again.open_of(NETWORK, ME) == entry
+        assert again.open_of(life, ME) == entry
     assert (entry.state, entry.result) == (State.OPEN, None)
 
 
@@ -68,18 +78,18 @@ def test_what_is_noted_is_there_after_reopening(journal: Journal) -> None:
     ],
 )
 def test_what_became_of_a_transaction_is_read_as_it_was_written(
-    journal: Journal, state: State, result: Success | Failure | None
+    journal: Journal, life: Life, state: State, result: Success | Failure | None
 ) -> None:
     entry = journal.settle(journal.add(FIRST), state, result)
     assert (entry.state, entry.result) == (state, result)
     assert journal.find(NETWORK, "shop", "req_1") == entry
-    assert journal.open_of(NETWORK, ME) is None
+    assert journal.open_of(life, ME) is None
 
 
 def test_each_commit_is_on_the_disk(journal: Journal) -> None:
-    pragma = journal._database.execute
-    assert pragma("PRAGMA synchronous").fetchone() == (2,)
-    assert pragma("PRAGMA journal_mode").fetchone() == ("wal",)
+    with journal._file.reading() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 @pytest.mark.parametrize("state", State)
@@ -88,7 +98,7 @@ def test_a_key_has_one_transaction_unless_the_last_changed_nothing(
 ) -> None:
     again = attrs.evolve(SECOND, key=FIRST.key, source=STRANGER.public_key)
     journal.settle(journal.add(FIRST), state)
-    if state in (State.FAILED, State.NEVER_APPLIED):
+    if state in FREE:
         assert other.add(again).state is State.OPEN
     else:
         with pytest.raises(Conflict):
@@ -104,24 +114,26 @@ def test_an_account_has_one_open_transaction(journal: Journal, other: Journal) -
 
 
 def test_a_sequence_number_is_used_once_unless_it_never_was(
-    journal: Journal, other: Journal
+    journal: Journal, life: Life, other: Journal
 ) -> None:
     same = attrs.evolve(SECOND, sequence=FIRST.sequence)
     journal.settle(journal.add(FIRST), State.FAILED)
-    assert journal.last_sequence(NETWORK, ME) == 7
+    assert journal.last_sequence(life, ME) == 7
     with pytest.raises(Conflict):
         other.add(same)
     journal.settle(journal.add(SECOND), State.NEVER_APPLIED)
-    assert journal.last_sequence(NETWORK, ME) == 7
+    assert journal.last_sequence(life, ME) == 7
     assert other.add(attrs.evolve(SECOND, key="req_3", hash="h3")).state is State.OPEN
 
 
-def test_networks_and_accounts_are_told_apart(journal: Journal) -> None:
+def test_networks_and_accounts_are_told_apart(journal: Journal, life: Life) -> None:
     journal.add(FIRST)
-    journal.add(attrs.evolve(FIRST, network="another", hash="h2"))
+    elsewhere = journal.life("another")
+    journal.add(attrs.evolve(FIRST, network="another", life=elsewhere.id))
     assert journal.find("a third", "shop", "req_1") is None
-    assert journal.open_of(NETWORK, STRANGER.public_key) is None
-    assert journal.last_sequence("another", STRANGER.public_key) == 0
+    assert journal.open_of(life, STRANGER.public_key) is None
+    assert journal.last_sequence(elsewhere, ME) == 7
+    assert journal.last_sequence(elsewhere, STRANGER.public_key) == 0
     assert len(journal.listed(NETWORK, State.OPEN, State.APPLIED)) == 1
 
 
@@ -151,6 +163,7 @@ def test_the_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         with Journal(tmp_path / "new.db") as journal:
+            journal.life(NETWORK)
             journal.add(FIRST)
             modes = {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     finally:
@@ -176,11 +189,11 @@ def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
     newer = tmp_path / "newer"
     Journal(newer).close()
     database = sqlite3.connect(newer)
-    database.execute("PRAGMA user_version = 2")
+    database.execute("PRAGMA user_version = 3")
     database.close()
     for path, reason in (
         (text, "file is not a database"),
-        (newer, "its version is 2, this program's 1"),
+        (newer, "its version is 3, this program's 2"),
         (tmp_path, "Is a directory"),
         (tmp_path / "absent" / "journal.db", "No such file"),
     ):
@@ -196,8 +209,9 @@ KEY = "k" * 5_000
 
 def limit_pages(journal: Journal, more: int) -> None:
     """Let the file grow by so many pages."""
-    (pages,) = journal._database.execute("PRAGMA page_count").fetchone()
-    journal._database.execute(f"PRAGMA max_page_count = {pages + more}")
+    with journal._file.reading() as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + more}")
 
 
 def test_a_disk_that_is_full_before_the_signature_is_noted_lets_nothing_be_sent(

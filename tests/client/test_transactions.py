@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -13,6 +12,7 @@ from stellar_sdk.client.response import Response
 from stellar_sdk.exceptions import ConnectionError as NoConnection
 from stellar_sdk.soroban_rpc import GetTransactionStatus
 from tests.support.deployed_vault import BALANCE, CHANNEL, OWNER, STRANGER, URL, DeployedVault
+from tests.support.threads import run_together
 from tests.support.transports import Altering, always, once
 
 from callora_vault import InsufficientBalance
@@ -324,24 +324,6 @@ def test_one_request_of_two_clients_is_applied_once(
     run_together(deduct, 2)
     assert deployed.client(journal).balance() == BALANCE - 5
     assert sorted(results) == sorted(2 * list(range(BALANCE - 5, BALANCE)))
-
-
-def run_together(work: Callable[[int], object], count: int) -> None:
-    """Run something in threads, and fail where one of them does."""
-    failures: list[BaseException] = []
-
-    def guarded(number: int) -> None:
-        try:
-            work(number)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
 
 
 # The vault that a transaction was signed for

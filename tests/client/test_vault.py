@@ -230,8 +230,9 @@ def test_a_key_stands_for_one_call(deployed: DeployedVault, journal: Journal) ->
         match=r"'req_1' was already used for deduct\(caller=G.*, amount=25, .*\), not for .*=26",
     ):
         vault.deduct(ME, 26, "req_1")
-    vault.deduct(ME, 26, "req_1", key="another")
-    assert vault.balance() == BALANCE - 51
+    with pytest.raises(KeyReused, match="give the new request another key"):
+        vault.deposit(26, key="req_1")
+    assert vault.balance() == BALANCE - 25
 
 
 def test_a_refused_call_leaves_its_key_free(deployed: DeployedVault, journal: Journal) -> None:
@@ -247,7 +248,7 @@ def test_calls_without_a_key_are_calls_of_their_own(
 ) -> None:
     vault = deployed.client(journal)
     vault.deduct(ME, 1)
-    vault.deduct(ME, 1, "")
+    vault.deduct(ME, 1, "", key="an empty id")
     vault.deposit(10)
     vault.deposit(10)
     assert vault.balance() == BALANCE + 18

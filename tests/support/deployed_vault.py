@@ -75,8 +75,17 @@ class CountingSigner:
 class DeployedVault:
     """A network, an owner with a vault, a stranger and a channel account, all funded."""
 
-    def __init__(self, folder: Path, *, retention: int = 120_960) -> None:
-        self.network = LocalNetwork(retention=retention)
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        retention: int = 120_960,
+        passphrase: str | None = None,
+        start_time: int | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.network = LocalNetwork(passphrase, retention=retention, start_time=start_time)
+        self._limits = limits
         self.moving = MovingClock(self.network)
         self.owner = from_keypair(OWNER)
         for key in (OWNER, STRANGER, CHANNEL):
@@ -110,7 +119,7 @@ class DeployedVault:
 
     def deployer(self, journal: Journal) -> Deployer:
         """What deploys with the owner's account."""
-        return Deployer(self.connect(), journal, self.owner)
+        return Deployer(self.connect(), journal, self.owner, self._limits)
 
     def client(
         self,
@@ -132,6 +141,6 @@ class DeployedVault:
             (self.owner,) if signers is None else signers,
             source=source,
             address_credentials=address_credentials,
-            limits=limits,
+            limits=limits or self._limits,
             scope=scope,
         )

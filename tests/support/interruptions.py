@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from callora_vault.client import Journal
-from callora_vault.client.journal import JournalEntry
+from callora_vault.client import Journal, JournalEntry
 
 
 class Killed(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -42,6 +43,14 @@ def main() -> NoReturn:
     raise SystemExit(code)
 
 
+class _Said(logging.Handler):
+    """What the client has to say besides its results: a line each, as errors are."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it."""
+        print(f"callora-vault: {record.getMessage()}", file=sys.stderr)
+
+
 def _run() -> int:
     # imported here, where Ctrl-C is handled: these imports take most of the start-up time
     from cyclopts import CycloptsError  # noqa: PLC0415
@@ -54,12 +63,16 @@ def _run() -> int:
     from callora_vault.cli.app import EXPECTED, app  # noqa: PLC0415
     from callora_vault.cli.usage import explain  # noqa: PLC0415
 
+    said = _Said(logging.WARNING)
+    logging.getLogger("callora_vault").addHandler(said)
     try:
         code = app(sys.argv[1:], exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return _fail(explain(error), COULD_NOT_RUN)
     except EXPECTED as error:
         return _fail(str(error), error.exit_code)
+    finally:
+        logging.getLogger("callora_vault").removeHandler(said)
     return code if isinstance(code, int) else DONE
 
 

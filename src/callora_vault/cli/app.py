@@ -6,7 +6,7 @@ from typing import Final
 
 from cyclopts import App
 
-from callora_vault.cli.commands import directory, inspect, migrate, vault
+from callora_vault.cli.commands import directory, inspect, journal, migrate, vault
 from callora_vault.errors import CalloraError
 from soroban_localnet import LocalnetError
 
@@ -32,6 +32,7 @@ for command in (
     inspect.export,
     inspect.audit,
     directory.app,
+    journal.app,
     migrate.app,
     migrate.watch_retired,
 ):

@@ -125,6 +125,54 @@ def _as_id(vault: str) -> Address | None:
     return units.contract(vault, "vault") if looks_like_one else None
 
 
+@contextmanager
+def _noted(path: Path | None) -> Iterator[Journal]:
+    if path is None:
+        path = user_data_path("callora-vault", ensure_exists=True) / "journal.db"
+    with Journal(path) as journal:
+        yield journal
+
+
+_JournalFile: TypeAlias = Annotated[
+    Path | None,
+    Parameter(help="The journal of sent transactions; by default a file of your own."),
+]
+
+
+@Parameter(name="*")
+@attrs.frozen
+class JournalOptions:
+    """The options of a command that works on the journal alone."""
+
+    journal: _JournalFile = None
+    network: Annotated[
+        str | None,
+        Parameter(help="Only this network: local, testnet, mainnet, or the URL of an RPC."),
+    ] = None
+    network_passphrase: Annotated[
+        str | None, Parameter(help="Only the network of this passphrase.")
+    ] = None
+    timeout: Annotated[float, Parameter(help="Seconds to wait for the RPC of a URL.")] = 30.0
+
+    def passphrase(self) -> str | None:
+        """Return the passphrase of the network that is named; None for all networks.
+
+        Only the RPC of a URL is asked. Raises UnknownNetwork, Unreachable, RpcRefused.
+        """
+        if self.network_passphrase is not None or self.network is None:
+            return self.network_passphrase
+        known = KNOWN.get(self.network)
+        if known is not None:
+            return known.passphrase
+        return NetworkOptions(self.network, timeout=self.timeout).connect().passphrase
+
+    @contextmanager
+    def noted(self) -> Iterator[Journal]:
+        """Open the journal while the context lasts. Raises JournalUnusable."""
+        with _noted(self.journal) as journal:
+            yield journal
+
+
 @Parameter(name="*")
 @attrs.frozen
 class SigningOptions(VaultOptions):
@@ -136,10 +184,7 @@ class SigningOptions(VaultOptions):
     key_variable: Annotated[
         str, Parameter(help="The environment variable that holds the seed, without --key-file.")
     ] = KEY_VARIABLE
-    journal: Annotated[
-        Path | None,
-        Parameter(help="The journal of sent transactions; by default one in your data folder."),
-    ] = None
+    journal: _JournalFile = None
     request_key: Annotated[
         str | None,
         Parameter(
@@ -170,10 +215,7 @@ class SigningOptions(VaultOptions):
     @contextmanager
     def noted(self) -> Iterator[Journal]:
         """Open the journal while the context lasts. Raises JournalUnusable."""
-        path = self.journal
-        if path is None:
-            path = user_data_path("callora-vault", ensure_exists=True) / "journal.db"
-        with Journal(path) as journal:
+        with _noted(self.journal) as journal:
             yield journal
 
     def confirm(
@@ -181,7 +223,7 @@ class SigningOptions(VaultOptions):
     ) -> None:
         """Show what will be signed, and ask if the network is mainnet. Raises Declined."""
         limits = limits or self.limits
-        if self.yes or network.passphrase != KNOWN["mainnet"].passphrase:
+        if not self._asks(network):
             return
         console = Console(stderr=True)
         table = Table(title="to be signed", title_justify="left", show_header=False)
@@ -191,10 +233,17 @@ class SigningOptions(VaultOptions):
         table.add_row("signed by", signer.address)
         table.add_row("fee", f"at most {limits.resource_fee + limits.inclusion_fee:,} stroops")
         console.print(table)
-        if not sys.stdin.isatty():
-            raise Declined("there is no terminal for the question; --yes signs without it")
-        if console.input("sign it? (yes/no) ").strip().lower() != "yes":
-            raise Declined("the answer was not yes")
+        _ask(console, "sign it?", "signs")
+
+    def confirm_words(self, network: Network, what: str) -> None:
+        """Say what will be done, and ask where it is about real money. Raises Declined."""
+        if self._asks(network):
+            console = Console(stderr=True)
+            console.print(f"{network.passphrase}: {what}")
+            _ask(console, "do it?", "does it")
+
+    def _asks(self, network: Network) -> bool:
+        return not self.yes and network.passphrase == KNOWN["mainnet"].passphrase
 
     @contextmanager
     def client(self, vault: str, what: str) -> Iterator[VaultClient]:
@@ -205,6 +254,14 @@ class SigningOptions(VaultOptions):
         self.confirm(network, signer, what, contract)
         with self.noted() as journal:
             yield VaultClient(contract, network, journal, [signer], limits=self.limits)
+
+
+def _ask(console: Console, question: str, does: str) -> None:
+    """Ask at the terminal. Raises Declined."""
+    if not sys.stdin.isatty():
+        raise Declined(f"there is no terminal to ask at; --yes {does} without asking")
+    if console.input(f"{question} (yes/no) ").strip().lower() != "yes":
+        raise Declined("the answer was not yes")
 
 
 def _asked() -> Signer:

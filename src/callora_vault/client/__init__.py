@@ -4,18 +4,24 @@ It needs the extra `client` (stellar-sdk).
 """
 
 from callora_vault.client.deploy import Deployed, Deployer
+from callora_vault.client.entries import JournalEntry, Life, State
 from callora_vault.client.errors import (
     AppliedByOthers,
     BadKey,
     CallFailed,
+    ClockSkew,
     FeeTooHigh,
     JournalUnusable,
     KeyReused,
+    NetworkBehind,
     NeverApplied,
     NoFreeId,
     NotAccepted,
+    OtherNetwork,
     RefusedToSign,
+    RequestIdUsed,
     SourceBusy,
+    StillOpen,
     UnexpectedAuthorisation,
     UnexpectedCode,
     UnexpectedFootprint,
@@ -23,11 +29,13 @@ from callora_vault.client.errors import (
     Unreadable,
     Unsettled,
 )
-from callora_vault.client.journal import Journal, JournalEntry, State
+from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer, from_environment, from_file, from_keypair
+from callora_vault.client.limits import Limits
+from callora_vault.client.receipts import Receipt, Skipped
 from callora_vault.client.successors import NotFollowed, NotOurFactory, SuccessorLoop
-from callora_vault.client.transactions import Limits, resume
-from callora_vault.client.vault import Receipt, VaultClient
+from callora_vault.client.transactions import resume
+from callora_vault.client.vault import VaultClient
 from callora_vault.rpc.errors import (
     NoAccount,
     NoVault,
@@ -44,6 +52,7 @@ __all__ = [
     "BadKey",
     "CallFailed",
     "Clock",
+    "ClockSkew",
     "Deployed",
     "Deployer",
     "Fee",
@@ -52,8 +61,10 @@ __all__ = [
     "JournalEntry",
     "JournalUnusable",
     "KeyReused",
+    "Life",
     "Limits",
     "Network",
+    "NetworkBehind",
     "NeverApplied",
     "NoAccount",
     "NoFreeId",
@@ -61,13 +72,17 @@ __all__ = [
     "NotAccepted",
     "NotFollowed",
     "NotOurFactory",
+    "OtherNetwork",
     "Receipt",
     "RefusedToSign",
+    "RequestIdUsed",
     "RpcRefused",
     "Signer",
     "SimulationFailed",
+    "Skipped",
     "SourceBusy",
     "State",
+    "StillOpen",
     "SuccessorLoop",
     "UnexpectedAuthorisation",
     "UnexpectedCode",

@@ -21,9 +21,10 @@ from callora_vault.client.approval import Expected
 from callora_vault.client.errors import CallFailed, NoFreeId, UnexpectedCode, UnexpectedFootprint
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
+from callora_vault.client.limits import Limits
 from callora_vault.client.refusals import failed
 from callora_vault.client.successors import NotOurFactory
-from callora_vault.client.transactions import Action, Limits, Transactions
+from callora_vault.client.transactions import Action, Transactions
 from callora_vault.client.vault import VaultClient, code_hash_of
 from callora_vault.codec.addresses import deployed_address, id_preimage, vault_address
 from callora_vault.codec.calls import encode_authorisation, host_function

@@ -40,6 +40,65 @@ class JournalUnusable(CalloraError):
 
 
 @attrs.frozen
+class OtherNetwork(CalloraError):
+    """The RPC at `server` shows another history than the journal knows; nothing was sent.
+
+    The public network never begins anew. `ledger` is one that the journal knows otherwise.
+    """
+
+    server: str
+    network: str
+    ledger: int
+
+    def __str__(self) -> str:
+        return (
+            f"the RPC at {self.server} is not of the network that the journal knows: its ledger "
+            f"{self.ledger} of {self.network!r} is another one; nothing was sent, ask another RPC, "
+            "or use another journal for a fork (`callora-vault journal new-life` begins anew here)"
+        )
+
+
+@attrs.frozen
+class NetworkBehind(CalloraError):
+    """The RPC at `server` is behind what the journal has seen; nothing was sent.
+
+    `latest` is its latest ledger, `seen` the one that the journal knows.
+    """
+
+    exit_code: ClassVar[int] = 3
+    server: str
+    latest: int
+    seen: int
+
+    def __str__(self) -> str:
+        return (
+            f"the RPC at {self.server} is behind: its latest ledger is {self.latest}, and the "
+            f"journal has seen {self.seen}; nothing was sent, try again later or ask another RPC "
+            "(where the network was set back by hand: callora-vault journal new-life)"
+        )
+
+
+@attrs.frozen
+class ClockSkew(CalloraError):
+    """The latest ledger of the RPC at `server` is `skew` seconds from this machine's clock.
+
+    More than `limit` seconds; positive where the ledger is ahead. Nothing was signed.
+    """
+
+    server: str
+    skew: float
+    limit: float
+
+    def __str__(self) -> str:
+        side = "ahead of" if self.skew > 0 else "behind"
+        return (
+            f"the latest ledger of the RPC at {self.server} is {abs(self.skew):,.0f} s {side} this "
+            f"machine's clock, more than {self.limit:,.0f} s; nothing was signed, set the clock "
+            "right or ask another RPC (Limits(clock_skew=) for a fork whose time was moved)"
+        )
+
+
+@attrs.frozen
 class NoFreeId(CalloraError):
     """Others initialised every instance of a deployment first: `abandoned`."""
 
@@ -160,6 +219,43 @@ class _AboutTransaction(CalloraError):
 
 
 @attrs.frozen
+class StillOpen(_AboutTransaction):
+    """The transaction is open, and the journal does not forget it; `max_time` as in SourceBusy."""
+
+    max_time: int
+
+    def __str__(self) -> str:
+        return (
+            f"the transaction {self.transaction} of request {self.key!r} is open and is not "
+            "forgotten: it may be applied still; settle it first (callora-vault resume)"
+        )
+
+
+@attrs.frozen
+class RequestIdUsed(_AboutTransaction):
+    """A request id that another call has taken: item `item` of a batch, None for a deduct.
+
+    `key` is the request id, `state` what is known of the transaction that has it. Nothing was
+    signed.
+    """
+
+    item: int | None
+    state: str
+
+    def __str__(self) -> str:
+        where = "the request id" if self.item is None else f"item {self.item}: the request id"
+        remedy = (
+            "leave it out (skip_applied, --skip-applied)"
+            if self.state == "applied"
+            else ("settle that first (resume)")
+        )
+        return (
+            f"{where} {self.key!r} is {self.state} already, in the transaction {self.transaction}; "
+            f"nothing was signed, {remedy if self.item is not None else 'give another id'}"
+        )
+
+
+@attrs.frozen
 class NotAccepted(_AboutTransaction):
     """The network rejected the transaction, with `code`. It stays open until `max_time`.
 
@@ -180,16 +276,19 @@ class NotAccepted(_AboutTransaction):
 class Unsettled(_AboutTransaction):
     """The timeout passed before the result was known; `max_time` as in SourceBusy.
 
-    Repeat with the same key, or resume: the call is never applied twice.
+    `reason` is what the RPC lacked, if it did. Repeat with the same key, or resume: the call is
+    never applied twice.
     """
 
     exit_code: ClassVar[int] = 3
     max_time: int
+    reason: str = ""
 
     def __str__(self) -> str:
+        because = f" ({self.reason})" if self.reason else ""
         return (
             f"the transaction of the request {self.key!r} was sent, and its result is not known "
-            "yet; repeat with the same request key, or run `callora-vault resume`"
+            f"yet{because}; repeat with the same request key, or run `callora-vault resume`"
         )
 
 

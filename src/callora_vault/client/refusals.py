@@ -7,8 +7,8 @@ from typing import Final
 
 from stellar_sdk import xdr
 
+from callora_vault.client.entries import JournalEntry
 from callora_vault.client.errors import CallFailed
-from callora_vault.client.journal import JournalEntry
 from callora_vault.codec.entries import StoredVault
 from callora_vault.codec.errors import HostError
 from callora_vault.codec.values import CannotDecode

@@ -20,6 +20,7 @@ from callora_vault.codec.values import CannotDecode
 from callora_vault.errors import CalloraError
 from callora_vault.model.layouts import UnknownLayout
 from callora_vault.model.units import Address
+from callora_vault.rpc.errors import Unreachable
 from callora_vault.rpc.network import Network
 from callora_vault.rpc.reading import Instance, instance_in, read_instance
 
@@ -128,4 +129,6 @@ def _walk(network: Network, factory: Address, vault: Address, until: float) -> I
         seen.append(contract)
         if contract in seen[:-1]:
             raise SuccessorLoop(tuple(seen))
+        if network.clock.now() > until:
+            raise Unreachable(network.name, f"no end of the successors of {vault}")
         yield contract

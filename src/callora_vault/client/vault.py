@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Self, overload
 
-import attrs
 from stellar_sdk import xdr
 
 from callora_vault.client.approval import Expected
-from callora_vault.client.errors import UnexpectedCode, Unreadable
-from callora_vault.client.journal import Journal, JournalEntry
+from callora_vault.client.entries import JournalEntry, State
+from callora_vault.client.errors import UnexpectedCode
+from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
+from callora_vault.client.limits import Limits
+from callora_vault.client.receipts import Receipt, Skipped, receipt
 from callora_vault.client.refusals import contract_refusal, failed, lacks_a_signature
-from callora_vault.client.transactions import Action, Limits, Transactions, simulate
+from callora_vault.client.request_ids import (
+    check_twice,
+    ids_of,
+    key_of,
+    leave_out,
+    refuse_taken,
+    same_request,
+)
+from callora_vault.client.transactions import Action, Transactions, simulate
 from callora_vault.client.whereabouts import Whereabouts
-from callora_vault.codec.calls import decode_returned, encode_authorisation, host_function
+from callora_vault.codec.calls import decode_returned, encode_authorisation, host_function, identity
 from callora_vault.codec.entries import StoredVault, describe_executable
 from callora_vault.codec.errors import HostError
-from callora_vault.codec.events import decode_event
 from callora_vault.codec.keys import account_key, code_key, instance_key
-from callora_vault.codec.values import CannotDecode
 from callora_vault.directory import VaultDirectory
 from callora_vault.model.calls import (
     READS,
@@ -37,6 +44,7 @@ from callora_vault.model.calls import (
     Withdraw,
     WithdrawTo,
     describe_call,
+    plain,
 )
 from callora_vault.model.errors import (
     CallRefused,
@@ -44,36 +52,16 @@ from callora_vault.model.errors import (
     MissingMethod,
     MissingSignature,
 )
-from callora_vault.model.events import Event
-from callora_vault.model.layouts import V0, V1, UnknownLayout, VaultMeta
+from callora_vault.model.layouts import V0, V1, VaultMeta
 from callora_vault.model.refusals import refusal
 from callora_vault.model.units import Address, Symbol
 from callora_vault.model.vault import Outcome, Rejected, Unsigned, transition
 from callora_vault.model.versions import VAULT_V1
 from callora_vault.rpc.errors import SimulationFailed
 from callora_vault.rpc.network import Network
-from callora_vault.rpc.results import Fee, Success
 
 _LOOKS: Final = 3
 """How often a refusal is explained, while others change the vault in between."""
-
-
-@attrs.frozen
-class Receipt:
-    """An applied call: its returned value, its events, and its cost.
-
-    `key` names the request; `repeated` is whether an earlier call with this key applied it.
-    `transaction` is the hash, `ledger` the ledger of the transaction.
-    """
-
-    call: Call
-    key: str
-    returned: VaultMeta | int | None
-    events: tuple[Event, ...]
-    fee: Fee
-    ledger: int
-    transaction: str
-    repeated: bool
 
 
 class VaultClient:
@@ -218,15 +206,24 @@ class VaultClient:
         return self.call(Deduct(caller, amount, request_id), key=key)
 
     def batch_deduct(
-        self, caller: Address, items: Iterable[DeductItem], *, key: str | None = None
+        self,
+        caller: Address,
+        items: Iterable[DeductItem],
+        *,
+        key: str | None = None,
+        skip_applied: bool = False,
     ) -> int:
         """v2: take the amounts of 1 to 50 items in order, or none; `caller` signs.
 
-        The request ids of items are not request keys: give the batch one with `key`. Returns the
-        new balance. Raises NotInitialized, MissingSignature, Unauthorized, EmptyBatch,
+        Each request id is taken once, in a batch or alone; the same batch repeated returns its
+        result. `skip_applied` leaves out items whose request ids are applied; `submit` tells which.
+        Returns the new balance. Raises NotInitialized, MissingSignature, Unauthorized, EmptyBatch,
         BatchTooLarge, AmountNotPositive, InsufficientBalance, MissingMethod, and as `submit`.
         """
-        return self.call(BatchDeduct(caller, items), key=key)
+        call = BatchDeduct(caller, items)
+        returned = self.submit(call, key=key, skip_applied=skip_applied).returned
+        assert isinstance(returned, int)  # noqa: S101 - what a batch returns
+        return returned
 
     def set_authorized_caller(self, caller: Address | None, *, key: str | None = None) -> None:
         """v2: let `caller` deduct besides the owner, who signs; None for nobody.
@@ -276,29 +273,71 @@ class VaultClient:
             return self._simulated(call, until)
         return self.submit(call, key=key).returned
 
-    def submit(self, call: Call, *, key: str | None = None) -> Receipt:
+    def submit(self, call: Call, *, key: str | None = None, skip_applied: bool = False) -> Receipt:
         """Make a call that writes, once, and return its receipt.
 
-        Raises CallRefused, with nothing changed; RefusedToSign, SimulationFailed, Unreachable,
-        RpcRefused, WrongNetwork, NoVault, NoAccount, BadKey, KeyReused, SourceBusy with nothing
-        sent; NotAccepted, Unsettled, JournalUnusable with a transaction that may be open, which the
-        same key continues; NeverApplied, CallFailed with nothing applied; Unreadable,
-        AppliedByOthers after it was applied; Unknown. With a factory also NotFollowed,
-        SuccessorLoop, NotOurFactory, with nothing sent.
+        Arguments: `skip_applied`, of a batch, to leave items out whose request ids are applied.
+        Raises CallRefused, with nothing changed; BadValue, RequestIdUsed, RefusedToSign,
+        SimulationFailed, Unreachable, RpcRefused, WrongNetwork, OtherNetwork, NetworkBehind,
+        ClockSkew, NoVault, NoAccount, BadKey, KeyReused, SourceBusy with nothing sent; NotAccepted,
+        Unsettled, JournalUnusable with a transaction that may be open, which the same key
+        continues; NeverApplied, CallFailed with nothing applied; Unreadable, AppliedByOthers after
+        it was applied; Unknown. With a factory also NotFollowed, SuccessorLoop, NotOurFactory, with
+        nothing sent.
         """
         until = self._network.deadline(self.limits.timeout)
+        call = plain(call)
+        check_twice(call)
+        known = identity(host_function(self.contract, call))
         if key is None:
-            key = getattr(call, "request_id", None) or uuid.uuid4().hex
+            key = key_of(call, lambda: known)
+        done = self._transactions.applied(self._scope, key, known, describe_call(call))
+        if done is not None:
+            return receipt(call, done, repeated=True)
+        held = self._holders(call, until)
+        same = same_request(held, known)
+        if same is not None:
+            return receipt(call, same, repeated=True)
+        skipped: tuple[Skipped, ...] = ()
+        if skip_applied and isinstance(call, BatchDeduct):
+            whole = call
+            call, skipped = leave_out(call, held)
+            if skipped and not call.items:
+                return self._nothing_left(whole, skipped, held)
+            if skipped:
+                known = identity(host_function(self.contract, call))
+                key = key_of(call, lambda: known)
+        refuse_taken(call, held, self._scope, key)
+        self._transactions.recognise(until)
         self._whereabouts.turn(until)
         try:
-            return self._submit(call, key, until)
+            return self._submit(call, key, until, skipped)
         except InsufficientBalance:
             if not self._whereabouts.has_moved(until):
                 raise
-            return self._submit(call, key, until)
+            return self._submit(call, key, until, skipped)
 
-    def _submit(self, call: Call, key: str, until: float) -> Receipt:
+    def _holders(self, call: Call, until: float) -> dict[Symbol, JournalEntry]:
+        """Return which of a call's request ids are taken, by this vault's name or its contract."""
+        ids = tuple(request_id for _, request_id in ids_of(call))
+        return self._transactions.holders(self._scope, self.contract, ids, until) if ids else {}
+
+    def _nothing_left(
+        self,
+        call: BatchDeduct,
+        skipped: tuple[Skipped, ...],
+        held: Mapping[Symbol, JournalEntry],
+    ) -> Receipt:
+        """Return what is noted of a batch whose items are all applied already."""
+        latest = max((held[each.request_id] for each in skipped), key=lambda entry: entry.id)
+        return receipt(call, latest, repeated=True, skipped=skipped)
+
+    def _submit(
+        self, call: Call, key: str, until: float, skipped: tuple[Skipped, ...] = ()
+    ) -> Receipt:
         action = self._action(call, key, until)
+        # the vault's name may have moved to a contract on which an id is taken
+        refuse_taken(call, self._holders(call, until), self._scope, key)
         for attempt in range(1, _LOOKS + 1):
             try:
                 entry, repeated = self._transactions.submit(action, until)
@@ -309,8 +348,8 @@ class VaultClient:
                     raise
                 if explained or attempt == _LOOKS:
                     raise refused from None
-        if isinstance(entry.result, Success):
-            return _receipt(call, entry, entry.result, repeated=repeated)
+        if entry.state is State.APPLIED:
+            return receipt(call, entry, repeated=repeated, skipped=skipped)
         failure = failed(entry)
         error = failure.error
         if lacks_a_signature(error) and action.expected.signer:
@@ -378,6 +417,7 @@ class VaultClient:
             function=host_function(self.contract, call),
             expected=Expected(signer, tree, tuple(reads), (instance_key(self.contract),)),
             by_address=by_address,
+            request_ids=tuple(request_id for _, request_id in ids_of(call)),
         )
 
     def _simulated(self, call: Call, until: float) -> VaultMeta | int | None:
@@ -405,21 +445,3 @@ def code_hash_of(contract: Address, executable: xdr.ContractExecutable) -> bytes
     if executable.wasm_hash is None:
         raise UnexpectedCode(contract, describe_executable(executable))
     return executable.wasm_hash.hash
-
-
-def _receipt(call: Call, entry: JournalEntry, result: Success, *, repeated: bool) -> Receipt:
-    try:
-        returned = decode_returned(call, result.returned)
-        events = tuple(decode_event(event, entry.contract) for event in result.events)
-    except (CannotDecode, UnknownLayout) as error:
-        raise Unreadable(entry.key, entry.contract, entry.hash, str(error)) from error
-    return Receipt(
-        call=call,
-        key=entry.key,
-        returned=returned,
-        events=events,
-        fee=result.fee,
-        ledger=result.ledger,
-        transaction=entry.hash,
-        repeated=repeated,
-    )

@@ -33,6 +33,7 @@ class Whereabouts:
         self._factory = factory
         self._followed = factory is None
         self._known: StoredVault | None = None
+        self._history = network.histories
         self.contract = self._named
         """The vault's id, as of the last `turn`."""
 
@@ -42,6 +43,9 @@ class Whereabouts:
         Raises what `where` raises, NotFollowed, SuccessorLoop, NotOurFactory, and as Network.
         """
         contract = self.contract
+        if self._history != self._network.histories:
+            self._history, self._known = self._network.histories, None
+            contract, self._followed = self._named, self._factory is None
         if self._find is not None and (named := self._find()) != self._named:
             contract = self._named = named
             self._followed = self._factory is None

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from stellar_sdk import Address as StellarAddress
 from stellar_sdk import scval, xdr
+from stellar_sdk.utils import sha256
 
 from callora_vault.codec.entries import decode_meta, encode_meta
 from callora_vault.codec.values import (
@@ -38,7 +39,7 @@ from callora_vault.model.calls import (
     WithdrawTo,
 )
 from callora_vault.model.layouts import Layout, VaultMeta
-from callora_vault.model.units import Address
+from callora_vault.model.units import Address, Symbol
 
 
 def encode_call(call: Call | FactoryCall) -> tuple[str, list[xdr.SCVal]]:
@@ -60,6 +61,34 @@ def host_function(contract: Address, call: Call | FactoryCall) -> xdr.HostFuncti
         xdr.HostFunctionType.HOST_FUNCTION_TYPE_INVOKE_CONTRACT,
         invoke_contract=invocation(contract, call),
     )
+
+
+def identity(function: xdr.HostFunction) -> str:
+    """Return what makes two calls one and the same: a hash of the XDR, in hex.
+
+    The contract does not count, for a vault may move to another one.
+    """
+    called = function.invoke_contract
+    if called is None:
+        return sha256(function.to_xdr_bytes()).hex()
+    method = xdr.SCVal(xdr.SCValType.SCV_SYMBOL, sym=called.function_name)
+    return sha256(scval.to_vec([method, *called.args]).to_xdr_bytes()).hex()
+
+
+def request_ids_of(function: xdr.HostFunction) -> tuple[Symbol, ...]:
+    """Return the request ids of a deduct or a batch, in order; none is no id, and an empty one."""
+    called = function.invoke_contract
+    if called is None or len(called.args) < 2:
+        return ()
+    method, last = called.function_name.sc_symbol, called.args[-1]
+    given: list[xdr.SCVal] = []
+    if method == b"deduct":
+        given = [last]
+    elif method == b"batch_deduct" and last.vec is not None:
+        fields = [entry for item in last.vec.sc_vec if item.map for entry in item.map.sc_map]
+        given = [f.val for f in fields if f.key.sym and f.key.sym.sc_symbol == b"request_id"]
+    symbols = (value.sym.sc_symbol.decode() for value in given if value.sym is not None)
+    return tuple(filter(None, symbols))
 
 
 def _arguments(call: Call | FactoryCall) -> list[xdr.SCVal]:

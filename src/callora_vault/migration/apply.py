@@ -6,7 +6,7 @@ from typing import Final
 
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
-from callora_vault.client.transactions import Limits
+from callora_vault.client.limits import Limits
 from callora_vault.migration import atomic, stepwise
 from callora_vault.migration.checks import check_code, check_key, check_network
 from callora_vault.migration.plan import LIMITS, Mode, Plan

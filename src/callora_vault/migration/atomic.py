@@ -13,8 +13,9 @@ from stellar_sdk import xdr
 
 from callora_vault import wasm
 from callora_vault.client.approval import Expected
+from callora_vault.client.entries import JournalEntry
 from callora_vault.client.errors import UnexpectedAuthorisation, Unknown
-from callora_vault.client.journal import Journal, JournalEntry
+from callora_vault.client.journal import Journal
 from callora_vault.client.refusals import failed
 from callora_vault.client.transactions import Action
 from callora_vault.codec.calls import encode_authorisation, host_function

@@ -6,13 +6,14 @@ would be valid on the network. Therefore the fork accepts another key for the ow
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import attrs
 
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
-from callora_vault.client.transactions import Limits
+from callora_vault.client.limits import Limits
 from callora_vault.codec.entries import StoredVault
 from callora_vault.migration import atomic, ledger
 from callora_vault.migration.apply import apply
@@ -66,6 +67,8 @@ def dry_run(
     accepts as the owner's; `folder`, an empty one for journal and histories. Unknown code runs
     without `accept_unknown_code`, because it can do no harm here. Raises as `apply` and `verify`.
     """
+    # the fork's time is that of its remote when it was made, and was perhaps moved
+    limits = attrs.evolve(limits, clock_skew=math.inf)
     until = fork.deadline(limits.timeout)
     before = ledger.look(fork, plan, until).old.stored
     shown = attrs.evolve(plan, emptied_in_dry_run=True)

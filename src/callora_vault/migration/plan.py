@@ -18,7 +18,7 @@ from typing import Any, Final
 import attrs
 
 from callora_vault import files, wasm
-from callora_vault.client.transactions import Limits
+from callora_vault.client.limits import Limits
 from callora_vault.codec.addresses import deployed_address, vault_address
 from callora_vault.migration.errors import PlanUnusable
 from callora_vault.model import units

@@ -10,7 +10,8 @@ import attrs
 from callora_vault.client import approval
 from callora_vault.client.deploy import create_action, upload_action
 from callora_vault.client.errors import UnexpectedAuthorisation
-from callora_vault.client.transactions import Action, Limits
+from callora_vault.client.limits import Limits
+from callora_vault.client.transactions import Action
 from callora_vault.inspect import Inspection, inspect, read_code
 from callora_vault.migration import atomic, stepwise
 from callora_vault.migration.checks import check_factory, check_meta, check_old, check_successor

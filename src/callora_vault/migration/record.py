@@ -12,12 +12,14 @@ from typing import Final
 
 import attrs
 
+from callora_vault.client.entries import JournalEntry, State
 from callora_vault.client.errors import AppliedByOthers, Unknown, Unreadable, Unsettled
-from callora_vault.client.journal import Journal, JournalEntry, State
+from callora_vault.client.journal import Journal
+from callora_vault.codec.calls import host_function, identity
 from callora_vault.codec.events import decode_event
 from callora_vault.codec.values import CannotDecode
 from callora_vault.migration.plan import Plan
-from callora_vault.model.calls import Withdraw, describe_call
+from callora_vault.model.calls import Withdraw
 from callora_vault.model.events import WithdrawEvent
 from callora_vault.model.units import Address
 from callora_vault.rpc.network import Network
@@ -128,11 +130,13 @@ def _amount(old: Address, entry: JournalEntry) -> int:
             decoded = decode_event(event, old)
         except CannotDecode as error:
             raise Unreadable(*about, str(error)) from error
-        if isinstance(decoded, WithdrawEvent):
-            made = Withdraw(decoded.amount)
-            if entry.request == describe_call(made):
-                return decoded.amount
+        if isinstance(decoded, WithdrawEvent) and _is(entry, Withdraw(decoded.amount)):
+            return decoded.amount
     raise Unreadable(*about, f"it has no event of {entry.request}")
+
+
+def _is(entry: JournalEntry, call: Withdraw) -> bool:
+    return entry.call == identity(host_function(entry.contract, call))
 
 
 def settle_by_ledger(

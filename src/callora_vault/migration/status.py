@@ -8,10 +8,11 @@ from typing import Final
 
 import attrs
 
+from callora_vault.client.entries import JournalEntry, State
 from callora_vault.client.errors import AppliedByOthers, Unknown, Unreadable, Unsettled
-from callora_vault.client.journal import Journal, JournalEntry, State
+from callora_vault.client.journal import Journal
+from callora_vault.client.limits import Limits
 from callora_vault.client.successors import successors
-from callora_vault.client.transactions import Limits
 from callora_vault.migration import record
 from callora_vault.migration.checks import check_network, find_new_vault
 from callora_vault.migration.errors import NotMigrated

@@ -10,7 +10,8 @@ from callora_vault.client import approval
 from callora_vault.client.deploy import Deployer
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
-from callora_vault.client.transactions import Action, Limits, Transactions, measure
+from callora_vault.client.limits import Limits
+from callora_vault.client.transactions import Action, Transactions, measure
 from callora_vault.client.vault import VaultClient
 from callora_vault.errors import CalloraError
 from callora_vault.migration.errors import CannotMigrate, CodeMissing, Why

@@ -13,14 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import Final
 
 from stellar_sdk import xdr
 
 from callora_vault.client.approval import Expected
 from callora_vault.client.deploy import IDS
+from callora_vault.client.entries import JournalEntry, State
 from callora_vault.client.errors import UnexpectedCode, Unknown
-from callora_vault.client.journal import JournalEntry, State
 from callora_vault.client.transactions import Action, resume
 from callora_vault.codec.calls import encode_authorisation, host_function
 from callora_vault.codec.entries import decode_stored, describe_executable
@@ -190,10 +191,12 @@ class _Run:
             held = ledger.held_in(found, contract)
             return found.ledger, held is not None and shows(held.stored.meta)
 
-        while True:
+        for tries in count(1):
             try:
                 send()
             except Unknown as unknown:
+                if tries == TRIES:
+                    raise
                 entry = self._journal.find(self._plan.network, scope, key)
                 assert entry is not None  # noqa: S101 - it is the one that is unknown
                 settle_by_ledger(self._network, self._journal, entry, self._until(), unknown, look)

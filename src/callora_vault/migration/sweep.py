@@ -11,10 +11,12 @@ from typing import Final
 
 import attrs
 
+from callora_vault.client.entries import State
 from callora_vault.client.errors import UnexpectedCode
-from callora_vault.client.journal import Journal, State
+from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
-from callora_vault.client.transactions import Limits, resume
+from callora_vault.client.limits import Limits
+from callora_vault.client.transactions import resume
 from callora_vault.client.vault import VaultClient
 from callora_vault.migration.checks import check_key, check_network, check_old, find_new_vault
 from callora_vault.migration.errors import KeepsMoving, NotMigrated

@@ -14,7 +14,7 @@ import attrs
 
 from callora_vault import wasm
 from callora_vault.client.journal import Journal
-from callora_vault.client.transactions import Limits
+from callora_vault.client.limits import Limits
 from callora_vault.codec.values import CannotDecode
 from callora_vault.inspect import Audit, History, Verdict, audit, export
 from callora_vault.inspect.audit import balance_before

@@ -5,7 +5,7 @@ BadValue, which names the argument.
 """
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar, cast
 
 import attrs
 
@@ -144,6 +144,29 @@ class SetAuthorizedCaller:
     caller: Address | None = attrs.field(validator=_optional_address)
 
 
+_T = TypeVar("_T")
+
+
+def plain(value: _T) -> _T:
+    """Return a call, or a part of one, whose numbers and texts are int and str themselves.
+
+    A subclass may show, compare and count as it likes; the ABI carries only what is under it.
+    """
+    made: Any = value
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        made = int.__int__(value)
+    elif isinstance(value, str):
+        made = str.__str__(value)
+    elif isinstance(value, tuple):
+        made = tuple(map(plain, value))
+    elif attrs.has(type(value)):
+        names = (field.name for field in attrs.fields(type(made)))
+        made = type(value)(*(plain(getattr(value, name)) for name in names))
+    return cast(_T, made)
+
+
 Call: TypeAlias = (
     Init
     | GetMeta
@@ -213,7 +236,7 @@ FACTORY_CALLS: Final[tuple[type[FactoryCall], ...]] = (Create, Migrate, Successo
 def describe_call(call: Call | FactoryCall) -> str:
     """Write a call in words: its method and the arguments that are given.
 
-    Two calls have the same text only if they are equal, so the text can stand for the call.
+    The text is for people: a call is identified by its XDR.
     """
     values = attrs.asdict(call, recurse=False)
     if isinstance(call, BatchDeduct):

@@ -9,16 +9,16 @@ import attrs
 from stellar_sdk import xdr
 from stellar_sdk.soroban_rpc import (
     GetEventsResponse,
+    GetLedgersResponse,
     LedgerEntryResult,
     SimulateTransactionResponse,
 )
+from stellar_sdk.utils import sha256
 
 from callora_vault.codec.errors import find_error
 from callora_vault.model.units import Address
-from callora_vault.rpc.errors import (
-    SimulationFailed,
-)
-from callora_vault.rpc.results import Failure, Success
+from callora_vault.rpc.errors import SimulationFailed
+from callora_vault.rpc.results import Failure, Success, Unread
 
 
 @attrs.frozen
@@ -26,6 +26,33 @@ class Tip:
     """The latest ledger: its sequence, and its close time in seconds since 1970."""
 
     ledger: int
+    close_time: int
+
+
+@attrs.frozen
+class Anchor:
+    """A closed ledger as an RPC told it.
+
+    `hash` is that of its header in hex, `close_time` in seconds since 1970.
+    """
+
+    sequence: int
+    hash: str
+    close_time: int
+
+
+@attrs.frozen
+class LedgerPage:
+    """The first ledger from a sequence on, and what the RPC keeps.
+
+    `previous` is the hash of the ledger before, in hex. `oldest` and `latest` are of this answer;
+    `close_time` is that of the latest.
+    """
+
+    ledger: Anchor
+    previous: str
+    oldest: int
+    latest: int
     close_time: int
 
 
@@ -64,12 +91,14 @@ class Simulation:
 class Fate:
     """One answer about a transaction: its result in a ledger, or None for not found.
 
-    `close_time` is that of the latest ledger, `oldest_ledger` the oldest that the RPC searched.
+    `close_time` is that of the latest ledger, `oldest_ledger` the oldest that the RPC searched;
+    `applied_at` is the close time of the transaction's own ledger.
     """
 
     close_time: int
     oldest_ledger: int
-    result: Success | Failure | None
+    result: Success | Unread | Failure | None
+    applied_at: int | None = None
 
 
 @attrs.frozen
@@ -117,6 +146,31 @@ def read_simulation(answer: SimulateTransactionResponse) -> Simulation:
         tuple(map(xdr.SorobanAuthorizationEntry.from_xdr, result.auth or ())),
         xdr.SorobanTransactionData.from_xdr(answer.transaction_data),
         answer.min_resource_fee,
+    )
+
+
+def read_ledger(answer: GetLedgersResponse, asked: int) -> LedgerPage:
+    """Read the answer of getLedgers to a request for one ledger from `asked` on.
+
+    What the RPC says of a ledger has to be what its header says. Raises ValueError.
+    """
+    (told,) = answer.ledgers
+    header = xdr.LedgerHeaderHistoryEntry.from_xdr(told.header_xdr).header
+    anchor = Anchor(
+        header.ledger_seq.uint32,
+        sha256(header.to_xdr_bytes()).hex(),
+        header.scp_value.close_time.time_point.uint64,
+    )
+    if anchor != Anchor(told.sequence, told.hash, told.ledger_close_time):
+        raise ValueError("a ledger that is not what its header says")
+    if not asked <= anchor.sequence <= answer.latest_ledger:
+        raise ValueError("a ledger that was not asked for")
+    return LedgerPage(
+        anchor,
+        header.previous_ledger_hash.hash.hex(),
+        answer.oldest_ledger,
+        answer.latest_ledger,
+        answer.latest_ledger_close_time,
     )
 
 

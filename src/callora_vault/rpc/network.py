@@ -30,9 +30,11 @@ from callora_vault.rpc.answers import (
     EventPage,
     EventRecord,
     Fate,
+    LedgerPage,
     Simulation,
     Tip,
     read_events,
+    read_ledger,
     read_simulation,
 )
 from callora_vault.rpc.errors import (
@@ -91,6 +93,8 @@ class Network:
         self._tip = Tip(0, 0)
         self._tip_at = float("-inf")
         self._settled_ledger = 0
+        self.histories = 1
+        """How many histories of ledgers were met here: what was read in one says nothing later."""
         self._temporary_life: int | None = None
 
     def __repr__(self) -> str:
@@ -151,6 +155,13 @@ class Network:
         """Reject an answer from before the ledger in which this client saw its call settled."""
         if ledger < self._settled_ledger:
             raise _Unusable(f"it answers from ledger {ledger}, before {self._settled_ledger}")
+
+    def begin_anew(self) -> None:
+        """Forget what was seen of the network: it began anew, or went back."""
+        self.histories += 1
+        self._settled_ledger = 0
+        self._tip_at = float("-inf")
+        self._temporary_life = None
 
     def _learn(self, ledger: int, close_time: int) -> None:
         self._tip = Tip(ledger, close_time)
@@ -223,6 +234,25 @@ class Network:
         """Return the first ledger whose events and transactions the RPC still has."""
         return self._ask(self._server.get_health, until).oldest_ledger
 
+    def span(self, until: float) -> tuple[int, int]:
+        """Return the oldest and the latest ledger that the RPC has, of one answer."""
+        health = self._ask(self._server.get_health, until)
+        return health.oldest_ledger, health.latest_ledger
+
+    def ledger(self, sequence: int, until: float) -> LedgerPage:
+        """Read the first ledger from a sequence on, as its header says it.
+
+        Raises RpcRefused where the RPC does not have that ledger any more, or not yet.
+        """
+
+        def ask() -> LedgerPage:
+            answer = self._server.get_ledgers(sequence, limit=1)
+            page = _parse(lambda: read_ledger(answer, sequence))
+            self._learn(page.latest, page.close_time)
+            return page
+
+        return self._ask(ask, until)
+
     def events(
         self, contract: Address, start: int | str, until: float, limit: int = EVENTS_PER_PAGE
     ) -> EventPage:
@@ -277,6 +307,7 @@ class Network:
                 answer.latest_ledger_close_time,
                 answer.oldest_ledger,
                 _parse(lambda: read_result(answer, names)) if found else None,
+                answer.create_at,
             )
 
         fate = self._ask(ask, until)

@@ -6,8 +6,9 @@ documentation on fees.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from stellar_sdk import xdr
@@ -70,6 +71,34 @@ class Success:
 
 
 @attrs.frozen
+class Unread:
+    """A transaction that succeeded in `ledger`, whose `meta` this program cannot read.
+
+    `fee` in stroops; `meta` is base64 XDR, for a program that can; `reason` says what it is.
+    """
+
+    ledger: int
+    fee: int
+    reason: str
+    meta: str = attrs.field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the value as JSON."""
+        return {
+            "ledger": self.ledger,
+            "fee": self.fee,
+            "reason": self.reason,
+            "meta": self.meta,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Unread | Success:
+        """Read what `to_json` wrote: a Success where this program can read it."""
+        ledger, fee, meta = document["ledger"], document["fee"], document["meta"]
+        return _read_success(ledger, fee, meta, dict)
+
+
+@attrs.frozen
 class Failure:
     """A transaction that failed in `ledger` and paid `fee` stroops.
 
@@ -96,7 +125,7 @@ class Failure:
 
 def read_result(
     answer: GetTransactionResponse, names: Callable[[], Mapping[bytes, str]]
-) -> Success | Failure:
+) -> Success | Unread | Failure:
     """Read the answer of getTransaction for a transaction that is in a ledger.
 
     Arguments: `names`, called if TTLs were extended: names of entries by the XDR of their keys.
@@ -106,24 +135,50 @@ def read_result(
         raise ValueError("an answer without a result")
     result = xdr.TransactionResult.from_xdr(answer.result_xdr)
     charged = result.fee_charged.int64
-    meta = None
-    if answer.result_meta_xdr is not None:
-        meta = xdr.TransactionMeta.from_xdr(answer.result_meta_xdr).v4
     if answer.status == GetTransactionStatus.FAILED:
+        meta, _ = _read_meta(answer.result_meta_xdr)
         beside = map(xdr.DiagnosticEvent.from_xdr, answer.diagnostic_events_xdr or ())
         diagnostics = [*(meta.diagnostic_events if meta else ()), *beside]
         return Failure(answer.ledger, charged, result_name(result), find_error(diagnostics))
-    if meta is None or meta.soroban_meta is None or meta.soroban_meta.return_value is None:
-        raise ValueError("an answer without transaction meta of version 4")
+    if answer.result_meta_xdr is None:
+        raise ValueError("an answer without transaction meta")
+    return _read_success(answer.ledger, charged, answer.result_meta_xdr, names)
+
+
+def _read_success(
+    ledger: int, charged: int, meta_xdr: str, names: Callable[[], Mapping[bytes, str]]
+) -> Success | Unread:
+    meta, reason = _read_meta(meta_xdr)
+    if meta is None:
+        return Unread(ledger, charged, reason, meta_xdr)
+    if meta.soroban_meta is None or meta.soroban_meta.return_value is None:
+        raise ValueError("an answer without the value that was returned")
     extension = meta.soroban_meta.ext.v1
     rent = 0 if extension is None else extension.rent_fee_charged.int64
     renewed, restored = _lives(meta.operations, names)
     return Success(
-        answer.ledger,
+        ledger,
         Fee(charged, rent, renewed, restored),
         meta.soroban_meta.return_value,
         tuple(event for operation in meta.operations for event in operation.events),
     )
+
+
+_META: Final = 4
+"""The version of TransactionMeta that this program reads."""
+
+
+def _read_meta(text: str | None) -> tuple[xdr.TransactionMetaV4 | None, str]:
+    """Read transaction meta; where it is of another version, say which, and return None.
+
+    Raises ValueError for what is no meta.
+    """
+    if text is None:
+        return None, "it has no transaction meta"
+    version = int.from_bytes(base64.b64decode(text)[:4], "big")
+    if version != _META:
+        return None, f"its transaction meta is of version {version}, and this program reads {_META}"
+    return xdr.TransactionMeta.from_xdr(text).v4, ""
 
 
 def read_states(
@@ -135,9 +190,9 @@ def read_states(
     """
     if answer.result_meta_xdr is None:
         raise ValueError("an answer without transaction meta")
-    meta = xdr.TransactionMeta.from_xdr(answer.result_meta_xdr).v4
+    meta, reason = _read_meta(answer.result_meta_xdr)
     if meta is None:
-        raise ValueError("an answer without transaction meta of version 4")
+        raise ValueError(reason)
     changes = [c for op in meta.operations for c in op.changes.ledger_entry_changes]
     entries = (e for c in changes for e in (c.state, c.restored, c.updated) if e is not None)
     return tuple(entry.data for entry in entries if _is_of(entry.data, key))

@@ -20,7 +20,7 @@ from callora_vault.cli.views.vault import (
 )
 from callora_vault.client import Deployer
 from callora_vault.client import resume as settle
-from callora_vault.client.journal import State
+from callora_vault.client.entries import State
 from callora_vault.model.calls import (
     BatchDeduct,
     Call,
@@ -142,18 +142,25 @@ def batch_deduct(
     /,
     *,
     items: Path,
+    skip_applied: Annotated[bool, Parameter(negative=())] = False,
     options: SigningOptions = _SIGNING,
     json: Json = False,
 ) -> int:
     """Deduct several amounts in one transaction, all or none (v2).
 
+    Each request id is taken once: the same file again returns its result, and a batch with an id
+    that was deducted before, alone or in another batch, is refused.
+
     Parameters
     ----------
     items
         A JSON file: a list of 1 to 50 items {"amount": ..., "request_id": ...}.
+    skip_applied
+        Leave out the items whose request ids were deducted before, and list them.
     """
     caller = options.signer().address
-    return _submit(vault, BatchDeduct(caller, _read_items(items)), options, json)
+    call = BatchDeduct(caller, _read_items(items))
+    return _submit(vault, call, options, json, skip_applied=skip_applied)
 
 
 def withdraw(
@@ -235,9 +242,11 @@ def resume(*, options: SigningOptions = _SIGNING, json: Json = False) -> int:
 # -- how a call is made ------------------------------------------------------------------------
 
 
-def _submit(vault: str, call: Call, options: SigningOptions, json: bool) -> int:
+def _submit(
+    vault: str, call: Call, options: SigningOptions, json: bool, *, skip_applied: bool = False
+) -> int:
     with options.client(vault, describe_call(call)) as client:
-        receipt = client.submit(call, key=options.request_key)
+        receipt = client.submit(call, key=options.request_key, skip_applied=skip_applied)
     show_receipt(client.contract, receipt, json)
     return DONE
 

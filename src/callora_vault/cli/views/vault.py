@@ -34,6 +34,7 @@ def show_receipt(contract: Address, receipt: Receipt, json: bool) -> None:
             "transaction": receipt.transaction,
             "request_key": receipt.key,
             "repeated": receipt.repeated,
+            "skipped": [attrs.asdict(skipped) for skipped in receipt.skipped],
         }
         print_json(document)
         return
@@ -43,6 +44,10 @@ def show_receipt(contract: Address, receipt: Receipt, json: bool) -> None:
     lines += [(f"event {e.shape.name}", fields(e)) for e in receipt.events]
     lines += [("fee", str(receipt.fee)), ("ledger", receipt.ledger)]
     lines.append(("transaction", receipt.transaction))
+    lines += [
+        ("left out", f"item {s.item}: {s.request_id} is applied already, in {s.transaction}")
+        for s in receipt.skipped
+    ]
     if receipt.repeated:
         note = "an earlier call with this request key was applied; nothing was sent now"
         lines.append(("note", note))
