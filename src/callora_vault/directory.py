@@ -86,7 +86,7 @@ class StaleDirectory(DirectoryError):
             )
         if self.found is None:
             return (
-                f"there is no name {self.name!r}, expected one for {self.expected}; see "
+                f"no vault is named {self.name!r}; expected a name for {self.expected}; see "
                 "`callora-vault directory list`"
             )
         return (
