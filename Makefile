@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: parity test lint types imports docs-check check mutants wasm wasm-check clippy vectors bench \
-  exactly-once fuzz soak clients clean
+  exactly-once stress fuzz soak clients clean
 
 # Each search ends early where BUDGET=seconds says so, and prints how much it did.
 TIMED = $(if $(BUDGET),--seconds $(BUDGET))
@@ -71,9 +71,14 @@ bench: $(READY)
 	$(RUN)python -m benchmarks.client
 	$(RUN)python -m benchmarks.audit
 
-# deduct 10,000 times under every fault, with kills and nodes that forget; none lost, none twice
+# deduct 10,000 times under every fault, with kills, nodes that forget, wrong clocks, resets of the
+# network and threads that share a journal; none lost, none twice, none told settled that is not
 exactly-once: $(READY)
 	$(RUN)python -m tests.support.exactly_once $(TIMED) $(if $(DEDUCTIONS),--deductions $(DEDUCTIONS)) $(if $(SEED),--seed $(SEED))
+
+# the client as a state machine, 20,000 calls on a network that forgets, lags, goes back, is reset
+stress: $(READY)
+	$(RUN)python -m tests.support.stress $(TIMED) $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
 
 # send 100,000 malformed requests over HTTP, every field of every kind of transaction among them
 fuzz: $(READY)

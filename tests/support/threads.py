@@ -21,4 +21,5 @@ def run_together(work: Callable[[int], object], count: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert failures == []
+    if failures:
+        raise failures[0]

@@ -246,7 +246,7 @@ class FaultyClient(BaseSyncClient):
 
     def _behind(self, request: _Request, fault: Lag) -> Response:
         same = (request.method, request.url, request.params)
-        for earlier in reversed(self._answers):
+        for earlier in reversed(list(self._answers)):
             asked = earlier.request
             if (
                 asked.number <= request.number - fault.requests
