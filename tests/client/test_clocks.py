@@ -49,9 +49,9 @@ def public(tmp_path: Path) -> DeployedVault:
 def client(
     deployed: DeployedVault, journal: Journal, *, ahead: float = 0, transport: Any = None
 ) -> VaultClient:
-    """A client whose clock is so many seconds ahead of the network, with address credentials."""
+    """A client whose clock is so many seconds ahead of the latest ledger; address credentials."""
     clock = deployed.moving.clock()
-    clock = attrs.evolve(clock, utc=lambda: deployed.network.now + ahead)
+    clock = attrs.evolve(clock, utc=lambda: deployed.network.close_time + ahead)
     server = SorobanServer(URL, transport or deployed.network.client())
     network = Network(server, deployed.network.passphrase, clock=clock)
     return VaultClient(
