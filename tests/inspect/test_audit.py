@@ -14,6 +14,7 @@ from callora_vault.codec.events import encode_event
 from callora_vault.codec.keys import instance_key
 from callora_vault.codec.values import encode_i128, encode_symbol
 from callora_vault.inspect.audit import Audit, NoState, Verdict, audit
+from callora_vault.inspect.breaks import Rule
 from callora_vault.inspect.history import History, Span, StoredEntry
 from callora_vault.model.calls import Call, Init
 from callora_vault.model.events import Event, InitEvent
@@ -102,7 +103,7 @@ def test_whatever_a_vault_does_from_any_ledger_on_is_consistent(
     events, state = _live(calls, None)
     cut = data.draw(st.integers(1, len(events)))
     audited = audit(_history(events[cut:], state, first=cut + 1))
-    assert audited.verdict is Verdict.CONSISTENT, audited.broken
+    assert audited.verdict is Verdict.CONSISTENT, audited.breaks
     assert state is not None
     assert audited.sums.closing == state.balance
 
@@ -126,7 +127,9 @@ def test_a_changed_amount_or_balance_breaks_it_there_or_at_the_next_balance(
     audited = audit(_history(changed, state))
     assert audited.verdict is Verdict.BROKEN
     balanced = (i for i in range(index + 1, len(events)) if hasattr(events[i], "balance"))
-    assert index <= audited.events <= next(balanced, len(events))
+    found = [b.event.ledger - 1 for b in audited.breaks if b.event is not None]
+    assert index <= min(found, default=len(events)) <= next(balanced, len(events))
+    assert audited.events == len(events)
 
 
 @settings(deadline=None)
@@ -142,23 +145,24 @@ def test_a_missing_event_that_moved_something_breaks_it(
     assert audit(_history(left, state)).verdict is Verdict.BROKEN
 
 
-def test_an_event_of_no_vault_is_named_as_the_first_that_does_not_follow() -> None:
+def test_an_event_of_no_vault_ends_the_replay_and_is_named() -> None:
     events, state = _live([Init(values.OWNER, 5, 0)], None)
     history = _history(events, state)
     strange = attrs.evolve(history.events[0], id="9" * 19, ledger=2, data=encode_i128(1).to_xdr())
     history.events.append(attrs.evolve(strange, topics=(encode_symbol("minted").to_xdr(),)))
     audited = audit(history)
-    assert audited.verdict is Verdict.BROKEN
-    assert audited.broken is not None
-    assert audited.broken.event == history.events[1]
-    assert "minted" in audited.broken.found
+    assert audited.verdict is Verdict.UNREADABLE
+    assert audited.unreadable is not None
+    assert audited.unreadable.startswith("unreadable from ledger 2: ")
+    assert "minted" in audited.unreadable
+    assert (audited.events, audited.breaks, audited.state) == (1, (), state)
 
 
 def test_a_second_init_does_not_follow() -> None:
     init = InitEvent(values.OWNER, 5)
-    audited = audit(_history([init, init], VaultMeta(values.OWNER, 5)))
-    assert audited.broken is not None
-    assert "AlreadyInitialized" in audited.broken.expected
+    (broken,) = audit(_history([init, init], VaultMeta(values.OWNER, 5))).breaks
+    assert (broken.rule, broken.words) == (Rule.AGAIN, "1 init of a vault that had an owner")
+    assert "AlreadyInitialized" in broken.expected
 
 
 def test_a_vault_that_nobody_called_is_consistent() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from stellar_sdk import SorobanServer, xdr
+from stellar_sdk import SorobanServer, scval, xdr
 from tests.support.deployed_vault import BALANCE, CHANNEL, URL, DeployedVault
 from tests.support.interruptions import WatchedJournal
 
@@ -24,7 +24,7 @@ from callora_vault.client import (
 )
 from callora_vault.codec.entries import decode_meta, encode_meta
 from callora_vault.codec.keys import instance_key, successor_key
-from callora_vault.codec.values import encode_address
+from callora_vault.codec.values import encode_address, encode_i128
 from callora_vault.migration import (
     Applied,
     DryRun,
@@ -199,6 +199,16 @@ class Migrating:
             (item,) = instance.storage.sc_map
             layout, meta = decode_meta(item.val)
             item.val = encode_meta(attrs.evolve(meta, **fields), layout)
+
+        self.change(contract, change)
+
+    def unlike_a_vault(self, contract: Address) -> None:
+        """Store one field in place of all that a vault stores."""
+
+        def change(instance: xdr.SCContractInstance) -> None:
+            assert instance.storage is not None
+            (item,) = instance.storage.sc_map
+            item.val = scval.to_map({scval.to_symbol("limit"): encode_i128(5)})
 
         self.change(contract, change)
 

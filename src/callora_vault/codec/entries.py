@@ -43,7 +43,11 @@ class StoredVault:
 
 
 def decode_stored(entry: xdr.LedgerEntryData) -> StoredVault:
-    """Decode an instance entry. Raises UnknownLayout; CannotDecode if it is no instance at all."""
+    """Decode an instance entry.
+
+    Raises UnknownLayout, which names every entry where `meta` is not among them; CannotDecode if it
+    is no instance at all.
+    """
     if entry.contract_data is None:
         raise CannotDecode("the entry", "CONTRACT_DATA", entry.type.name)
     instance = entry.contract_data.val.instance
@@ -56,6 +60,10 @@ def decode_stored(entry: xdr.LedgerEntryData) -> StoredVault:
             layout, meta = decode_meta(item.val)
         else:
             extra.append(item)
+    if meta is None and extra:
+        missing = Difference(META_KEY, Fault.MISSING, "Map", None)
+        others = [Difference(_name(e.key), Fault.EXTRA, None, type_name(e.val)) for e in extra]
+        raise UnknownLayout(None, (missing, *others))
     return StoredVault(instance.executable, layout, meta, tuple(extra))
 
 
@@ -68,7 +76,7 @@ def decode_meta(value: xdr.SCVal) -> tuple[Layout, VaultMeta]:
         wrong = Difference(META_KEY, Fault.WRONG_TYPE, "Map", type_name(value))
         raise UnknownLayout(None, (wrong,))
     entries = value.map.sc_map
-    names = [_field_name(entry.key) for entry in entries]
+    names = [_name(entry.key) for entry in entries]
     layout = recognise(
         {name: type_name(entry.val) for name, entry in zip(names, entries, strict=True)}
     )
@@ -81,7 +89,7 @@ def decode_meta(value: xdr.SCVal) -> tuple[Layout, VaultMeta]:
     return layout, VaultMeta(**values)
 
 
-def _field_name(key: xdr.SCVal) -> str:
+def _name(key: xdr.SCVal) -> str:
     """Name a key: a Symbol by its text, any other value as JSON."""
     return key.to_json() if key.sym is None else key.sym.sc_symbol.decode(errors="replace")
 

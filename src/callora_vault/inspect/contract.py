@@ -14,6 +14,7 @@ from callora_vault.codec.keys import code_key
 from callora_vault.codec.values import CannotDecode
 from callora_vault.errors import CalloraError
 from callora_vault.inspect.code import Code, read_code
+from callora_vault.inspect.interface import Match
 from callora_vault.model import units
 from callora_vault.model.layouts import Layout, UnknownLayout, VaultMeta
 from callora_vault.model.renewal import LEDGER_SECONDS
@@ -123,6 +124,8 @@ def inspect(network: Network, contract: Address, until: float) -> Inspection:
         stored = found.vault()
         layout, meta = stored.layout, stored.meta
         extra = tuple(item.key.to_json() for item in stored.extra)
+        if meta is None and code is not None and not _can_begin(code):
+            problem = "it stores nothing, and its code has no init"
     except (UnknownLayout, CannotDecode) as error:
         problem = str(error)
         items = [] if instance.storage is None else instance.storage.sc_map
@@ -170,6 +173,13 @@ def _executable(
     words = f"code by reference to {owner.address}, "
     words += "which names none" if named is None else f"now WASM {named.hex()}"
     return words, reference, named
+
+
+def _can_begin(code: Code) -> bool:
+    """Say whether code could give a contract that stores nothing an owner, as far as is known."""
+    if code.interface is None:
+        return True
+    return any(m.name == "init" and m.match is not Match.MISSING for m in code.interface.methods)
 
 
 def _is_meta(key: xdr.SCVal) -> bool:

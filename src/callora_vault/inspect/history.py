@@ -8,6 +8,10 @@ for the whole file. Lines are of these kinds, told by `kind`:
     seen      all events of the ledgers `from` to `through` are in the lines above
     lost      the RPC had the ledgers `from` to `through` no more when they were asked for
     state     the raw instance entry (LedgerEntryData, base64), as it is in `ledger`
+    anchor    a ledger: `sequence`, `hash`, `close_time`; another hash means another network
+
+A network that begins anew keeps its passphrase, so a history is compared with the network by its
+anchors before anything is added to it.
 """
 
 from __future__ import annotations
@@ -26,11 +30,16 @@ from filelock import FileLock, Timeout
 from callora_vault.errors import CalloraError
 from callora_vault.model import units
 from callora_vault.model.units import Address
+from callora_vault.rpc.anchors import Anchor, Life, judge, within
 from callora_vault.rpc.answers import EventRecord
+from callora_vault.rpc.errors import Behind, RpcRefused
+from callora_vault.rpc.following import follow
 from callora_vault.rpc.network import Network
 from callora_vault.rpc.reading import read_instance
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+_READABLE: Final = (1, FORMAT)
+"""Formats that are read; files of the first have no anchors."""
 _START: Final = bytes(32).hex()
 
 
@@ -66,7 +75,8 @@ class History:
     """What a history file holds. `digest` stands for all of it.
 
     `seen` are the ledgers whose events are all here, in order and without overlap; `lost` those
-    between them that nobody could read any more.
+    between them that nobody could read any more. `anchors` tell the network from one that began
+    anew.
     """
 
     network: str
@@ -76,6 +86,7 @@ class History:
     seen: list[Span] = attrs.field(factory=list)
     lost: list[Span] = attrs.field(factory=list)
     states: list[StoredEntry] = attrs.field(factory=list)
+    anchors: list[Anchor] = attrs.field(factory=list)
 
     @property
     def through(self) -> int:
@@ -104,6 +115,8 @@ class History:
                 self.lost.append(Span(line["from"], line["through"]))
             case "state":
                 self.states.append(StoredEntry(line["ledger"], line["entry"]))
+            case "anchor":
+                self.anchors.append(Anchor(line["sequence"], line["hash"], line["close_time"]))
             case kind:
                 raise ValueError(f"a line of the kind {kind!r}")
 
@@ -139,19 +152,87 @@ def export(
     A run may end at any moment: the next one continues it. Arguments: `path`, the
     file, made where there is none; `until`, which gives the moment of the network's clock up to
     which one request may take; `progress`, called with the ledger reached and the latest.
-    Raises BadValue, HistoryUnusable, NoVault, and what Network raises.
+    Raises BadValue, HistoryUnusable, also where the network began anew since the file was written;
+    NoVault, Behind, and what Network raises.
     """
     units.contract(contract, "contract")
     with appending(path, network.passphrase, contract) as (history, append):
-        state = _state(network, contract, until())
-        _follow(network, history, append, state.ledger, until, progress)
+        _check_life(network, history, path, until)
+        state = _state(network, history, until())
+        anchor = _anchor(network, state.ledger, until())
+        if anchor not in history.anchors[-1:]:  # before any event, for an export may end early
+            append({"kind": "anchor", **attrs.asdict(anchor)})
+        if history.through < state.ledger:
+            _follow(network, history, append, state.ledger, until, progress)
         append({"kind": "state", "ledger": state.ledger, "entry": state.entry})
         return history
 
 
-def _state(network: Network, contract: Address, until: float) -> StoredEntry:
-    found = read_instance(network, contract, until)
-    return StoredEntry(found.ledger, found.raw)
+def _check_life(network: Network, history: History, path: Path, until: Callable[[], float]) -> None:
+    """See that the network is the one of the file. Raises HistoryUnusable, Behind."""
+    if not history.anchors:
+        return
+    end = until()
+    waits = network.waits(end)
+    while True:
+        life = _life(network, history.anchors, end)
+        if life is Life.ANEW:
+            last = history.anchors[-1].sequence
+            reason = (
+                f"the network began anew since it was written (it is not the one whose ledger "
+                f"{last:,} is noted); keep the file, and export to another one"
+            )
+            raise HistoryUnusable(path, reason)
+        if life is not Life.BEHIND:
+            return
+        if next(waits, _OVER) is _OVER:
+            reached = network.tip(end, at_least=_NOW).ledger
+            raise Behind(network.name, reached, history.through)
+
+
+_OVER: Final = object()
+_NOW: Final = 1 << 32
+"""Beyond every ledger: nothing that is known of the latest one is new enough."""
+
+
+def _life(network: Network, anchors: list[Anchor], until: float) -> Life:
+    """Ask for the highest anchor that the RPC has, and judge by what it has there."""
+    tip = network.tip(until, at_least=_NOW).ledger
+    window = network.ledger(tip, until)
+    noted = within(anchors, window)
+    if noted is not None and noted.sequence != tip:
+        try:
+            window = network.ledger(noted.sequence, until)
+        except RpcRefused:  # dropped since
+            window = network.ledger(tip, until)
+            if within(anchors, window) is not None:
+                raise
+    return judge(anchors, window)
+
+
+def _state(network: Network, history: History, until: float) -> StoredEntry:
+    """Read the instance, not from before what the history has seen. Raises Behind."""
+    waits = network.waits(until)
+    while True:
+        found = read_instance(network, history.contract, until)
+        if found.ledger >= history.through:
+            return StoredEntry(found.ledger, found.raw)
+        if next(waits, _OVER) is _OVER:
+            raise Behind(network.name, found.ledger, history.through)
+
+
+def _anchor(network: Network, ledger: int, until: float) -> Anchor:
+    """Read a ledger that is closed. Raises Behind where the RPC does not show it in time."""
+    waits = network.waits(until)
+    while True:
+        try:
+            return network.ledger(ledger, until).first
+        except RpcRefused:
+            reached = network.tip(until, at_least=_NOW).ledger
+            if reached >= ledger:
+                raise
+            if next(waits, _OVER) is _OVER:
+                raise Behind(network.name, reached, ledger) from None
 
 
 def _follow(
@@ -163,23 +244,21 @@ def _follow(
     progress: Callable[[int, int], None],
 ) -> None:
     """Append the events up to the ledger `last`, or later ones too."""
-    first = max(history.through + 1, 1)
-    oldest = network.oldest_ledger(until())
-    if oldest > first:
-        if history.through:
-            append({"kind": "lost", "from": first, "through": oldest - 1})
-        first = oldest
-    start: int | str = first
+    first = history.through + 1
+    if first == 1:
+        first = max(network.oldest_ledger(until()), 1)
     have = history.events[-1].id if history.events else ""
-    while first <= last:
-        page = network.events(history.contract, start, until())
+    for page in follow(network, history.contract, first, last, until):
+        if page.first > first:
+            if history.through:
+                append({"kind": "lost", "from": first, "through": page.first - 1})
+            first = page.first
         for event in page.events:
             if event.id > have:  # an export that was ended may have them already
                 append({"kind": "event", **attrs.asdict(event)})
         if page.through >= first:
             append({"kind": "seen", "from": first, "through": page.through})
             first = page.through + 1
-        start = page.cursor
         progress(page.through, page.latest)
 
 
@@ -241,7 +320,7 @@ def _read(path: Path, file: BinaryIO) -> tuple[History, int]:
             line = json.loads(text)
             digest = line.pop("digest")
             if history is None:
-                if line["kind"] != "contract" or line["format"] != FORMAT:
+                if line["kind"] != "contract" or line["format"] not in _READABLE:
                     raise ValueError("it does not begin like a history")
                 history = History(line["network"], line["contract"])
                 found = _digest(history.digest, line)

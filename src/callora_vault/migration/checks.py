@@ -48,6 +48,8 @@ def check_old(view: LedgerView, plan: Plan) -> VaultMeta:
 def check_held(found: Held, plan: Plan) -> VaultMeta:
     """Do the same with what was read of it."""
     old, stored = plan.old, found.stored
+    if found.problem is not None:
+        raise CannotMigrate(old, Why.UNDECODABLE, found.problem)
     if stored.meta is None:
         raise CannotMigrate(old, Why.NOT_INITIALISED)
     if found.code != plan.old_code:

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Final
 
 import attrs
+from stellar_sdk import StrKey
 
 from callora_vault.client.errors import AppliedByOthers, Unknown, Unreadable, Unsettled
 from callora_vault.client.journal import Journal, JournalEntry, State
@@ -20,6 +21,7 @@ from callora_vault.migration.plan import Plan
 from callora_vault.model.calls import Withdraw
 from callora_vault.model.events import WithdrawEvent
 from callora_vault.model.units import Address
+from callora_vault.rpc.answers import EventRecord
 from callora_vault.rpc.network import Network
 from callora_vault.rpc.results import Success
 
@@ -68,6 +70,40 @@ def _belongs(entry: JournalEntry, plan: Plan, new: Address) -> bool:
     if entry.scope == new:
         return entry.key == "create"
     return entry.request == f"upload {plan.new_code}"
+
+
+def own_events(journal: Journal, plan: Plan, contract: Address) -> tuple[EventRecord, ...]:
+    """Return a contract's events in what this journal applied of a migration, but no sweep's.
+
+    They are kept for ever; their ids order them by ledger alone, and their close time is 0.
+    """
+    emitter = StrKey.decode_contract(contract)
+    found = []
+    for entry in journal.listed(plan.network, State.APPLIED):
+        if entry.scope != plan.scope or entry.key.startswith(SWEEP):
+            continue
+        assert isinstance(entry.result, Success)  # noqa: S101 - it was applied
+        for number, event in enumerate(entry.result.events):
+            body, told = event.body.v0, event.contract_id
+            if body is None or told is None or told.contract_id.hash != emitter:
+                continue
+            found.append(
+                EventRecord(
+                    f"{entry.result.ledger << 32:019d}-{number:010d}",
+                    entry.result.ledger,
+                    0,
+                    entry.hash,
+                    tuple(topic.to_xdr() for topic in body.topics),
+                    body.data.to_xdr(),
+                )
+            )
+    return tuple(found)
+
+
+def journal_has(journal: Journal, plan: Plan, transaction: str) -> bool:
+    """Say whether this journal has a transaction of a migration as applied."""
+    applied = journal.listed(plan.network, State.APPLIED)
+    return any(entry.scope == plan.scope and entry.hash == transaction for entry in applied)
 
 
 def is_of(journal: Journal, plan: Plan) -> bool:

@@ -53,6 +53,7 @@ from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import Address
 from callora_vault.rpc.answers import EventRecord
 from callora_vault.rpc.errors import SimulationFailed
+from callora_vault.rpc.following import events_to_tip
 from callora_vault.rpc.network import Network
 
 _WITHDRAWS: Final = ("withdraw", "withdraw_to")
@@ -206,7 +207,7 @@ class _Run:
         entry = self._journal.find(plan.network, plan.scope, AUTHORISE)
         if entry is not None and entry.state is State.APPLIED:
             return
-        caller = self._old().authorized_caller
+        caller = self._authorised_before()
         held = ledger.held(self._network, new, self._until())
         meta = None if held is None else held.stored.meta
         if caller is None or (meta is not None and meta.authorized_caller is not None):
@@ -226,8 +227,11 @@ class _Run:
 
     # -- the old one ---------------------------------------------------------------------------
 
-    def _old(self) -> VaultMeta:
-        return checks.check_old(ledger.look(self._network, self._plan, self._until()), self._plan)
+    def _authorised_before(self) -> Address | None:
+        """Return who may deduct from the old vault, whatever else became of that since."""
+        old = ledger.look(self._network, self._plan, self._until()).old
+        meta = old.stored.meta or self._plan.meta
+        return meta.authorized_caller
 
     def _drain(self) -> int:
         """Withdraw until the old vault is empty; return what all withdrawals took out."""
@@ -295,7 +299,10 @@ def _events_since(
         raise HistoryGone(contract, start)
     if start > network.tip(until).ledger:
         return ()
-    return network.events_to_tip(contract, start, until).events
+    page = events_to_tip(network, contract, start, until)
+    if page.first > start:
+        raise HistoryGone(contract, start)
+    return page.events
 
 
 def _name(event: EventRecord) -> str:

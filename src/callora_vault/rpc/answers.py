@@ -91,11 +91,13 @@ class EventRecord:
 class EventPage:
     """Events of a contract in their order, and how far the RPC looked.
 
-    Every event up to and in `through` is in this page or the ones before it; the next page begins
-    at `cursor`. `oldest` is the first ledger that the RPC has, `latest` its last.
+    Every event from `first` up to and in `through` is in this page or the ones before it; the next
+    page begins at `cursor`. `first` is beyond the ledger that was asked for where the RPC has
+    dropped that. `oldest` is the first ledger that the RPC has, `latest` its last.
     """
 
     events: tuple[EventRecord, ...]
+    first: int
     through: int
     cursor: str
     oldest: int
@@ -120,12 +122,21 @@ def read_simulation(answer: SimulateTransactionResponse) -> Simulation:
     )
 
 
-def read_events(answer: GetEventsResponse, contract: Address, limit: int) -> EventPage:
-    """Read the answer of getEvents to a request for at most `limit` events of a contract."""
+def read_events(
+    answer: GetEventsResponse, contract: Address, start: int | str, limit: int
+) -> EventPage:
+    """Read the answer of getEvents to a request for at most `limit` events of a contract.
+
+    Arguments: `start`, the ledger or the cursor that was asked for. Raises ValueError for an answer
+    with events of another contract, or of ledgers that it cannot know of.
+    """
+    first = max(ledger_of(start), answer.oldest_ledger)
     events = []
     for found in answer.events:
         if found.contract_id != contract:
             raise ValueError("an event of another contract")
+        if not first <= found.ledger <= answer.latest_ledger:
+            raise ValueError("an event of a ledger that was not asked for")
         events.append(
             EventRecord(
                 found.id,
@@ -136,13 +147,31 @@ def read_events(answer: GetEventsResponse, contract: Address, limit: int) -> Eve
                 found.value,
             )
         )
-    # a cursor begins with 32 bits of the ledger, then those of the transaction and the operation
-    reached = int(answer.cursor.split("-")[0]) >> 32
+    reached = place_of(answer.cursor)[0] >> 32
+    if reached > answer.latest_ledger:
+        raise ValueError("a cursor beyond the latest ledger")
     full = len(events) == limit
     return EventPage(
         tuple(events),
+        first,
         reached - 1 if full else reached,
         answer.cursor,
         answer.oldest_ledger,
         answer.latest_ledger,
     )
+
+
+def ledger_of(cursor: int | str) -> int:
+    """Return the ledger that a cursor of events is in; a ledger stands for itself.
+
+    A cursor begins with 32 bits of the ledger, then those of the transaction and the operation.
+    """
+    return cursor if isinstance(cursor, int) else int(cursor.partition("-")[0]) >> 32
+
+
+def place_of(cursor: int | str) -> tuple[int, int]:
+    """Return what orders cursors; a ledger stands for its beginning."""
+    if isinstance(cursor, int):
+        return (cursor << 32) - 1, 0
+    place, _, index = cursor.partition("-")
+    return int(place), int(index or 0)

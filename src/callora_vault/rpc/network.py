@@ -25,10 +25,10 @@ from stellar_sdk.soroban_rpc import (
 
 from callora_vault.codec.keys import account_key, instance_key, setting_key
 from callora_vault.model.units import Address, BadValue
+from callora_vault.rpc.anchors import Window, read_window
 from callora_vault.rpc.answers import (
     Entries,
     EventPage,
-    EventRecord,
     Fate,
     Simulation,
     Tip,
@@ -236,23 +236,21 @@ class Network:
         def ask() -> EventPage:
             first, cursor = (start, None) if isinstance(start, int) else (None, start)
             answer = self._server.get_events(first, None, [wanted], cursor, limit)
-            return _parse(lambda: read_events(answer, contract, limit))
+            return _parse(lambda: read_events(answer, contract, start, limit))
 
         return self._ask(ask, until)
 
-    def events_to_tip(self, contract: Address, start: int | str, until: float) -> EventPage:
-        """Read a contract's events up to the ledger that is the latest now, as one page.
+    def ledger(self, sequence: int, until: float) -> Window:
+        """Read a ledger, or the next one that there is, with what the RPC has.
 
-        Raises as `events`.
+        Raises RpcRefused where the RPC has dropped that ledger, or has not come so far.
         """
-        latest = self.tip(until).ledger
-        found: list[EventRecord] = []
-        while True:
-            page = self.events(contract, start, until)
-            found += page.events
-            if page.through >= latest:
-                return attrs.evolve(page, events=tuple(found))
-            start = page.cursor
+
+        def ask() -> Window:
+            answer = self._server.get_ledgers(sequence, limit=1)
+            return _parse(lambda: read_window(answer))
+
+        return self._ask(ask, until)
 
     def send(self, envelope: str) -> SendTransactionResponse:
         """Send a signed envelope, in base64, once."""
