@@ -277,7 +277,9 @@ def appending(
                 file.seek(0)
                 history, end = _read(path, file)
                 if (history.network, history.contract) != (network, contract):
-                    reason = f"it is of {history.contract} on {history.network!r}"
+                    reason = (
+                        f"it is of {history.contract} on {history.network!r}; name another file"
+                    )
                     raise HistoryUnusable(path, reason)
                 file.truncate(end)
             else:
