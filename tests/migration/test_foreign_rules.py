@@ -6,46 +6,15 @@ from pathlib import Path
 
 import attrs
 import pytest
-from tests.support.deployed_vault import BALANCE, CHANNEL, OWNER, STRANGER
+from tests.support.deployed_vault import CHANNEL, STRANGER
+from tests.support.foreign_rules import EIGHT_DAYS, LEFT, LINES, later, used
 from tests.support.migrations import Migrating
 
 from callora_vault.client import State
 from callora_vault.directory import VaultDirectory
 from callora_vault.migration import Mode, Plan, Stage, Verification, look_back, redirect, watch
-from callora_vault.model.calls import Deduct, Deposit, Withdraw
-from callora_vault.model.units import Address, BadValue
-
-EIGHT_DAYS = 8 * 17_280
-LEFT = BALANCE - 7 * 500 + 700 + 3 * 500 - 5 - 95
-LINES = (
-    "3 negative deducts created 1,500 (ledgers ",
-    "12 deducts by callers that were not authorised, 2,000 in all (ledgers ",
-    "1 deposit of 0 (ledger ",
-    "2 deducts of 0 (ledgers ",
-)
-
-
-def used(here: Migrating) -> Address:
-    """A vault that a backend deducts from which is not the owner, with what its users do to it."""
-    old = here.foreign("upstream", minimum=0)
-    for number in range(7):
-        here.call(old, CHANNEL, Deduct(CHANNEL.public_key, 500, f"r{number}"))
-    here.call(old, STRANGER, Deposit(700))
-    for number in range(3):
-        here.call(old, CHANNEL, Deduct(CHANNEL.public_key, -500, f"back{number}"))
-    for _ in range(2):
-        here.call(old, STRANGER, Deduct(STRANGER.public_key, 0))
-    here.call(old, OWNER, Deduct(OWNER.public_key, 5))
-    here.call(old, STRANGER, Deposit(0))
-    here.call(old, OWNER, Withdraw(95))
-    assert here.stored(old).balance == LEFT
-    return old
-
-
-def later(here: Migrating, plan: Plan) -> None:
-    """What its users do to it when it has been migrated, and nobody told them."""
-    here.call(plan.old, STRANGER, Deposit(40))
-    here.call(plan.old, CHANNEL, Deduct(CHANNEL.public_key, -500, "late"))
+from callora_vault.model.calls import Deduct, Deposit
+from callora_vault.model.units import BadValue
 
 
 def redirected(here: Migrating, plan: Plan, found: Verification, file: Path) -> None:
@@ -70,7 +39,7 @@ def test_it_is_taken_from_deploy_to_sweep_with_its_history_reported(
 
     done = here.apply(plan, accept_unknown_code=plan.old_code)
     found = here.verify(plan)
-    later(here, plan)
+    later(here, plan.old)
     late = here.verify(plan)
     assert all(any(words in line for line in late.reported) for words in LINES[2:])
     assert any("4 negative deducts created 2,000" in line for line in late.reported)
@@ -106,7 +75,7 @@ def test_it_is_redirected_when_the_rpc_has_forgotten_everything(
     if verified_before:
         assert here.verify(plan).passed
     here.deployed.network.advance_ledgers(EIGHT_DAYS)
-    later(here, plan)
+    later(here, plan.old)
     found = here.verify(plan)
     redirected(here, plan, found, tmp_path / "vaults.json")
     evidence = "\n".join(found.evidence)
@@ -130,10 +99,8 @@ def test_a_remainder_that_others_deduct_before_init_does_not_fail_it_for_ever(
     ]
 
     def meanwhile() -> None:
-        balance = here.balance_of(plan.old)
-        if len(times) == 2 and signed():
-            times.pop(0)()
-        elif len(times) == 1 and balance == 40:
+        happens = signed() if len(times) == 2 else here.balance_of(plan.old) == 40
+        if times and happens:
             times.pop(0)()
 
     def signed() -> bool:

@@ -270,6 +270,8 @@ def appending(
 
     One process at a time. Raises HistoryUnusable.
     """
+    if not path.parent.is_dir():  # which taking the lock would make
+        raise HistoryUnusable(path, "its folder is not there")
     try:
         with FileLock(f"{path}.lock", timeout=0), path.open("a+b") as file:
             file.seek(0)

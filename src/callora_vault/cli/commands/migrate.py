@@ -114,6 +114,7 @@ def plan(
         min_deposit=min_deposit,
         limits=limits,
     )
+    migration.write(planned, out)
     with working("reading the vault's events"):
         planned = migration.look_back(network, planned, _histories(out)[0], limits=limits)
     migration.write(planned, out)
