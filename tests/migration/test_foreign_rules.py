@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
 import pytest
+from stellar_sdk import Keypair
+from stellar_sdk.exceptions import SdkError
 from tests.support.deployed_vault import CHANNEL, STRANGER
 from tests.support.foreign_rules import EIGHT_DAYS, LEFT, LINES, later, used
+from tests.support.interruptions import Counted
 from tests.support.migrations import Migrating
 
 from callora_vault.client import State
 from callora_vault.directory import VaultDirectory
-from callora_vault.migration import Mode, Plan, Stage, Verification, look_back, redirect, watch
-from callora_vault.model.calls import Deduct, Deposit
+from callora_vault.migration import (
+    Mode,
+    Plan,
+    Stage,
+    Verification,
+    look_back,
+    redirect,
+    verify,
+    watch,
+)
+from callora_vault.model.calls import Call, Deduct, Deposit
 from callora_vault.model.units import BadValue
 
 
@@ -84,6 +97,55 @@ def test_it_is_redirected_when_the_rpc_has_forgotten_everything(
     assert len(found.late) == 2
     watched = watch(here.deployed.connect(), plan.old, None, here.deployed.connect().deadline(10))
     assert len(watched.calls) == 2
+
+
+ACTS: tuple[tuple[Keypair, Call], ...] = (
+    (STRANGER, Deposit(40)),
+    (CHANNEL, Deduct(CHANNEL.public_key, -500, "minted")),
+    (STRANGER, Deduct(STRANGER.public_key, 0)),
+    (CHANNEL, Deduct(CHANNEL.public_key, 7, "late")),
+)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_whatever_others_do_between_two_steps_it_is_migrated_and_can_be_redirected_for_ever(
+    here: Migrating, mode: Mode, tmp_path: Path
+) -> None:
+    """The calls take turns from point to point; verified now, and when the RPC has forgotten."""
+    plan = attrs.evolve(here.plan(used(here), mode), emptied_in_dry_run=True)
+    mark = here.deployed.network.snapshot()
+    point = 0
+    while True:
+        point += 1
+        here.back(mark)
+        who, call = ACTS[point % len(ACTS)]
+        acted: list[int] = []
+
+        def act(
+            now: int,
+            at: int = point,
+            who: Keypair = who,
+            call: Call = call,
+            acted: list[int] = acted,
+        ) -> None:
+            if now == at:
+                acted.append(at)
+                with suppress(SdkError):  # it has no such balance any more
+                    here.call(plan.old, who, call)
+
+        here.apply(plan, Counted(act), accept_unknown_code=plan.old_code)
+        if not acted:
+            break
+        found = here.verify(plan)
+        assert found.passed, (point, found.failed)
+        here.apply(plan, accept_unknown_code=plan.old_code)
+        here.deployed.network.advance_ledgers(EIGHT_DAYS)
+        with here.journal() as journal:
+            empty = tmp_path / f"old{point}", tmp_path / f"new{point}"
+            forgotten = verify(here.deployed.connect(), plan, empty, journal=journal)
+        assert forgotten.passed, (point, forgotten.failed)
+        assert forgotten.amount == found.amount
+    assert point > 8
 
 
 @pytest.mark.parametrize("mode", [Mode.ATOMIC, Mode.STEPWISE])

@@ -43,11 +43,7 @@ class StoredVault:
 
 
 def decode_stored(entry: xdr.LedgerEntryData) -> StoredVault:
-    """Decode an instance entry.
-
-    Raises UnknownLayout, which names every entry where `meta` is not among them; CannotDecode if it
-    is no instance at all.
-    """
+    """Decode an instance entry. Raises UnknownLayout; CannotDecode if it is no instance at all."""
     if entry.contract_data is None:
         raise CannotDecode("the entry", "CONTRACT_DATA", entry.type.name)
     instance = entry.contract_data.val.instance
@@ -60,11 +56,24 @@ def decode_stored(entry: xdr.LedgerEntryData) -> StoredVault:
             layout, meta = decode_meta(item.val)
         else:
             extra.append(item)
-    if meta is None and extra:
-        missing = Difference(META_KEY, Fault.MISSING, "Map", None)
-        others = [Difference(_name(e.key), Fault.EXTRA, None, type_name(e.val)) for e in extra]
-        raise UnknownLayout(None, (missing, *others))
     return StoredVault(instance.executable, layout, meta, tuple(extra))
+
+
+def decode_vault(entry: xdr.LedgerEntryData) -> StoredVault:
+    """Decode the instance entry of a vault, of which one that stores nothing is not initialised.
+
+    Raises UnknownLayout, which names every entry where `meta` is not among them; CannotDecode if it
+    is no instance at all.
+    """
+    stored = decode_stored(entry)
+    if stored.meta is None and stored.extra:
+        missing = Difference(META_KEY, Fault.MISSING, "Map", None)
+        others = (
+            Difference(_name(item.key), Fault.EXTRA, None, type_name(item.val))
+            for item in stored.extra
+        )
+        raise UnknownLayout(None, (missing, *others))
+    return stored
 
 
 _META_KEY: Final = encode_symbol(META_KEY)

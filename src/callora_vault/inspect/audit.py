@@ -16,7 +16,7 @@ from typing import Final, assert_never
 import attrs
 from stellar_sdk import xdr
 
-from callora_vault.codec.entries import StoredVault, decode_stored
+from callora_vault.codec.entries import StoredVault, decode_vault
 from callora_vault.codec.values import CannotDecode
 from callora_vault.errors import CalloraError
 from callora_vault.inspect.breaks import Break, Breaks, Rule
@@ -181,7 +181,7 @@ _ORDER: Final = {rule: place for place, rule in enumerate(Rule)}
 
 def _stored(entry: str) -> tuple[StoredVault | None, str | None]:
     try:
-        return decode_stored(xdr.LedgerEntryData.from_xdr(entry)), None
+        return decode_vault(xdr.LedgerEntryData.from_xdr(entry)), None
     except (UnknownLayout, CannotDecode) as error:
         return None, str(error)
 

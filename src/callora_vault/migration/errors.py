@@ -196,7 +196,8 @@ class HistoryGone(MigrationError):
     def __str__(self) -> str:
         return (
             f"the RPC keeps no events of {self.contract} from ledger {self.ledger} on any more; "
-            "use one that does"
+            "use one that does, or what was kept: the files beside the plan, or the journal that "
+            "applied it"
         )
 
 

@@ -19,7 +19,7 @@ from stellar_sdk import xdr
 
 from callora_vault.client.approval import Expected
 from callora_vault.client.deploy import IDS
-from callora_vault.client.errors import UnexpectedCode, Unknown
+from callora_vault.client.errors import CallFailed, UnexpectedCode, Unknown
 from callora_vault.client.journal import JournalEntry, State
 from callora_vault.client.transactions import Action, resume
 from callora_vault.codec.calls import encode_authorisation, host_function
@@ -259,7 +259,7 @@ class _Run:
             before, refused = held, None
             try:
                 old.submit(Withdraw(balance), key=drain_key(len(done)))
-            except (CallRefused, SimulationFailed) as refusal:
+            except (CallRefused, CallFailed, SimulationFailed) as refusal:
                 refused = refusal  # somebody may have deducted meanwhile
 
     def _check_taken(self, entry: JournalEntry, amount: int) -> None:

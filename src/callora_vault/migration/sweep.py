@@ -7,12 +7,11 @@ stays where it is and is named.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Final
 
 import attrs
 
-from callora_vault.client.errors import UnexpectedCode
+from callora_vault.client.errors import CallFailed, UnexpectedCode
 from callora_vault.client.journal import Journal, State
 from callora_vault.client.keys import Signer
 from callora_vault.client.transactions import Limits, resume
@@ -26,6 +25,7 @@ from callora_vault.migration.steps import TRIES, Setup
 from callora_vault.model.calls import Deposit, Withdraw
 from callora_vault.model.errors import InsufficientBalance
 from callora_vault.model.units import I128_MAX, Address, BadValue
+from callora_vault.rpc.errors import SimulationFailed
 from callora_vault.rpc.network import Network
 
 _WITHDRAW: Final = SWEEP + "withdraw {}"
@@ -92,8 +92,11 @@ class _Sweep:
             if tries == TRIES:
                 raise KeepsMoving(self._plan.old, tries, self._moved)
             tries += 1
-            with suppress(InsufficientBalance):  # deducted meanwhile
+            try:
                 self._old.submit(Withdraw(balance), key=_WITHDRAW.format(number))
+            except (InsufficientBalance, CallFailed, SimulationFailed):
+                if self._amounts()[0] == balance:  # otherwise somebody deducted meanwhile
+                    raise
 
     def _deposit(self, number: int, amount: int) -> None:
         key = _DEPOSIT.format(number)

@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 from stellar_sdk import xdr
 
-from callora_vault.codec.entries import StoredVault, decode_stored
+from callora_vault.codec.entries import StoredVault, decode_vault
 from callora_vault.codec.events import decode_event_body
 from callora_vault.codec.keys import instance_key
 from callora_vault.codec.values import CannotDecode, decode_i128, decode_symbol, encode_symbol
@@ -64,7 +64,7 @@ class Instance:
 
     def vault(self) -> StoredVault:
         """Decode the entry as a vault's. Raises UnknownLayout, CannotDecode."""
-        return decode_stored(self.entry)
+        return decode_vault(self.entry)
 
 
 def instance_in(entries: Entries, contract: Address) -> Instance | None:
