@@ -15,6 +15,7 @@ from tests.support.deployed_vault import OWNER, DeployedVault
 from callora_vault import wasm
 from callora_vault.client import Journal
 from callora_vault.codec.keys import instance_key
+from callora_vault.model.layouts import UnknownLayout
 from soroban_localnet.serve.http import serve_http
 
 
@@ -87,6 +88,16 @@ def test_every_command_names_each_entry_and_none_says_not_initialised(
             assert words in said, (arguments, said)
         for words in ("not initialised", "never called", "no owner yet", "Traceback"):
             assert words not in said, (arguments, said)
+
+
+def test_a_client_says_so_whatever_the_contract_says_of_itself(odd: Odd, tmp_path: Path) -> None:
+    """Code of v1 finds no `meta`, and answers that it is not initialised."""
+    odd.store(_elsewhere)
+    with Journal(tmp_path / "journal.db") as journal:
+        client = odd.deployed.client(journal, contract=odd.vault)
+        for read in (client.balance, client.get_meta):
+            with pytest.raises(UnknownLayout, match="State \\(Map\\) is extra"):
+                read()
 
 
 def test_init_was_never_called_is_said_of_an_empty_instance_alone(odd: Odd, tmp_path: Path) -> None:
