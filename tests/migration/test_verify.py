@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import attrs
@@ -15,7 +16,6 @@ from tests.support.migrations import MINIMUM, Migrating, said
 from callora_vault import wasm
 from callora_vault.client import Deployer, Journal, VaultClient
 from callora_vault.directory import VaultDirectory
-from callora_vault.inspect.history import read
 from callora_vault.migration import (
     HistoryGone,
     Mode,
@@ -33,12 +33,10 @@ MOVING = (Mode.ATOMIC, Mode.STEPWISE)
 
 CONSERVED = "the withdrawn amount is the new vault's initial balance"
 EMPTY = "the last withdrawal left nothing in the old vault"
-OLD_REPLAY = "the old vault's balance is the replay of its events"
 NEW_REPLAY = "the new vault's balance is the replay of its events"
 MINIMUM_KEPT = "the minimum deposit is the planned one"
 CALLER = "the authorised caller was carried over"
 NEW_CODE = "the new vault runs the planned code"
-OLD_CODE = "the old vault runs the planned code"
 LAYOUT = "the new vault stores the layout of its code"
 
 
@@ -62,14 +60,12 @@ def failing(here: Migrating, plan: Plan) -> set[str]:
 
 
 FAULTS: dict[str, tuple[Callable[[Migrating, Plan], object], set[str]]] = {
-    "units appear in the old vault": (lambda h, p: h.store(p.old, balance=1), {OLD_REPLAY}),
     "units vanish from the new vault": (
         lambda h, p: h.store(p.new, balance=BALANCE - 1),
         {NEW_REPLAY},
     ),
     "another minimum deposit": (lambda h, p: h.store(p.new, min_deposit=1), {MINIMUM_KEPT}),
     "another code of the new vault": (lambda h, p: run(h, p.new, "v1"), {NEW_CODE}),
-    "another code of the old vault": (lambda h, p: run(h, p.old, "v1"), {OLD_CODE}),
     "another caller stored": (
         lambda h, p: h.store(p.new, authorized_caller=STRANGER.public_key),
         {NEW_REPLAY},
@@ -88,6 +84,32 @@ def test_each_wrong_entry_fails_the_check_that_is_about_it(
     plant, expected = FAULTS[fault]
     plant(here, plan)
     assert failing(here, plan) == expected
+
+
+REPORTED: dict[str, tuple[Callable[[Migrating, Plan], object], str]] = {
+    "units appear": (
+        lambda h, p: h.store(p.old, balance=1),
+        "the stored balance is 1 more than follows from the events",
+    ),
+    "other code": (lambda h, p: run(h, p.old, "factory"), "the old vault runs other code now"),
+    "no vault's entry": (lambda h, p: h.unlike_a_vault(p.old), "balance (I128) is missing"),
+}
+
+
+@pytest.mark.parametrize("mode", MOVING)
+@pytest.mark.parametrize("fault", REPORTED)
+def test_what_becomes_of_the_old_vault_is_reported_and_fails_nothing(
+    here: Migrating, mode: Mode, fault: str
+) -> None:
+    plan = here.plan(here.v1, mode)  # without a caller to carry over, resume looks at it again
+    done = here.apply(plan)
+    assert here.verify(plan).reported == ()
+    plant, words = REPORTED[fault]
+    plant(here, plan)
+    assert failing(here, plan) == set()
+    assert words in " ".join(here.verify(plan).reported)
+    assert here.apply(plan) == attrs.evolve(done, tries=0)
+    assert here.status(plan).stage is Stage.MIGRATED
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -171,23 +193,76 @@ def test_what_is_not_migrated_or_half_is_not_verified(here: Migrating, mode: Mod
     assert here.status(plan).stage is Stage.MIGRATED
 
 
+EIGHT_DAYS = 8 * 17_280
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("kept", ["the journal", "the histories", "both"])
+def test_what_was_kept_counts_when_the_rpc_has_forgotten_the_migration(
+    here: Migrating, mode: Mode, kept: str, tmp_path: Path
+) -> None:
+    plan = here.plan(here.v2, mode)
+    here.apply(plan)
+    histories = here.histories
+    if kept == "the journal":
+        histories = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    else:
+        assert here.verify(plan).passed
+    here.deployed.network.advance_ledgers(EIGHT_DAYS)
+    with Journal(here.folder / "late.db") as late:
+        here.by_channel(late, plan.new).deposit(MINIMUM)
+    with ExitStack() as opened:
+        journal = None if kept == "the histories" else opened.enter_context(here.journal())
+        found = verify(here.deployed.connect(), plan, histories, journal=journal)
+    assert found.passed, found.failed
+    assert found.amount == (0 if mode is Mode.ZERO else BALANCE)
+    evidence = "\n".join(found.evidence)
+    assert "are no longer known" in evidence
+    assert ("from the journal" in evidence) == (kept == "the journal")
+    (replayed,) = (check for check in found.checks if check.name == NEW_REPLAY)
+    assert "are no longer known" in replayed.found
+    assert ("conserved since init" in replayed.found) == (kept != "the journal")
+
+
 @pytest.mark.parametrize("mode", MOVING)
-def test_an_rpc_that_forgot_the_migration_is_refused_unless_the_events_were_kept(
+def test_a_new_vault_that_nobody_has_written_since_has_no_gap(here: Migrating, mode: Mode) -> None:
+    plan = here.plan(here.v1, mode)
+    here.apply(plan)
+    here.deployed.network.advance_ledgers(EIGHT_DAYS)
+    (replayed,) = (check for check in here.verify(plan).checks if check.name == NEW_REPLAY)
+    assert replayed.holds
+    assert "not known" not in replayed.found
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_an_rpc_that_forgot_the_migration_is_refused_where_nothing_was_kept(
     here: Migrating, mode: Mode, tmp_path: Path
 ) -> None:
     plan = here.plan(here.v2, mode)
     here.apply(plan)
     assert here.verify(plan).passed
-    for _ in range(2):  # each is less than an RPC keeps, and the histories go on
-        here.deployed.network.advance_ledgers(100_000)
-        assert here.verify(plan).passed
+    here.deployed.network.advance_ledgers(EIGHT_DAYS)
     empty = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
-    with here.journal() as journal:
-        for histories in (empty, (empty[0], here.histories[1])):
-            with pytest.raises(HistoryGone) as gone:
-                verify(here.deployed.connect(), plan, histories, journal=journal)
-            assert gone.value.contract == (plan.new if histories is empty else plan.old)
-    assert read(here.histories[1]).lost == []
+    for histories in (empty, (empty[0], here.histories[1])):
+        if mode is Mode.ZERO and histories is not empty:
+            assert verify(here.deployed.connect(), plan, histories).passed
+            continue
+        with pytest.raises(HistoryGone) as gone:
+            verify(here.deployed.connect(), plan, histories)
+        assert gone.value.contract == (plan.new if histories is empty else plan.old)
+
+
+@pytest.mark.parametrize("mode", MOVING)
+def test_a_false_balance_of_the_new_vault_fails_though_the_rpc_has_forgotten(
+    here: Migrating, mode: Mode
+) -> None:
+    plan = here.plan(here.v1, mode)
+    here.apply(plan)
+    here.deployed.network.advance_ledgers(EIGHT_DAYS)
+    with Journal(here.folder / "late.db") as late:
+        here.by_channel(late, plan.new).deposit(MINIMUM)
+    here.store(plan.new, balance=BALANCE)
+    assert failing(here, plan) == {NEW_REPLAY}
 
 
 # Redirect

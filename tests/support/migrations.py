@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from stellar_sdk import SorobanServer, xdr
+from stellar_sdk import Keypair, SorobanServer, TransactionBuilder, scval, xdr
+from stellar_sdk.soroban_rpc import GetTransactionStatus
 from tests.support.deployed_vault import BALANCE, CHANNEL, URL, DeployedVault
 from tests.support.interruptions import WatchedJournal
 
@@ -22,9 +23,10 @@ from callora_vault.client import (
     VaultClient,
     from_keypair,
 )
+from callora_vault.codec.calls import encode_call
 from callora_vault.codec.entries import decode_meta, encode_meta
 from callora_vault.codec.keys import instance_key, successor_key
-from callora_vault.codec.values import encode_address
+from callora_vault.codec.values import encode_address, encode_i128
 from callora_vault.migration import (
     Applied,
     DryRun,
@@ -41,7 +43,7 @@ from callora_vault.migration import (
     verify,
 )
 from callora_vault.migration.ledger import held
-from callora_vault.model.calls import SetAuthorizedCaller
+from callora_vault.model.calls import Call, SetAuthorizedCaller
 from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import Address
 from soroban_localnet import Fork, LocalNetwork
@@ -107,10 +109,28 @@ class Migrating:
         self.folder = self._folder / str(self._number)
         self.folder.mkdir()
 
-    def foreign(self, name: str) -> Address:
+    def foreign(self, name: str, minimum: int = MINIMUM) -> Address:
         """Deploy a vault as other people might have built it."""
         with Journal(self.folder / "foreign.db") as journal:
-            return self.vault(journal, other_code(name))
+            return self.vault(journal, other_code(name), minimum=minimum)
+
+    def call(self, contract: Address, who: Keypair, call: Call) -> None:
+        """Call a contract as any program does: nothing is expected of it, and who pays signs."""
+        server = self.deployed.network.server()
+        method, arguments = encode_call(call)
+        built = (
+            TransactionBuilder(
+                server.load_account(who.public_key), self.deployed.network.passphrase
+            )
+            .append_invoke_contract_function_op(contract, method, arguments)
+            .add_time_bounds(0, 0)
+            .build()
+        )
+        built = server.prepare_transaction(built)
+        built.sign(who)
+        sent = server.send_transaction(built)
+        told = server.get_transaction(sent.hash)
+        assert told.status is GetTransactionStatus.SUCCESS, told.result_xdr
 
     def connect(self, happens: Callable[[], None] | None = None) -> Network:
         """Return the network; something happens after each of its answers."""
@@ -199,6 +219,16 @@ class Migrating:
             (item,) = instance.storage.sc_map
             layout, meta = decode_meta(item.val)
             item.val = encode_meta(attrs.evolve(meta, **fields), layout)
+
+        self.change(contract, change)
+
+    def unlike_a_vault(self, contract: Address) -> None:
+        """Store one field in place of all that a vault stores."""
+
+        def change(instance: xdr.SCContractInstance) -> None:
+            assert instance.storage is not None
+            (item,) = instance.storage.sc_map
+            item.val = scval.to_map({scval.to_symbol("limit"): encode_i128(5)})
 
         self.change(contract, change)
 

@@ -141,6 +141,21 @@ class RemoteMismatch(ForkError):
         self.found = found
 
 
+class RemoteBeganAnew(ForkError):
+    """The remote began anew since the fork did: what was read of it is of another network.
+
+    Arguments: `remote`; `ledger`, the one that was forked and that the remote has otherwise now.
+    """
+
+    def __init__(self, remote: str, ledger: int) -> None:
+        super().__init__(
+            remote,
+            f"its network began anew since ledger {ledger} was forked, and the two are not mixed; "
+            "fork it again, with a new cache file, or use this one without a URL",
+        )
+        self.ledger = ledger
+
+
 class NeedsNewerProtocol(ForkError):
     """The embedded host cannot run or read something that the remote has.
 

@@ -13,7 +13,7 @@ from callora_vault.codec.entries import StoredVault
 from callora_vault.codec.errors import HostError
 from callora_vault.codec.values import CannotDecode
 from callora_vault.model.calls import Call
-from callora_vault.model.errors import CallRefused, MissingMethod
+from callora_vault.model.errors import CallRefused, MissingMethod, VaultErrorCode
 from callora_vault.model.layouts import UnknownLayout
 from callora_vault.model.refusals import vault_error
 from callora_vault.model.units import Address
@@ -33,14 +33,19 @@ def contract_refusal(
     None stands for an error that is not the contract's.
 
     Arguments: `stored`, which reads what the vault stores; `signers`, who signs the call.
-    Raises NoVault, RpcRefused, WrongNetwork.
+    Raises NoVault, RpcRefused, WrongNetwork; UnknownLayout if the contract answers that it is not
+    initialised, but its stored entry is not a vault's.
     """
     code = None if error is None else error.vault_error
     if code is None and error != _NO_METHOD:
         return None, True
     try:
         found = stored()
-    except (CannotDecode, UnknownLayout, Unreachable):
+    except UnknownLayout:
+        if code is VaultErrorCode.NotInitialized:
+            raise
+        found = None
+    except (CannotDecode, Unreachable):
         found = None
     if code is None:
         layout = None if found is None else found.layout

@@ -70,6 +70,23 @@ def decode_stored(entry: xdr.LedgerEntryData) -> StoredVault:
     return StoredVault(instance.executable, layout, meta, tuple(extra))
 
 
+def decode_vault(entry: xdr.LedgerEntryData) -> StoredVault:
+    """Decode the instance entry of a vault; one that stores nothing is not initialised.
+
+    Raises UnknownLayout, which names every entry if `meta` is not among them; CannotDecode if it is
+    not an instance.
+    """
+    stored = decode_stored(entry)
+    if stored.meta is None and stored.extra:
+        missing = Difference(META_KEY, Fault.MISSING, "Map", None)
+        others = (
+            Difference(_name(item.key), Fault.EXTRA, None, type_name(item.val))
+            for item in stored.extra
+        )
+        raise UnknownLayout(None, (missing, *others))
+    return stored
+
+
 _META_KEY: Final = encode_symbol(META_KEY)
 
 
@@ -79,7 +96,7 @@ def decode_meta(value: xdr.SCVal) -> tuple[Layout, VaultMeta]:
         wrong = Difference(META_KEY, Fault.WRONG_TYPE, "Map", type_name(value))
         raise UnknownLayout(None, (wrong,))
     entries = value.map.sc_map
-    names = [_field_name(entry.key) for entry in entries]
+    names = [_name(entry.key) for entry in entries]
     layout = recognise(
         {name: type_name(entry.val) for name, entry in zip(names, entries, strict=True)}
     )
@@ -92,7 +109,7 @@ def decode_meta(value: xdr.SCVal) -> tuple[Layout, VaultMeta]:
     return layout, VaultMeta(**values)
 
 
-def _field_name(key: xdr.SCVal) -> str:
+def _name(key: xdr.SCVal) -> str:
     """Name a key: a Symbol by its text, any other value as JSON."""
     return key.to_json() if key.sym is None else key.sym.sc_symbol.decode(errors="replace")
 

@@ -1,6 +1,7 @@
 """Inspecting a contract without trusting it: its stored entry, its code, its history."""
 
-from callora_vault.inspect.audit import Audit, Break, NoState, Sums, Verdict, audit
+from callora_vault.inspect.audit import Audit, NoState, Sums, Verdict, audit, audits
+from callora_vault.inspect.breaks import Break, Rule
 from callora_vault.inspect.code import Code, read_code
 from callora_vault.inspect.contract import Inspection, Life, NotAVault, Reference, inspect
 from callora_vault.inspect.history import (
@@ -12,6 +13,7 @@ from callora_vault.inspect.history import (
     read,
 )
 from callora_vault.inspect.interface import Interface, Match, Method
+from callora_vault.inspect.listing import ListedEvent, listed
 
 __all__ = [
     "Audit",
@@ -22,18 +24,22 @@ __all__ = [
     "Inspection",
     "Interface",
     "Life",
+    "ListedEvent",
     "Match",
     "Method",
     "NoState",
     "NotAVault",
     "Reference",
+    "Rule",
     "Span",
     "StoredEntry",
     "Sums",
     "Verdict",
     "audit",
+    "audits",
     "export",
     "inspect",
+    "listed",
     "read",
     "read_code",
 ]

@@ -15,6 +15,7 @@ from callora_vault.codec.keys import code_key
 from callora_vault.codec.values import CannotDecode, words
 from callora_vault.errors import CalloraError
 from callora_vault.inspect.code import Code, read_code
+from callora_vault.inspect.interface import Match
 from callora_vault.model import units
 from callora_vault.model.layouts import Layout, UnknownLayout, VaultMeta
 from callora_vault.model.renewal import LEDGER_SECONDS
@@ -124,6 +125,8 @@ def inspect(network: Network, contract: Address, until: float) -> Inspection:
         stored = found.vault()
         layout, meta = stored.layout, stored.meta
         extra = tuple(item.key.to_json() for item in stored.extra)
+        if meta is None and code is not None and not _can_begin(code):
+            problem = "it stores nothing, and its code has no init"
     except (UnknownLayout, CannotDecode) as error:
         problem = str(error)
         items = [] if instance.storage is None else instance.storage.sc_map
@@ -171,6 +174,13 @@ def _executable(
     shown = f"{describe_executable(executable)}, "
     shown += "which names none" if named is None else f"now WASM {named.hex()}"
     return shown, reference, named
+
+
+def _can_begin(code: Code) -> bool:
+    """Return whether code may have an `init`; unknown interfaces count as having one."""
+    if code.interface is None:
+        return True
+    return any(m.name == "init" and m.match is not Match.MISSING for m in code.interface.methods)
 
 
 def _is_meta(key: xdr.SCVal) -> bool:

@@ -8,6 +8,10 @@ whole file. The kinds of lines, by `kind`:
     seen      all events of the ledgers `from` to `through` are in the lines above
     lost      the RPC no longer had the ledgers `from` to `through` when they were requested
     state     the raw instance entry (LedgerEntryData, base64), as of `ledger`
+    anchor    a ledger: `sequence`, `hash`, `close_time`; another hash means another network
+
+A network that begins anew keeps its passphrase, so a history is compared with the network by its
+anchors before anything is added to it.
 """
 
 from __future__ import annotations
@@ -27,11 +31,16 @@ from callora_vault import files
 from callora_vault.errors import CalloraError
 from callora_vault.model import units
 from callora_vault.model.units import Address, BadValue
-from callora_vault.rpc.answers import EventRecord
+from callora_vault.rpc.anchors import Life, judge, within
+from callora_vault.rpc.answers import Anchor, EventRecord
+from callora_vault.rpc.errors import Behind, RpcRefused
+from callora_vault.rpc.following import follow
 from callora_vault.rpc.network import Network
 from callora_vault.rpc.reading import read_instance
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+_READABLE: Final = (1, FORMAT)
+"""Formats that can be read; files of format 1 have no anchors."""
 _START: Final = bytes(32).hex()
 _NOT_ONE: Final = "it is not a history; give a file that `callora-vault export` wrote"
 
@@ -68,7 +77,8 @@ class History:
     """The content of a history file. `digest` covers all of it.
 
     `seen` are the ledgers whose events are all here, in order and without overlap; `lost` are those
-    between them that the RPC no longer had.
+    between them that the RPC no longer had. `anchors` distinguish the network from one that began
+    anew.
     """
 
     network: str
@@ -78,6 +88,7 @@ class History:
     seen: list[Span] = attrs.field(factory=list)
     lost: list[Span] = attrs.field(factory=list)
     states: list[StoredEntry] = attrs.field(factory=list)
+    anchors: list[Anchor] = attrs.field(factory=list)
 
     @property
     def through(self) -> int:
@@ -106,6 +117,8 @@ class History:
                 self.lost.append(Span(line["from"], line["through"]))
             case "state":
                 self.states.append(StoredEntry(line["ledger"], line["entry"]))
+            case "anchor":
+                self.anchors.append(Anchor(line["sequence"], line["hash"], line["close_time"]))
             case kind:
                 raise BadValue("kind", f"no line has the kind {kind!r}")
 
@@ -141,19 +154,87 @@ def export(
     A run may be interrupted at any time: the next one continues it. Arguments: `path`, the file,
     created if it does not exist; `until`, which returns the deadline of one request by the
     network's clock; `progress`, called with the ledger reached and the latest.
-    Raises BadValue, HistoryUnusable, NoVault, and what Network raises.
+    Raises BadValue, HistoryUnusable, also if the network began anew since the file was written;
+    NoVault, Behind, and what Network raises.
     """
     units.contract(contract, "contract")
     with appending(path, network.passphrase, contract) as (history, append):
-        state = _state(network, contract, until())
-        _follow(network, history, append, state.ledger, until, progress)
+        _check_life(network, history, path, until)
+        state = _state(network, history, until())
+        anchor = _anchor(network, state.ledger, until())
+        if anchor not in history.anchors[-1:]:  # before any event, for an export may end early
+            append({"kind": "anchor", **attrs.asdict(anchor)})
+        if history.through < state.ledger:
+            _follow(network, history, append, state.ledger, until, progress)
         append({"kind": "state", "ledger": state.ledger, "entry": state.entry})
         return history
 
 
-def _state(network: Network, contract: Address, until: float) -> StoredEntry:
-    found = read_instance(network, contract, until)
-    return StoredEntry(found.ledger, found.raw)
+def _check_life(network: Network, history: History, path: Path, until: Callable[[], float]) -> None:
+    """Check that the network is the one of the file. Raises HistoryUnusable, Behind."""
+    if not history.anchors:
+        return
+    end = until()
+    waits = network.waits(end)
+    while True:
+        life = _life(network, history.anchors, end)
+        if life is Life.ANEW:
+            last = history.anchors[-1].sequence
+            reason = (
+                "the network began anew since it was written (it is not the one whose ledger "
+                f"{last:,} is noted); keep the file, and export to another one"
+            )
+            raise HistoryUnusable(path, reason)
+        if life is not Life.BEHIND:
+            return
+        if next(waits, _OVER) is _OVER:
+            reached = network.tip(end, at_least=_NOW).ledger
+            raise Behind(network.name, reached, history.through)
+
+
+_OVER: Final = object()
+_NOW: Final = 1 << 32
+"""Beyond every ledger: the last known tip is never new enough, so the RPC is asked again."""
+
+
+def _life(network: Network, anchors: list[Anchor], until: float) -> Life:
+    """Ask for the highest anchor that the RPC has, and judge by its ledger there."""
+    tip = network.tip(until, at_least=_NOW).ledger
+    page = network.ledger(tip, until)
+    noted = within(anchors, page)
+    if noted is not None and noted.sequence != tip:
+        try:
+            page = network.ledger(noted.sequence, until)
+        except RpcRefused:  # dropped since
+            page = network.ledger(tip, until)
+            if within(anchors, page) is not None:
+                raise
+    return judge(anchors, page)
+
+
+def _state(network: Network, history: History, until: float) -> StoredEntry:
+    """Read the instance, as of the end of the history or later. Raises Behind."""
+    waits = network.waits(until)
+    while True:
+        found = read_instance(network, history.contract, until)
+        if found.ledger >= history.through:
+            return StoredEntry(found.ledger, found.raw)
+        if next(waits, _OVER) is _OVER:
+            raise Behind(network.name, found.ledger, history.through)
+
+
+def _anchor(network: Network, ledger: int, until: float) -> Anchor:
+    """Read a closed ledger. Raises Behind if the RPC does not show it in time."""
+    waits = network.waits(until)
+    while True:
+        try:
+            return network.ledger(ledger, until).ledger
+        except RpcRefused:
+            reached = network.tip(until, at_least=_NOW).ledger
+            if reached >= ledger:
+                raise
+            if next(waits, _OVER) is _OVER:
+                raise Behind(network.name, reached, ledger) from None
 
 
 def _follow(
@@ -165,23 +246,21 @@ def _follow(
     progress: Callable[[int, int], None],
 ) -> None:
     """Append the events up to the ledger `last` at least."""
-    first = max(history.through + 1, 1)
-    oldest = network.oldest_ledger(until())
-    if oldest > first:
-        if history.through:
-            append({"kind": "lost", "from": first, "through": oldest - 1})
-        first = oldest
-    start: int | str = first
+    first = history.through + 1
+    if first == 1:
+        first = max(network.oldest_ledger(until()), 1)
     have = history.events[-1].id if history.events else ""
-    while first <= last:
-        page = network.events(history.contract, start, until())
+    for page in follow(network, history.contract, first, last, until):
+        if page.first > first:
+            if history.through:
+                append({"kind": "lost", "from": first, "through": page.first - 1})
+            first = page.first
         for event in page.events:
             if event.id > have:  # an interrupted export may have them already
                 append({"kind": "event", **attrs.asdict(event)})
         if page.through >= first:
             append({"kind": "seen", "from": first, "through": page.through})
             first = page.through + 1
-        start = page.cursor
         progress(page.through, page.latest)
 
 
@@ -193,6 +272,8 @@ def appending(
 
     One process at a time. Raises HistoryUnusable.
     """
+    if not path.parent.is_dir():  # which taking the lock would make
+        raise HistoryUnusable(path, "its folder is not there")
     try:
         with FileLock(f"{path}.lock", timeout=0), path.open("a+b") as file:
             file.seek(0)
@@ -247,7 +328,7 @@ def _read(path: Path, file: BinaryIO) -> tuple[History, int]:
             line = json.loads(text)
             digest = line.pop("digest")
             if history is None:
-                if line["kind"] != "contract" or line["format"] != FORMAT:
+                if line["kind"] != "contract" or line["format"] not in _READABLE:
                     raise HistoryUnusable(path, _NOT_ONE)
                 history = History(line["network"], line["contract"])
                 found = _digest(history.digest, line)

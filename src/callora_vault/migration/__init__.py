@@ -23,7 +23,7 @@ from callora_vault.migration.errors import (
     WrongKey,
 )
 from callora_vault.migration.plan import LIMITS, Mode, Plan, read, to_json, write
-from callora_vault.migration.planner import make
+from callora_vault.migration.planner import look_back, make
 from callora_vault.migration.record import Applied
 from callora_vault.migration.redirect import Watched, redirect, watch
 from callora_vault.migration.status import Stage, Status, status
@@ -61,6 +61,7 @@ __all__ = [
     "WrongKey",
     "apply",
     "dry_run",
+    "look_back",
     "make",
     "read",
     "redirect",

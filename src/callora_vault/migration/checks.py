@@ -50,6 +50,8 @@ def check_old(view: LedgerView, plan: Plan) -> VaultMeta:
 def check_held(found: Held, plan: Plan) -> VaultMeta:
     """Do the same for an old vault that is already read."""
     old, stored = plan.old, found.stored
+    if found.problem is not None:
+        raise CannotMigrate(old, Why.UNDECODABLE, found.problem)
     if stored.meta is None:
         raise CannotMigrate(old, Why.NOT_INITIALISED)
     if found.code != plan.old_code:

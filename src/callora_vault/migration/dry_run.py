@@ -90,7 +90,8 @@ def dry_run(
         after_old=_stored(fork, plan.old, limits),
         after_new=_stored(fork, applied.new, limits),
         applied=applied,
-        verification=verification,
+        # what was known and what was not is of the network, not of its fork
+        verification=attrs.evolve(verification, evidence=(), reported=()),
     )
 
 

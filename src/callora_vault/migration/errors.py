@@ -201,7 +201,8 @@ class HistoryGone(MigrationError):
     def __str__(self) -> str:
         return (
             f"the RPC no longer has the events of {self.contract} from ledger {self.ledger} on; "
-            "use an RPC with a longer retention"
+            "use an RPC with a longer retention, or what was kept: the files beside the plan, or "
+            "the journal that applied it"
         )
 
 

@@ -18,15 +18,19 @@ from callora_vault.model.units import Address
 from callora_vault.rpc.answers import Entries
 from callora_vault.rpc.errors import NoVault
 from callora_vault.rpc.network import Network
-from callora_vault.rpc.reading import instance_in
+from callora_vault.rpc.reading import Instance, instance_in
 
 
 @attrs.frozen
 class Held:
-    """A vault's stored entry, and the ledger of its last change."""
+    """A vault's stored entry, and the ledger of its last change.
+
+    `problem` is why the entry is not a vault's; `stored` then has no fields.
+    """
 
     stored: StoredVault
     modified: int
+    problem: str | None = None
 
     @property
     def code(self) -> str:
@@ -53,14 +57,17 @@ class LedgerView:
 
 
 def look(network: Network, plan: Plan, until: float) -> LedgerView:
-    """Read all that a migration depends on. Raises NoVault, CannotMigrate, and as Network."""
+    """Read all that a migration depends on. Raises NoVault, CannotMigrate, and as Network.
+
+    The old vault may store anything: after its migration that no longer matters.
+    """
     code = code_key(bytes.fromhex(plan.new_code))
     keys = [instance_key(plan.old), instance_key(plan.new), code]
     if plan.factory is not None:
         keys += [instance_key(plan.factory), successor_key(plan.factory, plan.old)]
     entries = network.entries(keys, until)
-    old = held_in(entries, plan.old)
-    if old is None:
+    there = instance_in(entries, plan.old)
+    if there is None:
         raise NoVault(plan.old)
     factory, successor = None, None
     if plan.factory is not None:
@@ -71,7 +78,7 @@ def look(network: Network, plan: Plan, until: float) -> LedgerView:
             successor = decode_successor(xdr.LedgerEntryData.from_xdr(noted.xdr))
     return LedgerView(
         ledger=entries.ledger,
-        old=old,
+        old=_held(there),
         new=held_in(entries, plan.new),
         code_lives=entries.lives(code),
         factory_code=factory,
@@ -89,8 +96,16 @@ def held_in(entries: Entries, contract: Address) -> Held | None:
     found = instance_in(entries, contract)
     if found is None:
         return None
+    held = _held(found)
+    if held.problem is not None:
+        raise CannotMigrate(contract, Why.UNDECODABLE, held.problem)
+    return held
+
+
+def _held(found: Instance) -> Held:
     try:
-        stored = found.vault()
-    except (UnknownLayout, CannotDecode) as error:
-        raise CannotMigrate(contract, Why.UNDECODABLE, str(error)) from error
-    return Held(stored, found.modified)
+        return Held(found.vault(), found.modified)
+    except UnknownLayout as error:
+        return Held(StoredVault(found.executable, None, None, ()), found.modified, str(error))
+    except CannotDecode as error:
+        raise CannotMigrate(found.contract, Why.UNDECODABLE, str(error)) from error

@@ -74,6 +74,8 @@ class Plan:
     tree: tuple[str, ...] = ()
     """What the owner signs, line by line."""
     emptied_in_dry_run: bool = False
+    history: tuple[str, ...] = ()
+    """The result of the replay of the old vault's events, line by line."""
 
     @property
     def owner(self) -> Address:
@@ -137,6 +139,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
             "authorized_caller": plan.meta.authorized_caller,
             "archived": list(plan.archived),
             "emptied_in_dry_run": plan.emptied_in_dry_run,
+            "history": list(plan.history),
         },
         "new": {
             "contract": plan.new,
@@ -185,6 +188,7 @@ def from_json(document: Any, path: Path) -> Plan:
             archived=tuple(map(str, old["archived"])),
             tree=tuple(map(str, document["to_be_signed"])),
             emptied_in_dry_run=old["emptied_in_dry_run"] is True,
+            history=tuple(map(str, old.get("history", ()))),
         )
         if (plan.factory is None) == (plan.mode is Mode.ATOMIC):
             raise BadValue("factory", "only the mode atomic has one")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 
 import attrs
 
@@ -12,9 +14,15 @@ from callora_vault.client.deploy import create_action, upload_action
 from callora_vault.client.errors import UnexpectedAuthorisation
 from callora_vault.client.limits import Limits
 from callora_vault.client.transactions import Action
-from callora_vault.inspect import Inspection, inspect, read_code
+from callora_vault.inspect import Inspection, audit, export, inspect, read_code
 from callora_vault.migration import atomic, stepwise
-from callora_vault.migration.checks import check_factory, check_meta, check_old, check_successor
+from callora_vault.migration.checks import (
+    check_factory,
+    check_meta,
+    check_network,
+    check_old,
+    check_successor,
+)
 from callora_vault.migration.errors import CannotMigrate, KeepsMoving, Why
 from callora_vault.migration.ledger import LedgerView, look
 from callora_vault.migration.plan import LIMITS, Mode, Plan, instance_salt, new_address
@@ -85,6 +93,28 @@ def make(
         archived=_archived(found),
     )
     return _measured(network, plan, code, until, limits)
+
+
+def look_back(
+    network: Network,
+    plan: Plan,
+    history: Path,
+    *,
+    limits: Limits = LIMITS,
+    progress: Callable[[int, int], None] = lambda _ledger, _latest: None,
+) -> Plan:
+    """Replay the old vault's events, as the network has them, and note what does not follow.
+
+    It does not prevent the migration: a vault may have rules of its own. Arguments: `history`, the
+    file of its events, which `verify` continues. Raises as `inspect.export`, and NoState.
+    """
+    check_network(network, plan)
+    known = export(
+        network, plan.old, history, lambda: network.deadline(limits.timeout), progress=progress
+    )
+    audited = audit(known)
+    seen = f"ledgers {audited.since:,} to {audited.through:,}, {audited.events:,} events"
+    return attrs.evolve(plan, history=(f"{seen}: {audited.verdict.value}", *audited.lines))
 
 
 def _check(found: Inspection, mode: Mode, min_deposit: int | None) -> VaultMeta:

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Final
 
 import attrs
+from stellar_sdk import StrKey
 
 from callora_vault.client.entries import JournalEntry, State
 from callora_vault.client.errors import AppliedByOthers, Unknown, Unreadable, Unsettled
@@ -22,8 +23,9 @@ from callora_vault.migration.plan import Plan
 from callora_vault.model.calls import Withdraw
 from callora_vault.model.events import WithdrawEvent
 from callora_vault.model.units import Address
+from callora_vault.rpc.answers import EventRecord
 from callora_vault.rpc.network import Network
-from callora_vault.rpc.results import Success
+from callora_vault.rpc.results import Success, Unread
 
 MIGRATE: Final = "migrate"
 """The request key of the factory's call."""
@@ -70,6 +72,42 @@ def _belongs(entry: JournalEntry, plan: Plan, new: Address) -> bool:
     if entry.scope == new:
         return entry.key == "create"
     return entry.request == f"upload {plan.new_code}"
+
+
+def own_events(journal: Journal, plan: Plan, contract: Address) -> tuple[EventRecord, ...]:
+    """Return a contract's events in a migration's applied transactions, without those of a sweep.
+
+    The journal keeps them after the RPC has dropped them. Their ids order them by ledger only, and
+    their close time is 0.
+    """
+    emitter = StrKey.decode_contract(contract)
+    found = []
+    for entry in journal.listed(plan.network, State.APPLIED):
+        if entry.scope != plan.scope or entry.key.startswith(SWEEP):
+            continue
+        if not isinstance(entry.result, Success):
+            continue  # this program cannot read its events
+        for number, event in enumerate(entry.result.events):
+            body, told = event.body.v0, event.contract_id
+            if body is None or told is None or told.contract_id.hash != emitter:
+                continue
+            found.append(
+                EventRecord(
+                    f"{entry.result.ledger << 32:019d}-{number:010d}",
+                    entry.result.ledger,
+                    0,
+                    entry.hash,
+                    tuple(topic.to_xdr() for topic in body.topics),
+                    body.data.to_xdr(),
+                )
+            )
+    return tuple(found)
+
+
+def journal_has(journal: Journal, plan: Plan, transaction: str) -> bool:
+    """Return whether this journal has a transaction of a migration as applied."""
+    applied = journal.listed(plan.network, State.APPLIED)
+    return any(entry.scope == plan.scope and entry.hash == transaction for entry in applied)
 
 
 def is_of(journal: Journal, plan: Plan) -> bool:
@@ -123,8 +161,10 @@ def drain_key(number: int) -> str:
 
 def _amount(old: Address, entry: JournalEntry) -> int:
     """Return the amount of an applied withdrawal, which its event and its request must share."""
-    assert isinstance(entry.result, Success)  # noqa: S101 - it was applied
     about = entry.key, entry.contract, entry.hash
+    if isinstance(entry.result, Unread):
+        raise Unreadable(*about, f"{entry.result.reason}; a newer program may read it")
+    assert isinstance(entry.result, Success)  # noqa: S101 - it was applied
     for event in entry.result.events:
         try:
             decoded = decode_event(event, old)

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 import attrs
 
 from callora_vault.directory import Listed, VaultDirectory
+from callora_vault.inspect import Span
 from callora_vault.migration.errors import HistoryGone, NotVerified
 from callora_vault.migration.plan import Plan
 from callora_vault.migration.verify import Late, Verification, late_call
 from callora_vault.model.events import WithdrawEvent
 from callora_vault.model.units import Address, BadValue
+from callora_vault.rpc.answers import ledger_of
+from callora_vault.rpc.following import events_to_tip
 from callora_vault.rpc.network import Network
 
 
@@ -34,13 +37,16 @@ def redirect(
 class Watched:
     """Calls that reached a retired vault, up to and in the ledger `through`.
 
-    `cursor` is the start of the next look.
+    `cursor` is the start of the next look. `missed` are the ledgers before `since`, from the one
+    that was asked for, that the RPC no longer has: calls in them are unknown.
     """
 
     contract: Address
+    since: int
     through: int
     cursor: str
     calls: tuple[Late, ...]
+    missed: Span | None = None
 
 
 def watch(network: Network, contract: Address, start: int | str | None, until: float) -> Watched:
@@ -48,18 +54,23 @@ def watch(network: Network, contract: Address, start: int | str | None, until: f
 
     Arguments: `start`, a ledger, or the cursor of the look before; None for all that the RPC has
     after the last withdrawal that emptied the vault.
-    Raises HistoryGone, BadValue for a ledger in the future, and as Network.
+    Raises HistoryGone for a ledger that the RPC no longer has, BadValue for a ledger in the future,
+    Behind if the RPC is not at the cursor yet, and as Network.
     """
     oldest = network.oldest_ledger(until)
     if isinstance(start, int) and start < oldest:
         raise HistoryGone(contract, start)
     if isinstance(start, int) and start > (latest := network.tip(until).ledger):
         raise BadValue("since", f"ledger {start:,} has not closed yet; the latest is {latest:,}")
-    page = network.events_to_tip(contract, oldest if start is None else start, until)
+    asked = oldest if start is None else start
+    page = events_to_tip(network, contract, asked, until)
     calls = [late_call(record) for record in page.events]
     if start is None:
         calls = list(_after_the_last_emptying(calls))
-    return Watched(contract, page.through, page.cursor, tuple(calls))
+    missed = None
+    if isinstance(asked, str) and page.first > (first := ledger_of(asked) + 1):
+        missed = Span(first, page.first - 1)
+    return Watched(contract, page.first, page.through, page.cursor, tuple(calls), missed)
 
 
 def _after_the_last_emptying(calls: list[Late]) -> Iterator[Late]:

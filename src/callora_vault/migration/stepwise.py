@@ -21,7 +21,7 @@ from stellar_sdk import xdr
 from callora_vault.client.approval import Expected
 from callora_vault.client.deploy import IDS
 from callora_vault.client.entries import JournalEntry, State
-from callora_vault.client.errors import UnexpectedCode, Unknown
+from callora_vault.client.errors import CallFailed, UnexpectedCode, Unknown
 from callora_vault.client.transactions import Action, resume
 from callora_vault.codec.calls import encode_authorisation, host_function
 from callora_vault.codec.entries import decode_stored, describe_executable
@@ -54,6 +54,7 @@ from callora_vault.model.layouts import VaultMeta
 from callora_vault.model.units import Address
 from callora_vault.rpc.answers import EventRecord
 from callora_vault.rpc.errors import SimulationFailed
+from callora_vault.rpc.following import events_to_tip
 from callora_vault.rpc.network import Network
 
 _WITHDRAWS: Final = ("withdraw", "withdraw_to")
@@ -210,7 +211,7 @@ class _Run:
         entry = self._journal.find(plan.network, plan.scope, AUTHORISE)
         if entry is not None and entry.state is State.APPLIED:
             return
-        caller = self._old().authorized_caller
+        caller = self._authorised_before()
         held = ledger.held(self._network, new, self._until())
         meta = None if held is None else held.stored.meta
         if caller is None or (meta is not None and meta.authorized_caller is not None):
@@ -230,8 +231,11 @@ class _Run:
 
     # -- the old one ---------------------------------------------------------------------------
 
-    def _old(self) -> VaultMeta:
-        return checks.check_old(ledger.look(self._network, self._plan, self._until()), self._plan)
+    def _authorised_before(self) -> Address | None:
+        """Return the old vault's authorised caller, whatever else changed there since."""
+        old = ledger.look(self._network, self._plan, self._until()).old
+        meta = old.stored.meta or self._plan.meta
+        return meta.authorized_caller
 
     def _drain(self) -> int:
         """Withdraw until the old vault is empty; return the sum of all withdrawals."""
@@ -259,7 +263,7 @@ class _Run:
             before, refused = held, None
             try:
                 old.submit(Withdraw(balance), key=drain_key(len(done)))
-            except (CallRefused, SimulationFailed) as refusal:
+            except (CallRefused, CallFailed, SimulationFailed) as refusal:
                 refused = refusal  # somebody may have deducted meanwhile
 
     def _check_taken(self, entry: JournalEntry, amount: int) -> None:
@@ -300,7 +304,10 @@ def _events_since(
         raise HistoryGone(contract, start)
     if start > network.tip(until).ledger:
         return ()
-    return network.events_to_tip(contract, start, until).events
+    page = events_to_tip(network, contract, start, until)
+    if page.first > start:
+        raise HistoryGone(contract, start)
+    return page.events
 
 
 def _name(event: EventRecord) -> str:

@@ -6,13 +6,12 @@ A remainder below the new vault's minimum deposit stays in the old vault and is 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Final
 
 import attrs
 
 from callora_vault.client.entries import State
-from callora_vault.client.errors import UnexpectedCode
+from callora_vault.client.errors import CallFailed, UnexpectedCode
 from callora_vault.client.journal import Journal
 from callora_vault.client.keys import Signer
 from callora_vault.client.limits import Limits
@@ -27,6 +26,7 @@ from callora_vault.migration.steps import TRIES, Setup
 from callora_vault.model.calls import Deposit, Withdraw
 from callora_vault.model.errors import InsufficientBalance
 from callora_vault.model.units import I128_MAX, Address, BadValue
+from callora_vault.rpc.errors import SimulationFailed
 from callora_vault.rpc.network import Network
 
 _WITHDRAW: Final = SWEEP + "withdraw {}"
@@ -96,8 +96,11 @@ class _Sweep:
             if tries == TRIES:
                 raise KeepsMoving(self._plan.old, tries, self._moved)
             tries += 1
-            with suppress(InsufficientBalance):  # deducted meanwhile
+            try:
                 self._old.submit(Withdraw(balance), key=_WITHDRAW.format(number))
+            except (InsufficientBalance, CallFailed, SimulationFailed):
+                if self._amounts()[0] == balance:  # otherwise somebody deducted meanwhile
+                    raise
 
     def _deposit(self, number: int, amount: int) -> None:
         key = _DEPOSIT.format(number)

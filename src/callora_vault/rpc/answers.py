@@ -46,12 +46,13 @@ class LedgerPage:
     """The first ledger from a sequence on, and what the RPC keeps.
 
     `previous` is the hash of the ledger before, in hex. `oldest` and `latest` are of this answer;
-    `close_time` is that of the latest.
+    `oldest_closed` and `close_time` are their close times, in seconds since 1970.
     """
 
     ledger: Anchor
     previous: str
     oldest: int
+    oldest_closed: int
     latest: int
     close_time: int
 
@@ -120,11 +121,13 @@ class EventRecord:
 class EventPage:
     """Events of a contract in order, and how far the RPC searched.
 
-    Every event up to and in `through` is in this page or an earlier one; the next page begins
-    at `cursor`. `oldest` is the first ledger that the RPC has, `latest` its last.
+    Every event from `first` up to and in `through` is in this page or an earlier one; the next page
+    begins at `cursor`. `first` is after the requested ledger if the RPC has dropped that. `oldest`
+    is the first ledger that the RPC has, `latest` its last.
     """
 
     events: tuple[EventRecord, ...]
+    first: int
     through: int
     cursor: str
     oldest: int
@@ -169,17 +172,27 @@ def read_ledger(answer: GetLedgersResponse, asked: int) -> LedgerPage:
         anchor,
         header.previous_ledger_hash.hash.hex(),
         answer.oldest_ledger,
+        answer.oldest_ledger_close_time,
         answer.latest_ledger,
         answer.latest_ledger_close_time,
     )
 
 
-def read_events(answer: GetEventsResponse, contract: Address, limit: int) -> EventPage:
-    """Read the answer of getEvents to a request for at most `limit` events of a contract."""
+def read_events(
+    answer: GetEventsResponse, contract: Address, start: int | str, limit: int
+) -> EventPage:
+    """Read the answer of getEvents to a request for at most `limit` events of a contract.
+
+    Arguments: `start`, the ledger or the cursor of the request. Raises ValueError for an answer
+    with events of another contract, or of ledgers that it cannot know.
+    """
+    first = max(ledger_of(start), answer.oldest_ledger)
     events = []
     for found in answer.events:
         if found.contract_id != contract:
             raise ValueError("an event of another contract")
+        if not first <= found.ledger <= answer.latest_ledger:
+            raise ValueError("an event of a ledger that was not asked for")
         events.append(
             EventRecord(
                 found.id,
@@ -190,13 +203,31 @@ def read_events(answer: GetEventsResponse, contract: Address, limit: int) -> Eve
                 found.value,
             )
         )
-    # a cursor begins with 32 bits of the ledger, then those of the transaction and the operation
-    reached = int(answer.cursor.split("-")[0]) >> 32
+    reached = place_of(answer.cursor)[0] >> 32
+    if reached > answer.latest_ledger:
+        raise ValueError("a cursor beyond the latest ledger")
     full = len(events) == limit
     return EventPage(
         tuple(events),
+        first,
         reached - 1 if full else reached,
         answer.cursor,
         answer.oldest_ledger,
         answer.latest_ledger,
     )
+
+
+def ledger_of(cursor: int | str) -> int:
+    """Return the ledger of a cursor of events; a ledger is returned as it is.
+
+    A cursor begins with 32 bits of the ledger, then those of the transaction and the operation.
+    """
+    return cursor if isinstance(cursor, int) else int(cursor.partition("-")[0]) >> 32
+
+
+def place_of(cursor: int | str) -> tuple[int, int]:
+    """Return the sort key of a cursor; a ledger counts as its beginning."""
+    if isinstance(cursor, int):
+        return (cursor << 32) - 1, 0
+    place, _, index = cursor.partition("-")
+    return int(place), int(index or 0)

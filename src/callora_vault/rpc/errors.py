@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from callora_vault.codec.errors import HostError
@@ -20,6 +22,22 @@ class Unreachable(CalloraError):
         return (
             f"no usable answer from the RPC at {self.server} ({self.reason}); nothing was sent; "
             "try again"
+        )
+
+
+@attrs.frozen
+class Behind(CalloraError):
+    """The RPC at `server` stands at the ledger `reached`, and `needed` was not there in time."""
+
+    exit_code: ClassVar[int] = 3
+    server: str
+    reached: int
+    needed: int
+
+    def __str__(self) -> str:
+        return (
+            f"the RPC at {self.server} is behind: it shows nothing after ledger {self.reached:,}, "
+            f"and ledger {self.needed:,} is needed; try again later, or with another RPC"
         )
 
 

@@ -28,7 +28,6 @@ from callora_vault.model.units import Address, BadValue
 from callora_vault.rpc.answers import (
     Entries,
     EventPage,
-    EventRecord,
     Fate,
     LedgerPage,
     Simulation,
@@ -266,23 +265,9 @@ class Network:
         def ask() -> EventPage:
             first, cursor = (start, None) if isinstance(start, int) else (None, start)
             answer = self._server.get_events(first, None, [wanted], cursor, limit)
-            return _parse(lambda: read_events(answer, contract, limit))
+            return _parse(lambda: read_events(answer, contract, start, limit))
 
         return self._ask(ask, until)
-
-    def events_to_tip(self, contract: Address, start: int | str, until: float) -> EventPage:
-        """Read a contract's events up to the latest ledger, as one page.
-
-        Raises as `events`.
-        """
-        latest = self.tip(until).ledger
-        found: list[EventRecord] = []
-        while True:
-            page = self.events(contract, start, until)
-            found += page.events
-            if page.through >= latest:
-                return attrs.evolve(page, events=tuple(found))
-            start = page.cursor
 
     def send(self, envelope: str) -> SendTransactionResponse:
         """Send a signed envelope, in base64, once."""

@@ -6,17 +6,24 @@ need only the code's hash or the raw entry.
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 from stellar_sdk import xdr
 
-from callora_vault.codec.entries import StoredVault, decode_stored
+from callora_vault.codec.entries import StoredVault, decode_vault
 from callora_vault.codec.events import decode_event_body
 from callora_vault.codec.keys import instance_key
-from callora_vault.model.events import Event
+from callora_vault.codec.values import CannotDecode, decode_i128, decode_symbol, encode_symbol
+from callora_vault.model.events import EVENTS, Event
 from callora_vault.model.units import Address
 from callora_vault.rpc.answers import Entries, EventRecord
 from callora_vault.rpc.errors import NoVault
 from callora_vault.rpc.network import Network
+
+_NAMES: Final = frozenset(event.shape.name for event in EVENTS)
+_BALANCE: Final = encode_symbol("balance")
+_AMOUNT_AND_BALANCE: Final = 2
 
 
 @attrs.frozen
@@ -39,6 +46,15 @@ class Instance:
         return xdr.LedgerEntryData.from_xdr(self.raw)
 
     @property
+    def executable(self) -> xdr.ContractExecutable:
+        """What the contract runs. Raises CannotDecode if the entry is not an instance."""
+        data = self.entry.contract_data
+        instance = None if data is None else data.val.instance
+        if instance is None:
+            raise CannotDecode("the entry", "ContractInstance", self.entry.type.name)
+        return instance.executable
+
+    @property
     def code_hash(self) -> bytes | None:
         """The SHA-256 of the contract's own code, None if it has none."""
         data = self.entry.contract_data
@@ -48,7 +64,7 @@ class Instance:
 
     def vault(self) -> StoredVault:
         """Decode the entry as a vault's. Raises UnknownLayout, CannotDecode."""
-        return decode_stored(self.entry)
+        return decode_vault(self.entry)
 
 
 def instance_in(entries: Entries, contract: Address) -> Instance | None:
@@ -83,3 +99,25 @@ def read_event(record: EventRecord) -> Event:
     """
     topics = [xdr.SCVal.from_xdr(topic) for topic in record.topics]
     return decode_event_body(topics, xdr.SCVal.from_xdr(record.data))
+
+
+def read_balance(record: EventRecord) -> tuple[str, int | None]:
+    """Read name and balance of an event that `read_event` cannot decode.
+
+    The balance is the second of two amounts, or the field of that name; None if the
+    event's name is not one of a vault's, or if it has no balance. The name is "" if it has none.
+    """
+    try:
+        topics = [xdr.SCVal.from_xdr(topic) for topic in record.topics]
+        data = xdr.SCVal.from_xdr(record.data)
+        name = decode_symbol(topics[0], "the event's name") if topics else ""
+        told = None
+        if data.map is not None:
+            told = next((e.val for e in data.map.sc_map if e.key == _BALANCE), None)
+        elif data.vec is not None and len(data.vec.sc_vec) == _AMOUNT_AND_BALANCE:
+            told = data.vec.sc_vec[1]
+        if told is None or name not in _NAMES:
+            return name, None
+        return name, decode_i128(told, "balance")
+    except (CannotDecode, ValueError):
+        return "", None

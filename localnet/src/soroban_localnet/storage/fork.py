@@ -2,7 +2,10 @@
 
 What was read once is kept, keys without an entry too; with a cache file also for the next process,
 which then needs the remote only for what nobody has asked for yet. The remote is asked with
-getNetwork, getLatestLedger and getLedgerEntries, nothing else.
+getNetwork, getLatestLedger, getLedgers and getLedgerEntries, nothing else.
+
+A network that begins anew keeps its passphrase. By the hash of the ledger that was forked it is
+told from the one that was, and entries of the two are never mixed.
 
 Source: stellar-rpc's getLedgerEntries: an archived entry has 0 for the ledger it lives until.
 """
@@ -21,7 +24,13 @@ from stellar_sdk.exceptions import SdkError
 from stellar_sdk.sep.contract_info import ContractInfo
 
 from soroban_localnet import xdr
-from soroban_localnet.errors import ForkError, NeedsNewerProtocol, RemoteFailed, RemoteMismatch
+from soroban_localnet.errors import (
+    ForkError,
+    NeedsNewerProtocol,
+    RemoteBeganAnew,
+    RemoteFailed,
+    RemoteMismatch,
+)
 from soroban_localnet.history.closed_ledger import ClosedLedger, first_ledger
 from soroban_localnet.host.protocols import PROTOCOL
 from soroban_localnet.ledger import settings
@@ -76,7 +85,8 @@ class Fork:
         stellar-sdk to use; `cache`, a file that keeps what is read: if it exists, the fork
         begins at its ledger, and the remote need not be reachable; `timeout`, seconds that the
         remote has for an answer.
-        Raises RemoteFailed, RemoteMismatch where the cache is of another network, FileError.
+        Raises RemoteFailed, RemoteMismatch if the cache is of another network, RemoteBeganAnew
+        if the remote began anew since the cache was written, FileError.
         """
         remote = None if url is None else Remote(url, client, timeout)
         kept = None if cache is None or not cache.exists() else ForkCache(cache)
@@ -231,7 +241,9 @@ class Fork:
         if not self._verified:
             _check_network(self._origin, self._remote)
             self._verified = True
-        found = self._remote.entries(keys)
+        found, latest = self._remote.entries(keys)
+        if latest < self._origin.sequence:
+            _check_network(self._origin, self._remote)
         entries = {key: self._check(key, found.get(key)) for key in keys}
         if self._cache is None:
             self._entries.update(entries)
@@ -304,7 +316,10 @@ class Fork:
 
 
 def _is_verified(origin: Origin, remote: Remote | None) -> bool:
-    """Tell whether the remote is there and of the cache's network. Raises RemoteMismatch."""
+    """Tell whether the remote is there and of the cache's network.
+
+    Raises RemoteMismatch, RemoteBeganAnew.
+    """
     if remote is None:
         return False
     try:
@@ -318,12 +333,35 @@ def _check_network(origin: Origin, remote: Remote) -> None:
     passphrase = remote.network().passphrase
     if passphrase != origin.passphrase:
         raise RemoteMismatch(remote.name, origin.passphrase, passphrase)
+    latest = remote.latest_ledger()
+    if latest.sequence < origin.sequence:
+        if _seconds(remote, latest.close_time) > origin.close_time:
+            raise RemoteBeganAnew(remote.name, origin.sequence)
+        reason = f"it is behind, at ledger {latest.sequence}; {origin.sequence} was forked"
+        raise RemoteFailed(remote.name, reason)
+    try:
+        found = remote.ledgers(origin.sequence)
+    except RemoteFailed:  # it has dropped that ledger: its oldest one has to be a later one
+        found = remote.ledgers(latest.sequence)
+        if _seconds(remote, found.oldest_ledger_close_time) < origin.close_time:
+            raise RemoteBeganAnew(remote.name, origin.sequence) from None
+        return
+    forked = (origin.sequence, origin.hash.hex())
+    if [(ledger.sequence, ledger.hash) for ledger in found.ledgers[:1]] != [forked]:
+        raise RemoteBeganAnew(remote.name, origin.sequence)
+
+
+def _seconds(remote: Remote, time: int | str) -> int:
+    try:
+        return int(time)
+    except ValueError:
+        raise RemoteFailed(remote.name, f"a close time that cannot be read ({time})") from None
 
 
 def _ask_origin(remote: Remote) -> Origin:
     network = remote.network()
     latest = remote.latest_ledger()
-    found = remote.entries([key for key, _ in settings.load().entries])
+    found, _ = remote.entries([key for key, _ in settings.load().entries])
     try:
         return Origin(
             passphrase=network.passphrase,

@@ -46,6 +46,21 @@ class LatestLedger(msgspec.Struct, rename="camel"):
     header_xdr: str = ""
 
 
+class SentLedger(msgspec.Struct, rename="camel"):
+    """A ledger of getLedgers: its `hash` in hex."""
+
+    hash: str
+    sequence: int
+
+
+class Ledgers(msgspec.Struct, rename="camel"):
+    """The answer of getLedgers; close times in seconds since 1970."""
+
+    ledgers: list[SentLedger]
+    oldest_ledger: int
+    oldest_ledger_close_time: int | str
+
+
 class SentEntry(msgspec.Struct, rename="camel"):
     """An entry of getLedgerEntries; key, LedgerEntryData and LedgerEntryExt in base64."""
 
@@ -65,6 +80,7 @@ class SentEntry(msgspec.Struct, rename="camel"):
 
 class _Entries(msgspec.Struct, rename="camel"):
     entries: list[SentEntry] | None = None
+    latest_ledger: int = 0
 
 
 class _Problem(msgspec.Struct):
@@ -99,16 +115,25 @@ class Remote:
         """Ask for the latest ledger. Raises RemoteFailed."""
         return self._call("getLatestLedger", {}, LatestLedger)
 
-    def entries(self, keys: Sequence[bytes]) -> dict[bytes, SentEntry]:
-        """Ask for entries, at most MAX_KEYS; missing ones are left out. Raises RemoteFailed."""
+    def ledgers(self, first: int) -> Ledgers:
+        """Ask for one ledger, and which ledgers the remote has. Raises RemoteFailed."""
+        params = {"startLedger": first, "pagination": {"limit": 1}}
+        return self._call("getLedgers", params, Ledgers)
+
+    def entries(self, keys: Sequence[bytes]) -> tuple[dict[bytes, SentEntry], int]:
+        """Ask for entries, at most MAX_KEYS; missing ones are left out. Raises RemoteFailed.
+
+        Returns them with the latest ledger of the remote.
+        """
         by_text = {xdr.base64(key): key for key in keys}
         answer = self._call("getLedgerEntries", {"keys": list(by_text)}, _Entries)
         try:
-            return {by_text[sent.key]: sent for sent in answer.entries or ()}
+            found = {by_text[sent.key]: sent for sent in answer.entries or ()}
         except KeyError:
             raise self._failed(
                 "getLedgerEntries", "the answer has an entry that was not asked for"
             ) from None
+        return found, answer.latest_ledger
 
     def _failed(self, method: str, reason: str) -> RemoteFailed:
         return RemoteFailed(self.name, f"{method}: {reason}")

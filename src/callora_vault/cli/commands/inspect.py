@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from callora_vault import files
 from callora_vault import inspect as inspection
 from callora_vault.cli.exit_codes import DONE, FINDINGS
 from callora_vault.cli.options import Json, Vault, VaultOptions
@@ -19,6 +20,7 @@ from callora_vault.cli.views.inspect import (
 )
 from callora_vault.inspect import History
 from callora_vault.model.units import BadValue
+from callora_vault.reports.events import csv_text
 
 _HERE = VaultOptions()
 
@@ -46,8 +48,9 @@ def export(
 ) -> int:
     """Append a contract's events and its stored entry to a history, a file of JSON Lines.
 
-    Run again, it continues where the last run ended: the file keeps what the RPC drops.
-    Exit codes: 0 done, 2 could not export.
+    Run again, it continues where the last run ended: the file keeps what the RPC drops. What it
+    dropped before is written as a gap. A file from before the network began anew is refused.
+    Exit codes: 0 done, 2 could not export, 3 the RPC is behind the file: run it again later.
 
     Parameters
     ----------
@@ -66,12 +69,16 @@ def audit(
     history: Path | None = None,
     options: VaultOptions = _HERE,
     offline: Annotated[bool, Parameter(negative=())] = False,
+    events: Annotated[bool, Parameter(negative=())] = False,
+    csv: Path | None = None,
     json: Json = False,
 ) -> int:
     """Replay a vault's events through the model and check that each follows from the one before.
 
-    The history is updated first. Exit codes: 0 everything follows, 1 something does not, 2 could
-    not audit.
+    The history is updated first. Each distinct break is listed with its count, sum and ledgers, and
+    the balance that follows from the events is compared with the stored one. Exit codes: 0
+    everything follows, 1 something does not, or cannot be read, 2 could not audit, 3 the RPC is
+    behind the history.
 
     Parameters
     ----------
@@ -80,6 +87,10 @@ def audit(
         RPC has are checked, and not kept.
     offline
         Check the history as it is, without the network.
+    events
+        List all events, too, with the rules that each breaks.
+    csv
+        Write all events to this file, one per line, for a spreadsheet.
     """
     if offline:
         if history is None:
@@ -91,8 +102,17 @@ def audit(
         with TemporaryDirectory() as folder:
             found = _export(vault, history or Path(folder) / "history.jsonl", options)
     audited = inspection.audit(found)
-    show_audit(audited, found, json)
+    if csv is not None:
+        _write(csv, csv_text(inspection.listed(found, audited)))
+    show_audit(audited, found, inspection.listed(found, audited) if events else None, json)
     return audited.verdict.exit_code
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        files.replace(file, text)
+    except OSError as error:
+        raise BadValue("csv", f"{file}: {error.strerror}") from error
 
 
 def _export(vault: str, file: Path, options: VaultOptions) -> History:

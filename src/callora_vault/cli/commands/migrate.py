@@ -45,6 +45,7 @@ _Code = Annotated[
     Path | None,
     Parameter(help="The new vault's compiled code, if it is not one of this program's."),
 ]
+_SHORTEST, _LONGEST = 0.1, 86_400.0
 _SIGNING = SigningOptions()
 _READING = VaultOptions()
 _HERE = NetworkOptions()
@@ -87,6 +88,9 @@ def plan(
 ) -> int:
     """Plan a migration: what will be signed, by whom, at what cost. Signs nothing.
 
+    The vault's events are replayed, and what does not follow is listed; it prevents nothing.
+    They are kept beside the plan.
+
     Parameters
     ----------
     output
@@ -103,6 +107,7 @@ def plan(
         The new vault's minimum deposit, by default the old one's; not for atomic.
     """
     network = options.connect()
+    limits = attrs.evolve(migration.LIMITS, timeout=options.timeout)
     planned = migration.make(
         network,
         options.find(vault, network),
@@ -110,8 +115,11 @@ def plan(
         mode=Mode(mode),
         factory=factory,
         min_deposit=min_deposit,
-        limits=attrs.evolve(migration.LIMITS, timeout=options.timeout),
+        limits=limits,
     )
+    migration.write(planned, output)
+    with working("reading the vault's events"):
+        planned = migration.look_back(network, planned, _histories(output)[0], limits=limits)
     migration.write(planned, output)
     show_plan(planned, output, json)
     return DONE
@@ -143,6 +151,10 @@ def dry_run(
         fee = migration.simulate(options.connect(), planned, limits)
         show_simulated(fee, json)
         return DONE
+    with working("reading the vault's events"):
+        planned = migration.look_back(
+            options.connect(), planned, _histories(plan)[0], limits=limits
+        )
     from soroban_localnet import Fork, LocalNetwork  # noqa: PLC0415 - loads the host
 
     fork = Fork.connect(options.url, timeout=options.timeout)
@@ -159,8 +171,9 @@ def dry_run(
             code=_read(code),
             limits=limits,
         )
-    migration.write(shown.noted(planned), plan)
-    show_dry_run(shown, json)
+    planned = shown.noted(planned)
+    migration.write(planned, plan)
+    show_dry_run(planned, shown, json)
     return DONE if shown.verification.passed else FINDINGS
 
 
@@ -206,8 +219,10 @@ def apply(
 def verify(plan: PlanFile, /, *, options: SigningOptions = _SIGNING, json: Json = False) -> int:
     """Check a migration by the stored entries and the events of both vaults. Signs nothing.
 
-    The events are kept in files beside the plan. Exit codes: 0 all checks hold, 1 one fails, 2
-    could not check.
+    What does not follow in the old vault's own history is reported and fails nothing. The events
+    are kept in files beside the plan: with them, or with the journal, it works even if the RPC has
+    dropped them. Exit codes: 0 all checks hold, 1 one fails, 2 could not check, 3 the RPC is behind
+    what is known.
     """
     found = _verified(options.connect(), migration.read(plan), plan, options)
     show_verification(found, json)
@@ -270,7 +285,8 @@ def watch_retired(
 ) -> int:
     """List calls that still reach an old vault: their callers do not use the new one yet.
 
-    Exit codes: 0 there were none, 1 there were some, 2 could not read them.
+    Exit codes: 0 there were none, 1 there were some, 2 could not read them, 3 the RPC is behind the
+    last look.
 
     Parameters
     ----------
@@ -285,6 +301,8 @@ def watch_retired(
         Seconds between two looks.
     """
     network = options.connect()
+    if not _SHORTEST <= interval <= _LONGEST:
+        raise BadValue("interval", f"give {_SHORTEST:g} to {_LONGEST:,.0f} seconds")
 
     def look(contract: Address, start: int | str | None) -> Watched:
         return migration.watch(network, contract, start, network.deadline(options.timeout))
@@ -296,7 +314,7 @@ def watch_retired(
         time.sleep(interval)
         watched = [look(each.contract, each.cursor) for each in watched]
         for each in watched:
-            if each.calls:
+            if each.calls or each.missed is not None:
                 show_watched(each, json)
     return FINDINGS if any(each.calls for each in watched) else DONE
 
@@ -317,6 +335,12 @@ def _read(code: Path | None) -> bytes | None:
 
 
 def _verified(network: Network, plan: Plan, file: Path, options: SigningOptions) -> Verification:
-    histories = file.with_suffix(".old.jsonl"), file.with_suffix(".new.jsonl")
     with options.noted() as journal:
-        return migration.verify(network, plan, histories, journal=journal, limits=_limits(options))
+        return migration.verify(
+            network, plan, _histories(file), journal=journal, limits=_limits(options)
+        )
+
+
+def _histories(plan: Path) -> tuple[Path, Path]:
+    """Name the files beside a plan that keep the events of the old and the new vault."""
+    return plan.with_suffix(".old.jsonl"), plan.with_suffix(".new.jsonl")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,13 @@ from rich.text import Text
 from callora_vault.cli.print import numbers_as_text, print_json, rows
 from callora_vault.inspect import (
     Audit,
+    Break,
     Code,
     History,
     Inspection,
     Interface,
     Life,
+    ListedEvent,
     Match,
 )
 
@@ -104,21 +106,43 @@ def _history_document(history: History) -> dict[str, Any]:
     }
 
 
+def _break_document(broken: Break) -> dict[str, Any]:
+    return {
+        "rule": broken.rule.value,
+        "event": broken.name or None,
+        "count": broken.count,
+        "sum": str(broken.total),
+        "ledgers": [broken.first, broken.last],
+        "words": broken.words,
+        "first": None if broken.event is None else attrs.asdict(broken.event),
+        "expected": broken.expected,
+        "found": broken.found,
+    }
+
+
+def _event_document(listed: ListedEvent) -> dict[str, Any]:
+    record = listed.record
+    return {
+        "id": record.id,
+        "ledger": record.ledger,
+        "closed_at": record.closed_at,
+        "transaction": record.transaction,
+        "event": listed.name,
+        **numbers_as_text(listed.values),
+        "breaks": [rule.value for rule in listed.breaks],
+    }
+
+
 def _audit_document(audited: Audit, history: History) -> dict[str, Any]:
-    broken = audited.broken
     return {
         "verdict": audited.verdict.value,
         "since": audited.since,
         "through": audited.through,
         "events": audited.events,
         "sums": numbers_as_text({**attrs.asdict(audited.sums), "closing": audited.sums.closing}),
-        "broken": None
-        if broken is None
-        else {
-            "event": None if broken.event is None else attrs.asdict(broken.event),
-            "expected": broken.expected,
-            "found": broken.found,
-        },
+        "breaks": [_break_document(broken) for broken in audited.breaks],
+        "unreadable": audited.unreadable,
+        "stored_balance": None if audited.state is None else str(audited.state.balance),
         "assumed": list(audited.assumed),
         "history": _history_document(history),
     }
@@ -139,7 +163,10 @@ def show_inspection(found: Inspection, json: bool) -> None:
     if found.problem is not None:
         table.add_row("stored", Text(found.problem, "red"))
     elif found.meta is None or found.layout is None:
-        table.add_row("stored", "nothing: it is not initialised")
+        nothing = "nothing: it is not initialised"
+        if found.code is None or found.code.known is None:
+            nothing += ", or it keeps its state outside its instance"
+        table.add_row("stored", nothing)
     else:
         meta = found.meta
         table.add_row("layout", found.layout.name)
@@ -218,33 +245,63 @@ def show_history(history: History, file: Path, json: bool) -> None:
     Console().print(table)
 
 
-def show_audit(audited: Audit, history: History, json: bool) -> None:
-    """Show whether every event follows from the one before."""
+def show_audit(
+    audited: Audit, history: History, events: Iterable[ListedEvent] | None, json: bool
+) -> None:
+    """Show what does not follow in a history. Arguments: `events` to list, None for none."""
     if json:
-        print_json(_audit_document(audited, history))
+        document = _audit_document(audited, history)
+        if events is not None:
+            document["listed"] = [_event_document(event) for event in events]
+        print_json(document)
         return
     console = Console()
+    if events is not None:
+        _show_events(console, events)
     table = rows(f"{audited.events:,} events, ledgers {audited.since:,} to {audited.through:,}")
     for name, value in attrs.asdict(audited.sums).items():
-        table.add_row(name, f"{value:,}")
+        if value or name != "unexplained":
+            table.add_row(name, f"{value:,}")
     table.add_row("closing", f"{audited.sums.closing:,}")
+    if audited.state is not None:
+        table.add_row("stored", f"{audited.state.balance:,}")
+    for span in history.lost:
+        table.add_row("not seen", f"ledgers {span.first:,} to {span.last:,}")
     for assumed in audited.assumed:
         table.add_row("assumed", assumed)
     table.add_row("digest", history.digest)
     console.print(table)
-    broken = audited.broken
-    if broken is not None:
-        where = "the stored state" if broken.event is None else f"event {broken.event.id}"
-        console.print(Text(f"{where} does not follow from the events before", "bold red"))
+    for broken in audited.breaks:
+        console.print(Text(str(broken), "bold red"), soft_wrap=True)
         console.print(f"  expected  {broken.expected}", soft_wrap=True)
         console.print(f"  found     {broken.found}", soft_wrap=True)
         if broken.event is not None:
             console.print(
-                f"  in ledger {broken.event.ledger:,}, transaction {broken.event.transaction}",
+                f"  first in ledger {broken.event.ledger:,}, "
+                f"transaction {broken.event.transaction}",
                 soft_wrap=True,
             )
-    style = "bold red" if broken is not None else "bold green"
+    if audited.unreadable is not None:
+        console.print(Text(audited.unreadable, "bold red"), soft_wrap=True)
     words = audited.verdict.value
     if words == "consistent":
         words += f" since ledger {audited.since:,}"
-    console.print(Text(words, style))
+    console.print(Text(words, "bold red" if audited.verdict.exit_code else "bold green"))
+
+
+def _show_events(console: Console, events: Iterable[ListedEvent]) -> None:
+    table = Table(title="events", title_justify="left")
+    for name in ("ledger", "closed", "event", "amount", "balance", "who and what", "breaks"):
+        table.add_column(name, overflow="fold")
+    for event in events:
+        values = {name: value for name, value in event.values.items() if value not in (None, "")}
+        numbers = [values.pop(name, None) for name in ("amount", "balance")]
+        table.add_row(
+            f"{event.record.ledger:,}",
+            _date(event.record.closed_at),
+            Text(event.name),
+            *("" if number is None else f"{number:,}" for number in numbers),
+            Text(", ".join(f"{name} {value}" for name, value in values.items())),
+            Text(", ".join(rule.value for rule in event.breaks), "red"),
+        )
+    console.print(table)

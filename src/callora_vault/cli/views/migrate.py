@@ -45,11 +45,14 @@ def _verification_document(found: Verification) -> dict[str, Any]:
         "late": [str(call) for call in found.late],
         "old_balance": str(found.old_balance),
         "assumed": list(found.assumed),
+        "evidence": list(found.evidence),
+        "reported": list(found.reported),
     }
 
 
-def _dry_run_document(shown: DryRun) -> dict[str, Any]:
+def _dry_run_document(plan: Plan, shown: DryRun) -> dict[str, Any]:
     return {
+        "history": list(plan.history),
         "before": _stored(shown.before),
         "after_old": _stored(shown.after_old),
         "after_new": _stored(shown.after_new),
@@ -89,6 +92,8 @@ def show_plan(plan: Plan, file: Path, json: bool) -> None:
     table.add_row("min_deposit", f"{plan.meta.min_deposit:,}")
     if plan.meta.authorized_caller is not None:
         table.add_row("authorized_caller", plan.meta.authorized_caller)
+    if plan.history:
+        table.add_row("its events", "\n".join(plan.history))
     for name in plan.archived:
         table.add_row("archived", f"{name}: the migration restores it")
     table.add_section()
@@ -111,10 +116,10 @@ def show_plan(plan: Plan, file: Path, json: bool) -> None:
     console.print(f"next: callora-vault migrate dry-run {file}", soft_wrap=True)
 
 
-def show_dry_run(shown: DryRun, json: bool) -> None:
-    """Show the result of a migration on a fork."""
+def show_dry_run(plan: Plan, shown: DryRun, json: bool) -> None:
+    """Show the result of a migration on a fork, and what the old vault's own events show."""
     if json:
-        print_json(_dry_run_document(shown))
+        print_json(_dry_run_document(plan, shown))
         return
     table = Table(title="on a fork; the network itself is unchanged", title_justify="left")
     for column in ("", "old vault, before", "old vault, after", "new vault, after"):
@@ -124,6 +129,8 @@ def show_dry_run(shown: DryRun, json: bool) -> None:
         table.add_row(name, *(str(vault.get(name) or "-") for vault in vaults))
     console = Console()
     console.print(table)
+    for line in plan.history:
+        console.print(f"the old vault's events: {line}", soft_wrap=True)
     _print_applied(console, shown.applied)
     _print_verification(console, shown.verification)
 
@@ -162,6 +169,10 @@ def _print_verification(console: Console, found: Verification) -> None:
         mark = Text("holds", "green") if check.holds else Text("FAILS", "bold red")
         table.add_row(mark, check.name, check.found)
     console.print(table)
+    for text in found.evidence:
+        console.print(f"known: {text}", soft_wrap=True)
+    for text in found.reported:
+        console.print(f"reported: {text}", style="yellow", soft_wrap=True)
     for text in found.assumed:
         console.print(f"assumed: {text}", soft_wrap=True)
     for call in found.late:
@@ -199,9 +210,19 @@ def show_watched(watched: Watched, json: bool) -> None:
         calls = [
             {"call": str(call), "transaction": call.record.transaction} for call in watched.calls
         ]
-        document = {"vault": watched.contract, "through": watched.through, "calls": calls}
+        missed = watched.missed
+        document = {
+            "vault": watched.contract,
+            "since": watched.since,
+            "through": watched.through,
+            "missed": None if missed is None else [missed.first, missed.last],
+            "calls": calls,
+        }
         print_json_line(document)
         return
+    if watched.missed is not None:
+        gone = f"ledgers {watched.missed.first:,} to {watched.missed.last:,}"
+        print(f"{watched.contract}: {gone} were not seen: the RPC no longer has them", flush=True)
     for call in watched.calls:
         print(f"{watched.contract}: {call}", flush=True)
     if not watched.calls:
