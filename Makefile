@@ -59,7 +59,7 @@ clippy:
 vectors: $(READY)
 	$(RUN)python -m tools.compare_hosts --write
 
-# what is promised of speed and size; 100,000 parity steps where STEPS says nothing
+# what is promised of speed and size; 100,000 parity steps by default
 bench: $(READY)
 	$(RUN)python -m benchmarks.model
 	$(RUN)python -m benchmarks.network
@@ -88,7 +88,7 @@ fuzz: $(READY)
 soak: $(READY)
 	$(RUN)python -m benchmarks.soak $(TIMED) $(if $(TRANSACTIONS),--transactions $(TRANSACTIONS))
 
-# clients that were not written here, JavaScript's and Python's, against a served network
+# clients of other projects, in JavaScript and Python, against a served network
 clients: $(READY)
 	@VIRTUAL_ENV=$(VENV) $(RUN)uv sync --quiet --locked --all-packages --group clients --active
 	$(RUN)python localnet/clients/run.py

@@ -98,7 +98,7 @@ def measure(where: str, clients: Sequence[Client], alone: Client) -> bool:
 
 
 def main() -> int:
-    """Measure both doors; return the exit code."""
+    """Measure both transports; return the exit code."""
     network = LocalNetwork()
     tenants = [Client(Tenant(network)) for _ in range(CLIENTS + 1)]
     good = measure("in process", tenants[1:], tenants[0])

@@ -155,8 +155,8 @@ BUILD: dict[type[Call], Callable[[str, int, int], Call]] = {
 }
 
 
-def scenes(kind: type[Call]) -> Iterator[tuple[State, Call, Signers]]:
-    """Every scene of a method over small pools of boundary values."""
+def cases(kind: type[Call]) -> Iterator[tuple[State, Call, Signers]]:
+    """Every case of a method over small pools of boundary values."""
     callers = (None, CONTRACT) if kind in (Deduct, BatchDeduct) else (None,)
     minimums = AMOUNTS if kind is Deposit else (0,)
     stored = [VaultMeta(OWNER, *values) for values in product(AMOUNTS, minimums, callers)]
@@ -168,7 +168,7 @@ def scenes(kind: type[Call]) -> Iterator[tuple[State, Call, Signers]]:
 
 @pytest.mark.parametrize("kind", CALLS)
 def test_the_first_failing_check_decides_at_every_boundary(kind: type[Call]) -> None:
-    for state, call, signed in scenes(kind):
+    for state, call, signed in cases(kind):
         outcome = transition(state, call, signed)
         decided = expected(state, call, signed)
         assert outcome == decided or (decided is None and isinstance(outcome, Accepted))
@@ -194,11 +194,11 @@ def test_of_two_failing_checks_the_earlier_one_decides(
     kind: type[Call], earlier: Check, later: Check
 ) -> None:
     met = False
-    for state, call, signed in scenes(kind):
+    for state, call, signed in cases(kind):
         if failing(state, call, signed)[:1] == [earlier] and later in failing(state, call, signed):
             met = True
             assert transition(state, call, signed) == earlier.outcome(state, call)
-    assert met, "no scene in which both fail"
+    assert met, "no case in which both fail"
 
 
 @given(states, calls, signers)

@@ -1,4 +1,4 @@
-"""Fuzz the HTTP door: bodies, parameters, and every field of every kind of transaction.
+"""Fuzz the HTTP server: bodies, parameters, and every field of every kind of transaction.
 
     python -m localnet.tests.fuzz [--requests N] [--seconds T] [--seed S] [PART ...]
 
@@ -88,14 +88,14 @@ def campaign(
     sweep(served, max(1, 4 * 2 * 3_000 // requests))
     print(f"{served.asked} requests with one field changed", flush=True)
 
-    def knock(way: tuple[str, str, bytes, dict[str, str]]) -> None:
+    def send(way: tuple[str, str, bytes, dict[str, str]]) -> None:
         verb, path, body, headers = way
         answer = served.ask(body, path, verb, headers)
         served.check_http(answer, friendbot=path.startswith("/friendbot"))
 
     strategies: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
         "bodies": (bodies(served), served.call),
-        "ways": (ways_in(served), knock),
+        "ways": (ways_in(served), send),
         "parameters": (calls(served).map(encoded), served.call),
         "transactions": (transactions(served), served.call),
     }

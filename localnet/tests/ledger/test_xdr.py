@@ -1,4 +1,4 @@
-"""What wire.py and the entries' values write is what stellar_sdk.xdr writes, and reads again."""
+"""What xdr.py and the entries' values write is what stellar_sdk.xdr writes, and reads again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP door: stellar-sdk's own server object over a socket, and what no client would send."""
+"""The HTTP server: stellar-sdk's own server object over a socket, and what no client would send."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ from soroban_localnet.serve.http import serve_http
 HANG_SECONDS = 10
 ERROR_CODES = {-32700, -32600, -32601, -32602}
 HTTP_ERRORS = {400, 404, 405, 413, 415}
-"""What the HTTP door answers with beside 200."""
+"""The status codes of the HTTP server besides 200."""
 
 LAST = Path(".build/fuzz-request")
 """Where the latest request is kept."""

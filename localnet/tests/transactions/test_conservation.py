@@ -206,7 +206,7 @@ class Conservation(RuleBasedStateMachine):
         self.note(sent)
 
     @rule(move=st.sampled_from(["time", "mark", "revert"]), position=st.integers(0, 100))
-    def world_moves(self, move: str, position: int) -> None:
+    def network_moves(self, move: str, position: int) -> None:
         if move == "time":
             self.network.advance_ledgers(1)
         elif move == "mark":
