@@ -119,8 +119,8 @@ class Recognition:
                     asked.tip()
                 case AskBottom():
                     asked.bottom()
-                case AskAccounts():
-                    asked.accounts(self._journal.used_sequences(self._life()))
+                case AskAccounts(through):
+                    asked.accounts(self._journal.used_sequences(self._life(), through))
                 case verdict:
                     return verdict, asked
         raise Unreachable(self._network.name, "its answers on ledgers contradict each other")
@@ -235,8 +235,8 @@ class _Asked:
             self._look(bottom=page.ledger)
 
     def accounts(self, used: dict[str, int]) -> None:
-        """Ask for the sequence numbers of accounts: has one fallen?"""
-        fell = False
+        """Ask for the sequence numbers of accounts: has one fallen, does one stand?"""
+        fell = stands = False
         accounts = sorted(used)
         for start in range(0, len(accounts), _KEYS):
             keys = {account_key(a): used[a] for a in accounts[start : start + _KEYS]}
@@ -244,9 +244,10 @@ class _Asked:
             for key, sequence in keys.items():
                 entry = found.get(key)
                 account = None if entry is None else xdr.LedgerEntryData.from_xdr(entry.xdr).account
-                if account is not None and account.seq_num.sequence_number.int64 < sequence:
-                    fell = True
-        self._look(fell=fell)
+                if account is not None:
+                    lower = account.seq_num.sequence_number.int64 < sequence
+                    fell, stands = fell or lower, stands or not lower
+        self._look(fell=fell, stands=stands)
 
     def _page(self, sequence: int) -> LedgerPage | None:
         try:
