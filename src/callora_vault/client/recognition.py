@@ -151,11 +151,24 @@ class Recognition:
 
     def _begin(self, life: Life, until: float) -> tuple[Anchor, Anchor]:
         """Note the first ledger that the RPC has, and its last: what a life is known by."""
-        oldest, latest = self._network.span(until)
-        first = self._network.ledger(oldest, until).ledger
-        last = self._network.ledger(latest, until).ledger
+        first, last = self._ends(until)
         self._journal.see(life, first, last)
         return first, last
+
+    def _ends(self, until: float) -> tuple[Anchor, Anchor]:
+        """Read the oldest and the latest ledger that the RPC has. Raises Unreachable."""
+        waits = self._network.waits(until)
+        while True:
+            oldest, latest = self._network.span(until)
+            try:
+                first = self._network.ledger(oldest, until).ledger
+                return first, self._network.ledger(latest, until).ledger
+            except RpcRefused as refused:
+                # ledgers are closed and forgotten meanwhile, or another node answers
+                if refused.code not in _OUT_OF_RANGE:
+                    raise
+                if next(waits, _OVER) is _OVER:
+                    raise Unreachable(self._network.name, "it does not keep its ledgers") from None
 
     def _anew(self, life: Life, until: float) -> None:
         """End a life, and begin another, or go on with one that was left."""
@@ -194,8 +207,7 @@ class Recognition:
         )
 
     def _undecided(self, life: Life, until: float) -> None:
-        _, latest = self._network.span(until)
-        tip = self._network.ledger(latest, until).ledger
+        _, tip = self._ends(until)
         doubted = self._journal.doubt(life, tip)
         _log.warning(
             "%s: nothing that this RPC keeps of the network %r is as old as the journal; it is "
