@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import pytest
 from stellar_sdk import SorobanServer
+from stellar_sdk.exceptions import ConnectionError as NoConnection
 from tests.support.deployed_vault import BALANCE, OWNER, URL, DeployedVault
 from tests.support.transports import Altering, always
 
@@ -163,6 +164,29 @@ def test_what_was_open_when_the_network_ended_is_never_sent_to_the_next(
     assert journal.listed(old.network.passphrase, State.OPEN) == ()
     ended = journal.lives()[0]
     assert journal.listed(old.network.passphrase, State.OPEN, life=ended) == (left,)
+
+
+def test_what_was_not_sent_yet_when_the_network_ended_is_signed_anew(
+    started: Callable[..., DeployedVault], journal: Journal
+) -> None:
+    old, new = started(START), started(START + 5)
+
+    class Lost(Switched):
+        """The old network gets nothing that is sent."""
+
+        def post(self, url: str, data: Any = None, json_data: dict[str, Any] | None = None) -> Any:
+            assert json_data is not None
+            if json_data["method"] == "sendTransaction" and self.now is old:
+                raise NoConnection("dropped")
+            return super().post(url, data, json_data)
+
+    vault = Lost(old, "getTransaction", new).client(journal)
+    assert vault.deduct(ME, 1, "req_1") == BALANCE - 1
+    first, second = journal.lives()
+    (left,) = journal.listed(first.network, *State, life=first)
+    (applied,) = journal.listed(second.network, *State, life=second)
+    assert (left.state, applied.state) == (State.OPEN, State.APPLIED)
+    assert left.hash != applied.hash
 
 
 def test_a_life_that_was_left_is_known_again(

@@ -30,7 +30,15 @@ from callora_vault.client import (
     VaultClient,
 )
 from callora_vault.codec.calls import host_function, identity
-from callora_vault.model.calls import BatchDeduct, Call, Deduct, DeductItem, describe_call, plain
+from callora_vault.model.calls import (
+    BatchDeduct,
+    Call,
+    Deduct,
+    DeductItem,
+    Deposit,
+    describe_call,
+    plain,
+)
 from soroban_localnet.faults import DropAfter, DropBefore
 
 ME = OWNER.public_key
@@ -315,10 +323,12 @@ def test_what_is_applied_is_returned_without_asking(
     """Whatever an RPC would say: that it was never found, or nothing at all."""
     first = vault.submit(Deduct(ME, 1, "a"))
     batch = vault.submit(BatchDeduct(ME, [item(1, "b")]))
+    deposit = vault.submit(Deposit(10), key="d")
     transport = deployed.faulty(lambda number, method: DropBefore())
     dead = again(deployed, journal, transport=transport, limits=Limits(timeout=5))
     assert dead.submit(Deduct(ME, 1, "a")).transaction == first.transaction
     assert dead.submit(BatchDeduct(ME, [item(1, "b")])).transaction == batch.transaction
+    assert dead.submit(Deposit(10), key="d") == attrs.evolve(deposit, repeated=True)
     with pytest.raises(Unreachable):
         dead.deduct(ME, 1, "c")
     deployed.network.advance_ledgers(200_000)

@@ -154,6 +154,40 @@ def test_a_network_that_is_away_before_the_signature_leaves_nothing_open(
     assert states(deployed, journal) == []
 
 
+@pytest.mark.parametrize("address_credentials", [False, True])
+def test_an_rpc_that_always_says_never_applied_ends_as_a_timeout(
+    deployed: DeployedVault, journal: Journal, address_credentials: bool
+) -> None:
+    """It answers at once, so without a pause it would be signed for thousands of times."""
+    sent = 0
+
+    class Lying(InProcessClient):
+        def post(
+            self, url: str, data: Any = None, json_data: dict[str, Any] | None = None
+        ) -> Response:
+            nonlocal sent
+            assert json_data is not None
+            if json_data["method"] == "sendTransaction":
+                sent += 1
+                assert sent < 100
+                raise NoConnection("dropped")
+            answer = super().post(url, data, json_data)
+            if json_data["method"] == "getTransaction":
+                answer.json()["result"].update(latestLedgerCloseTime=str(10**10))
+            return answer
+
+    vault = deployed.client(
+        journal,
+        transport=Lying(deployed.network.dispatcher),
+        limits=Limits(timeout=5),
+        source=from_keypair(CHANNEL),
+        address_credentials=address_credentials,
+    )
+    with pytest.raises((NeverApplied, Unsettled)):
+        vault.deduct(ME, 1, "req_1")
+    assert sent < 60
+
+
 # Past retention
 
 

@@ -182,13 +182,13 @@ class Journal:
         ends = (anchor for anchor in (life.first, life.last) if anchor is not None)
         return (*ends, *(Anchor(*row) for row in rows))
 
-    def used_sequences(self, life: Life) -> dict[Address, int]:
-        """Return the highest sequence number that each account has used in a ledger of a life."""
+    def used_sequences(self, life: Life, through: int) -> dict[Address, int]:
+        """Return the highest sequence number that each account has used up to a ledger."""
         with self._file.reading() as connection:
             rows = connection.execute(
                 "SELECT source, max(sequence) FROM sent WHERE life = ? "
-                "AND state IN ('applied', 'failed') GROUP BY source",
-                (life.id,),
+                "AND state IN ('applied', 'failed') AND ledger <= ? GROUP BY source",
+                (life.id, through),
             ).fetchall()
         return dict(rows)
 

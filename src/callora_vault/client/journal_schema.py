@@ -85,6 +85,10 @@ def prepare(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version >= VERSION:
         return version
+    if version == 1:
+        of_old = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        for (name,) in connection.execute(of_old).fetchall():
+            connection.execute(f"DROP INDEX {name}")
     for statement in _TABLES.split(";"):
         connection.execute(statement)
     if version == 1:

@@ -14,7 +14,8 @@ request keys that are applied, and charge twice. So a life ends by evidence alon
     anchors within what the RPC keeps    the highest is asked for
         the same hash                    SAME: every hash has the one before in it
         another, and a lower one equal   REVERTED from there on
-        another, and none is equal       ANEW
+        another, and none is equal       ANEW; but REVERTED where older anchors are forgotten, and
+                                         accounts are as far as they were in those ledgers
     all above its latest ledger
         that was closed after the last   ANEW: the number fell and the time rose
         it was not                       BEHIND: wait
@@ -44,7 +45,7 @@ class Look:
     `oldest` and `latest` are of one answer. `found` has what it answered for a sequence: that
     ledger, or None where it has none with this number. `tip` is a ledger that was its latest a
     moment ago, `bottom` one that was its oldest; `fell`, whether an account has a lower sequence
-    number than one that it used.
+    number than one that it used, and `stands`, whether one has not, up to the ledger asked about.
     """
 
     oldest: int
@@ -53,6 +54,7 @@ class Look:
     tip: Anchor | None = None
     bottom: Anchor | None = None
     fell: bool | None = None
+    stands: bool = False
 
 
 @attrs.frozen
@@ -74,7 +76,9 @@ class AskBottom:
 
 @attrs.frozen
 class AskAccounts:
-    """The sequence numbers of the accounts decide."""
+    """The sequence numbers of the accounts decide, as they were used up to the ledger `through`."""
+
+    through: int
 
 
 @attrs.frozen
@@ -140,7 +144,7 @@ def _by_hash(known: Sequence[Anchor], within: Sequence[Anchor], look: Look) -> Q
             other = place
         place = (equal + other) // 2
     if equal < 0:
-        return Anew()
+        return _by_accounts([a for a in known if a.sequence < look.oldest], within[0], look)
     through, last = within[equal], known[-1]
     if other < len(within):
         return Reverted(through, within[other].sequence)
@@ -153,6 +157,17 @@ def _by_hash(known: Sequence[Anchor], within: Sequence[Anchor], look: Look) -> Q
         above = (anchor.sequence for anchor in known if anchor.sequence > look.latest)
         return Reverted(through, min(above))
     return Same()
+
+
+def _by_accounts(forgotten: Sequence[Anchor], other: Anchor, look: Look) -> Question | Verdict:
+    """Say whether what the RPC has forgotten was the same before the ledger that is another."""
+    if not forgotten:
+        return Anew()
+    if look.fell is None:
+        return AskAccounts(forgotten[-1].sequence)
+    if look.fell or not look.stands:
+        return Anew()
+    return Reverted(forgotten[-1], other.sequence)
 
 
 def _by_time(known: Sequence[Anchor], look: Look) -> Question | Verdict:
@@ -171,5 +186,5 @@ def _by_time(known: Sequence[Anchor], look: Look) -> Question | Verdict:
     if last.sequence > look.latest:
         return Behind(look.latest)
     if look.fell is None:
-        return AskAccounts()
+        return AskAccounts(last.sequence)
     return Anew() if look.fell else Undecided()

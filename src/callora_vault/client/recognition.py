@@ -119,8 +119,8 @@ class Recognition:
                     asked.tip()
                 case AskBottom():
                     asked.bottom()
-                case AskAccounts():
-                    asked.accounts(self._journal.used_sequences(self._life()))
+                case AskAccounts(through):
+                    asked.accounts(self._journal.used_sequences(self._life(), through))
                 case verdict:
                     return verdict, asked
         raise Unreachable(self._network.name, "its answers on ledgers contradict each other")
@@ -151,11 +151,24 @@ class Recognition:
 
     def _begin(self, life: Life, until: float) -> tuple[Anchor, Anchor]:
         """Note the first ledger that the RPC has, and its last: what a life is known by."""
-        oldest, latest = self._network.span(until)
-        first = self._network.ledger(oldest, until).ledger
-        last = self._network.ledger(latest, until).ledger
+        first, last = self._ends(until)
         self._journal.see(life, first, last)
         return first, last
+
+    def _ends(self, until: float) -> tuple[Anchor, Anchor]:
+        """Read the oldest and the latest ledger that the RPC has. Raises Unreachable."""
+        waits = self._network.waits(until)
+        while True:
+            oldest, latest = self._network.span(until)
+            try:
+                first = self._network.ledger(oldest, until).ledger
+                return first, self._network.ledger(latest, until).ledger
+            except RpcRefused as refused:
+                # ledgers are closed and forgotten meanwhile, or another node answers
+                if refused.code not in _OUT_OF_RANGE:
+                    raise
+                if next(waits, _OVER) is _OVER:
+                    raise Unreachable(self._network.name, "it does not keep its ledgers") from None
 
     def _anew(self, life: Life, until: float) -> None:
         """End a life, and begin another, or go on with one that was left."""
@@ -194,8 +207,7 @@ class Recognition:
         )
 
     def _undecided(self, life: Life, until: float) -> None:
-        _, latest = self._network.span(until)
-        tip = self._network.ledger(latest, until).ledger
+        _, tip = self._ends(until)
         doubted = self._journal.doubt(life, tip)
         _log.warning(
             "%s: nothing that this RPC keeps of the network %r is as old as the journal; it is "
@@ -235,8 +247,8 @@ class _Asked:
             self._look(bottom=page.ledger)
 
     def accounts(self, used: dict[str, int]) -> None:
-        """Ask for the sequence numbers of accounts: has one fallen?"""
-        fell = False
+        """Ask for the sequence numbers of accounts: has one fallen, does one stand?"""
+        fell = stands = False
         accounts = sorted(used)
         for start in range(0, len(accounts), _KEYS):
             keys = {account_key(a): used[a] for a in accounts[start : start + _KEYS]}
@@ -244,9 +256,10 @@ class _Asked:
             for key, sequence in keys.items():
                 entry = found.get(key)
                 account = None if entry is None else xdr.LedgerEntryData.from_xdr(entry.xdr).account
-                if account is not None and account.seq_num.sequence_number.int64 < sequence:
-                    fell = True
-        self._look(fell=fell)
+                if account is not None:
+                    lower = account.seq_num.sequence_number.int64 < sequence
+                    fell, stands = fell or lower, stands or not lower
+        self._look(fell=fell, stands=stands)
 
     def _page(self, sequence: int) -> LedgerPage | None:
         try:
