@@ -190,7 +190,7 @@ class Transactions:
                 self._next = None
                 # another process was faster, or the network began anew: look at what there is
                 if next(waits, _OVER) is _OVER:
-                    raise SourceBusy(self._payer.address, action.key, 0) from other
+                    raise self._in_the_way(action) from other
                 continue
             used = entry.state is not State.NEVER_APPLIED
             self._next = (entry.life, entry.sequence + 1) if used else None
@@ -202,6 +202,18 @@ class Transactions:
                     return entry, False
             elif next(waits, _OVER) is _OVER:
                 raise NeverApplied(entry.key, entry.contract, entry.hash)
+
+    def _in_the_way(self, action: Action) -> SourceBusy | NeverApplied:
+        """Say why nothing could be noted for an action until the time was up."""
+        account = self._payer.address
+        life = self._journal.life(self._network.passphrase)
+        last = self._journal.find_in(life, action.scope, action.key)
+        if last is not None and last.state is State.NEVER_APPLIED:
+            return NeverApplied(last.key, last.contract, last.hash)
+        busy = self._journal.open_of(life, account)
+        if busy is None:
+            return SourceBusy(account, action.key, 0)
+        return SourceBusy(account, busy.key, busy.max_time)
 
     @contextmanager
     def _turn(self, action: Action, until: float) -> Iterator[None]:
